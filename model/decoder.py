@@ -1,0 +1,374 @@
+"""Deformable transformer decoder with fine-grained distribution refinement (FDR).
+
+Queries are the best-scoring encoder tokens. Every layer looks at a few points around each query's
+box (deformable attention, arXiv 2010.04159) and refines, for each of the box's four edges, a
+distribution over 33 offsets from the first layer's box; the expected offset moves the edge (D-FINE,
+arXiv 2410.13842). The sharpness of the final distributions corrects the class scores. RMSNorm,
+SwiGLU and the gated residual are DEIMv2's (arXiv 2509.20787, section 3.3).
+
+Shapes: B batch, Q queries, D width, L tokens of all levels, C classes, P points per head.
+Boxes are (cx, cy, w, h) in 0..1 of the image; "unactivated" means before the sigmoid.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model import variants
+from model.layers import MLP, RMSNorm, SelfAttention, SwiGLU, flatten_maps
+
+Shapes = Sequence[tuple[int, int]]  # height and width of each level
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Class logits [B, Q, C] and boxes [B, Q, 4]; decoder layers add what the local losses need."""
+
+    logits: Tensor
+    boxes: Tensor
+    edges: Tensor | None = None  # logits of the edge distributions [B, Q, 4*bins]
+    reference: Tensor | None = None  # first layer's boxes [B, Q, 4], which the edges refine
+
+
+@dataclass(frozen=True)
+class DecoderOutput:
+    """Final logits [B, Q, C] and boxes [B, Q, 4]. The other fields are filled in training mode."""
+
+    logits: Tensor
+    boxes: Tensor
+    layers: tuple[Prediction, ...] = ()  # every layer, the final one last
+    first: Prediction | None = None  # first layer's plain boxes, before any refinement
+    encoder: Prediction | None = None  # the selected encoder tokens
+
+
+def inverse_sigmoid(x: Tensor, eps: float = 1e-5) -> Tensor:
+    x = x.clamp(0, 1)
+    return torch.log(x.clamp(min=eps) / (1 - x).clamp(min=eps))
+
+
+class Anchors(nn.Module):
+    """One unactivated anchor per token [1, L, 4] and whether its box is well inside the image [1, L, 1].
+
+    Anchors near the border count as invalid. Their unactivated value is infinite in the release; here
+    it is 1e4, which the sigmoid also turns into exactly 1 and which half precision can hold.
+    """
+
+    SIDE = 0.05  # of the image, at the finest level; doubles with each level
+    MARGIN = 0.01
+    OUTSIDE = 1e4
+
+    def forward(self, shapes: Shapes, device: torch.device) -> tuple[Tensor, Tensor]:
+        levels = []
+        for i, (h, w) in enumerate(shapes):
+            y = (torch.arange(h, device=device) + 0.5) / h
+            x = (torch.arange(w, device=device) + 0.5) / w
+            y, x = torch.meshgrid(y, x, indexing="ij")
+            side = torch.full_like(x, self.SIDE * 2.0**i)
+            levels.append(torch.stack([x, y, side, side], dim=-1).reshape(1, h * w, 4))
+        boxes = torch.cat(levels, dim=1)
+        valid = ((boxes > self.MARGIN) & (boxes < 1 - self.MARGIN)).all(-1, keepdim=True)
+        return torch.where(valid, torch.log(boxes / (1 - boxes)), self.OUTSIDE), valid
+
+
+class QuerySelection(nn.Module):
+    """Indices [B, K] of the K tokens whose best class scores highest; logits [B, L, C]."""
+
+    def __init__(self, queries: int) -> None:
+        super().__init__()
+        self.queries = queries
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits.amax(-1).topk(self.queries, dim=1).indices
+
+
+class RowGather(nn.Module):
+    """Rows [B, K, D] of x [B, L, D] at indices [B, K]."""
+
+    def forward(self, x: Tensor, indices: Tensor) -> Tensor:
+        return x.gather(1, indices[..., None].expand(-1, -1, x.shape[-1]))
+
+
+class GridSampler(nn.Module):
+    """Bilinear samples of every level's map, weighted and summed; zero outside the map."""
+
+    def split(self, memory: Tensor, shapes: Shapes, heads: int) -> list[Tensor]:
+        """Tokens [B, L, D] as one map [B*heads, D/heads, h, w] per level."""
+        batch, _, width = memory.shape
+        levels = memory.transpose(1, 2).split([h * w for h, w in shapes], dim=2)
+        return [
+            level.reshape(batch * heads, width // heads, h, w)
+            for level, (h, w) in zip(levels, shapes, strict=True)
+        ]
+
+    def forward(
+        self, maps: list[Tensor], locations: Tensor, weights: Tensor, points: Sequence[int]
+    ) -> Tensor:
+        """Locations [B, Q, heads, P, 2] as x, y in 0..1 and weights [B, Q, heads, P] -> [B, Q, D].
+
+        The first points[0] of the P points look at the first level, and so on.
+        """
+        batch, queries, heads, _, _ = locations.shape
+        grids = (2 * locations - 1).transpose(1, 2).flatten(0, 1).split(list(points), dim=2)
+        sampled = torch.cat(
+            [
+                F.grid_sample(m, g, mode="bilinear", padding_mode="zeros", align_corners=False)
+                for m, g in zip(maps, grids, strict=True)
+            ],
+            dim=3,
+        )  # [B*heads, D/heads, Q, P]
+        weighted = sampled * weights.transpose(1, 2).flatten(0, 1)[:, None]
+        return weighted.sum(-1).reshape(batch, -1, queries).transpose(1, 2)
+
+
+class DeformableAttention(nn.Module):
+    """Queries [B, Q, D] look at P points per head around their boxes [B, Q, 4] -> [B, Q, D]."""
+
+    REACH = 0.5  # an offset of 1 is half of the box's side
+
+    def __init__(self, width: int, heads: int, points: tuple[int, ...]) -> None:
+        super().__init__()
+        self.heads, self.points = heads, points
+        total = sum(points)
+        self.sampling_offsets = nn.Linear(width, heads * total * 2)
+        self.attention_weights = nn.Linear(width, heads * total)
+        self.sampler = GridSampler()
+        scale = torch.tensor([1 / n for n in points for _ in range(n)])
+        self.register_buffer("num_points_scale", scale, persistent=False)
+        self._reset()
+
+    @torch.no_grad()
+    def _reset(self) -> None:
+        """Heads start by looking in different directions, their points further and further away."""
+        angle = torch.arange(self.heads) * (2 * math.pi / self.heads)
+        direction = torch.stack([angle.cos(), angle.sin()], dim=-1)
+        direction = direction / direction.abs().amax(-1, keepdim=True)
+        steps = torch.cat([torch.arange(1, n + 1) for n in self.points])
+        self.sampling_offsets.bias.copy_((direction[:, None] * steps[:, None]).flatten())
+        nn.init.zeros_(self.sampling_offsets.weight)
+        nn.init.zeros_(self.attention_weights.weight)
+        nn.init.zeros_(self.attention_weights.bias)
+
+    def forward(self, query: Tensor, boxes: Tensor, maps: list[Tensor]) -> Tensor:
+        batch, queries, _ = query.shape
+        offsets = self.sampling_offsets(query).view(batch, queries, self.heads, -1, 2)
+        weights = self.attention_weights(query).view(batch, queries, self.heads, -1).softmax(-1)
+        boxes = boxes[:, :, None, None]
+        offsets = offsets * self.num_points_scale[:, None] * boxes[..., 2:] * self.REACH
+        return self.sampler(maps, boxes[..., :2] + offsets, weights, self.points)
+
+
+class Gate(nn.Module):
+    """Residual whose two terms are gated by a sigmoid of both, then normalised."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.gate = nn.Linear(2 * width, 2 * width)
+        self.norm = RMSNorm(width)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
+
+    def forward(self, x: Tensor, update: Tensor) -> Tensor:
+        gates = self.gate(torch.cat([x, update], dim=-1)).sigmoid()
+        return self.norm(gates[..., : self.width] * x + gates[..., self.width :] * update)
+
+
+class PlainResidual(nn.Module):
+    """Normalised sum, where a variant has no gate."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = RMSNorm(width)
+
+    def forward(self, x: Tensor, update: Tensor) -> Tensor:
+        return self.norm(x + update)
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention among the queries, deformable attention to the maps, SwiGLU."""
+
+    def __init__(self, c: variants.Decoder) -> None:
+        super().__init__()
+        self.self_attn = SelfAttention(c.width, c.heads)
+        self.norm1 = RMSNorm(c.width)
+        self.cross_attn = DeformableAttention(c.width, c.heads, c.points)
+        self.residual = (Gate if c.gate else PlainResidual)(c.width)
+        self.ffn = SwiGLU(c.width, c.hidden)
+        self.norm3 = RMSNorm(c.width)
+
+    def forward(
+        self, x: Tensor, position: Tensor, boxes: Tensor, maps: list[Tensor], mask: Tensor | None
+    ) -> Tensor:
+        x = self.norm1(x + self.self_attn(x, position, mask))
+        x = self.residual(x, self.cross_attn(x + position, boxes, maps))
+        x = x + self.ffn(x)
+        return self.norm3(x.clamp(-65504, 65504))  # the range of half precision
+
+
+class Integral(nn.Module):
+    """Edge logits [B, Q, 4*bins] -> expected offsets [B, Q, 4] of left, top, right, bottom.
+
+    The bins' offsets are spaced finely around 0 and coarsely towards the ends (D-FINE, section 4.1).
+    """
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.bins = bins
+        self.register_buffer("up", torch.tensor([0.5]))  # reach of the offsets
+        self.register_buffer("reg_scale", torch.tensor([4.0]))  # curvature of their spacing
+
+    def offsets(self) -> Tensor:
+        """The bins' offsets [bins], W(n) of the paper."""
+        end = self.up.abs() * self.reg_scale.abs()
+        half = (self.bins - 1) // 2
+        base = (end + 1) ** (1 / (half - 1))
+        inner = base ** torch.arange(1, half, device=end.device) - 1
+        return torch.cat([-2 * end, -inner.flip(0), torch.zeros_like(end), inner, 2 * end])
+
+    def forward(self, edges: Tensor) -> Tensor:
+        distribution = edges.unflatten(-1, (4, self.bins)).softmax(-1)
+        return (distribution * self.offsets()).sum(-1)
+
+
+class EdgeMove(nn.Module):
+    """Move the edges of boxes [B, Q, 4] by offsets [B, Q, 4] of left, top, right, bottom, outwards.
+
+    An offset is in units of the box's side over `reg_scale`.
+    """
+
+    def forward(self, boxes: Tensor, offsets: Tensor, reg_scale: Tensor) -> Tensor:
+        side = boxes[..., 2:] / reg_scale.abs()
+        low, high = offsets[..., :2], offsets[..., 2:]
+        return torch.cat(
+            [boxes[..., :2] + (high - low) * side / 2, boxes[..., 2:] + (low + high) * side], dim=-1
+        )
+
+
+class QualityEstimator(nn.Module):
+    """Correction [B, Q, 1] of the class logits from how peaked the edge distributions are."""
+
+    TOP = 4
+
+    def __init__(self, bins: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.bins = bins
+        self.mlp = MLP(4 * (self.TOP + 1), hidden, 1)
+        nn.init.zeros_(self.mlp.layers[-1].weight)
+        nn.init.zeros_(self.mlp.layers[-1].bias)
+
+    def forward(self, edges: Tensor) -> Tensor:
+        best = edges.unflatten(-1, (4, self.bins)).softmax(-1).topk(self.TOP, dim=-1).values
+        return self.mlp(torch.cat([best, best.mean(-1, keepdim=True)], dim=-1).flatten(2))
+
+
+class Decoder(nn.Module):
+    """Maps of every level -> logits [B, Q, C] and boxes [B, Q, 4]."""
+
+    def __init__(self, c: variants.Decoder, num_classes: int) -> None:
+        super().__init__()
+        self.heads = c.heads
+        self.anchors = Anchors()
+        self.selection = QuerySelection(c.queries)
+        self.gather = RowGather()
+        self.sampler = GridSampler()
+        self.integral = Integral(c.bins)
+        self.edge_move = EdgeMove()
+        self.layers = nn.ModuleList([DecoderLayer(c) for _ in range(c.layers)])
+        self.quality = nn.ModuleList([QualityEstimator(c.bins) for _ in range(c.layers)])
+        self.enc_score_head = nn.Linear(c.width, num_classes)
+        self.enc_bbox_head = MLP(c.width, c.width, c.width, 4)
+        self.query_pos_head = MLP(4, c.width, c.width, c.width)
+        self.pre_bbox_head = MLP(c.width, c.width, c.width, 4)
+        self.dec_score_head = nn.ModuleList(
+            [nn.Linear(c.width, num_classes) for _ in range(c.layers)]
+        )
+        edge_widths = (c.width, c.width, c.width, 4 * c.bins)
+        shared = MLP(*edge_widths)
+        self.dec_bbox_head = nn.ModuleList(
+            [shared if c.shared_box_head else MLP(*edge_widths) for _ in range(c.layers)]
+        )
+        # used by denoising training alone; the last row stands for "no object"
+        self.denoising_class_embed: nn.Embedding | None = nn.Embedding(
+            num_classes + 1, c.width, padding_idx=num_classes
+        )
+        self._reset()
+
+    def _reset(self) -> None:
+        prior = -math.log((1 - 0.01) / 0.01)  # every class starts at a probability of 0.01
+        for head in (self.enc_score_head, *self.dec_score_head):
+            nn.init.constant_(head.bias, prior)
+        for mlp in (self.enc_bbox_head, self.pre_bbox_head, *self.dec_bbox_head):
+            nn.init.zeros_(mlp.layers[-1].weight)
+            nn.init.zeros_(mlp.layers[-1].bias)
+        for layer in self.query_pos_head.layers:
+            nn.init.xavier_uniform_(layer.weight)
+
+    def fuse(self) -> None:
+        """Drop the heads that only training uses."""
+        unused = len(self.layers) - 1
+        for heads in (self.quality, self.dec_score_head):
+            for i in range(unused):
+                heads[i] = nn.Identity()
+        self.denoising_class_embed = None
+
+    def forward(self, maps: list[Tensor]) -> DecoderOutput:
+        memory = flatten_maps(maps)
+        shapes = [(m.shape[2], m.shape[3]) for m in maps]
+        content, reference, encoder = self.select_queries(memory, shapes)
+        return self.refine(content, reference, memory, shapes, encoder)
+
+    def select_queries(
+        self, memory: Tensor, shapes: Shapes
+    ) -> tuple[Tensor, Tensor, Prediction | None]:
+        """The best tokens [B, Q, D], their unactivated boxes [B, Q, 4], and both as a prediction."""
+        anchors, valid = self.anchors(shapes, memory.device)
+        tokens = memory * valid.to(memory.dtype)
+        logits = self.enc_score_head(tokens)
+        chosen = self.selection(logits)
+        content = self.gather(tokens, chosen)
+        anchors = self.gather(anchors.expand(len(memory), -1, -1), chosen)
+        unactivated = self.enc_bbox_head(content) + anchors
+        encoder = None
+        if self.training:
+            encoder = Prediction(self.gather(logits, chosen), unactivated.sigmoid())
+        return content.detach(), unactivated.detach(), encoder
+
+    def refine(
+        self,
+        content: Tensor,
+        unactivated: Tensor,
+        memory: Tensor,
+        shapes: Shapes,
+        encoder: Prediction | None = None,
+        mask: Tensor | None = None,
+    ) -> DecoderOutput:
+        """Run the layers on queries [B, Q, D]; gradients do not flow from layer to layer by boxes."""
+        values = self.sampler.split(memory, shapes, self.heads)
+        boxes = unactivated.sigmoid()
+        position = self.query_pos_head(boxes).clamp(-10, 10)
+        x, previous = content, None
+        edges: Tensor | None = None
+        layers: list[Prediction] = []
+        for i, layer in enumerate(self.layers):
+            x = layer(x, position, boxes, values, mask)
+            if i == 0:
+                plain = (self.pre_bbox_head(x) + inverse_sigmoid(boxes)).sigmoid()
+                reference = plain.detach()
+                first_logits = self.dec_score_head[0](x) if self.training else None
+            update = self.dec_bbox_head[i](x if previous is None else x + previous)
+            edges = update if edges is None else update + edges
+            moved = self.edge_move(reference, self.integral(edges), self.integral.reg_scale)
+            if self.training or i == len(self.layers) - 1:
+                logits = self.dec_score_head[i](x) + self.quality[i](edges)
+                layers.append(Prediction(logits, moved, edges, reference))
+            boxes, previous = moved.detach(), x.detach()
+        final = layers[-1]
+        if not self.training:
+            return DecoderOutput(final.logits, final.boxes)
+        assert first_logits is not None
+        first = Prediction(first_logits, plain)
+        return DecoderOutput(final.logits, final.boxes, tuple(layers), first, encoder)

@@ -1,0 +1,87 @@
+"""The whole detector: image -> class logits and boxes."""
+
+from torch import Tensor, nn
+
+from model import variants
+from model.decoder import Decoder, DecoderOutput
+from model.encoder import HybridEncoder, LiteEncoder
+from model.errors import InputError
+from model.hgnetv2 import HGNetv2
+from model.layers import fuse
+from model.sta import SpatialTuningAdapter
+from model.variants import VARIANTS, Variant
+
+STRIDE = 32
+
+
+class DEIMv2(nn.Module):
+    """Detector of one variant.
+
+    Takes images [B, 3, H, W], float32 in 0..1, with the variant's mean and standard deviation already
+    applied (`model.images.normalise`); H and W are any multiples of 32. Gives `.logits` [B, Q, C] and
+    `.boxes` [B, Q, 4], (cx, cy, w, h) in 0..1 of the image.
+
+    Raises InputError for images of another shape.
+    """
+
+    def __init__(self, variant: Variant, num_classes: int, image_size: tuple[int, int]) -> None:
+        super().__init__()
+        self.variant = variant
+        self.num_classes = num_classes
+        self.image_size = image_size  # height, width that `export` and `predict` use
+        self.backbone: nn.Module = (
+            HGNetv2(variant.backbone)
+            if isinstance(variant.backbone, variants.HGNet)
+            else SpatialTuningAdapter(variant.backbone)
+        )
+        self.encoder: nn.Module = (
+            LiteEncoder(variant.encoder)
+            if isinstance(variant.encoder, variants.LiteEncoder)
+            else HybridEncoder(variant.encoder)
+        )
+        self.decoder = Decoder(variant.decoder, num_classes)
+
+    def forward(self, images: Tensor) -> DecoderOutput:
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise InputError(f"images have shape {list(images.shape)}; expected [B, 3, H, W]")
+        check_size(images.shape[2], images.shape[3], self.variant)
+        return self.decoder(self.encoder(self.backbone(images)))
+
+    def fuse(self) -> "DEIMv2":
+        """Fold and drop, in place, what only training needs; for eval mode. Returns self."""
+        fuse(self)
+        return self.eval()
+
+
+def check_size(height: int, width: int, variant: Variant) -> None:
+    """Raise InputError unless the network can work on images of this size."""
+    if height % STRIDE or width % STRIDE or height <= 0 or width <= 0:
+        raise InputError(
+            f"image size {height}x{width} does not fit; height and width must be multiples of {STRIDE}"
+        )
+    strides = (16, 32) if len(variant.decoder.points) == 2 else (8, 16, 32)
+    tokens = sum((height // s) * (width // s) for s in strides)
+    if tokens < variant.decoder.queries:
+        raise InputError(
+            f"image size {height}x{width} is too small for variant '{variant.name}': it gives {tokens} "
+            f"tokens for {variant.decoder.queries} queries; use a larger size"
+        )
+
+
+def build_model(
+    variant: str, num_classes: int = 80, image_size: int | tuple[int, int] | None = None
+) -> DEIMv2:
+    """An untrained detector in training form.
+
+    `image_size` is a side or (height, width), None for the variant's own. Raises InputError for an
+    unknown variant, a class count below 1 or a size that is no multiple of 32.
+    """
+    if variant not in VARIANTS:
+        raise InputError(f"unknown variant '{variant}'; expected one of {', '.join(VARIANTS)}")
+    if num_classes < 1:
+        raise InputError(f"num_classes is {num_classes}; expected at least 1")
+    chosen = VARIANTS[variant]
+    size = chosen.image_size if image_size is None else image_size
+    height, width = (size, size) if isinstance(size, int) else size
+    check_size(height, width, chosen)
+    return DEIMv2(chosen, num_classes, (height, width))

@@ -1,0 +1,146 @@
+"""The two feature encoders between backbone and decoder.
+
+Sources: hybrid encoder of RT-DETR (arXiv 2304.08069) with D-FINE's blocks; lite encoder of DEIMv2
+(arXiv 2509.20787, section 3.2).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model import variants
+from model.layers import ELAN, ConvNorm, SelfAttention
+
+
+def upsample(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class PooledConv(nn.Module):
+    """Average pooling of stride 2 and a 1x1 convolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.pool = nn.AvgPool2d(kernel_size=3, stride=2, padding=1)
+        self.point = ConvNorm(width, width, 1, act=nn.SiLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.point(self.pool(x))
+
+
+class LiteEncoder(nn.Module):
+    """One map [B, C, H/16, W/16] -> two [B, D, H/16, W/16] and [B, D, H/32, W/32]."""
+
+    def __init__(self, c: variants.LiteEncoder) -> None:
+        super().__init__()
+        self.input_proj = ConvNorm(c.inputs, c.width, 1)
+        self.down_sample1 = PooledConv(c.width)
+        self.global_fusion = ConvNorm(c.width, c.width, 1, act=nn.SiLU())
+        self.fpn_block = ELAN(c.width, c.expansion, c.depth, extra_conv=True)
+        self.down_sample2 = PooledConv(c.width)
+        self.pan_block = ELAN(c.width, c.expansion, c.depth, extra_conv=True)
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        large = self.input_proj(maps[0])
+        small = self.down_sample1(large)
+        small = self.global_fusion(small + small.mean((2, 3), keepdim=True))
+        large = self.fpn_block(large + upsample(small))
+        return [large, self.pan_block(small + self.down_sample2(large))]
+
+
+class SinePosition(nn.Module):
+    """Fixed 2D sine-cosine position embedding [1, h*w, width].
+
+    The release counts its positions column by column while the tokens run row by row. The trained
+    weights rest on that, so it is kept; on a square map it only means that y comes before x.
+    """
+
+    def __init__(self, width: int, temperature: float = 10000.0) -> None:
+        super().__init__()
+        self.quarter = width // 4
+        self.temperature = temperature
+
+    def forward(self, h: int, w: int, device: torch.device) -> Tensor:
+        power = torch.arange(self.quarter, dtype=torch.float32, device=device) / self.quarter
+        omega = 1.0 / self.temperature**power
+        outer = torch.arange(w, dtype=torch.float32, device=device)[:, None] * omega
+        inner = torch.arange(h, dtype=torch.float32, device=device)[:, None] * omega
+        outer = torch.cat([outer.sin(), outer.cos()], dim=1)[:, None].expand(-1, h, -1)
+        inner = torch.cat([inner.sin(), inner.cos()], dim=1)[None].expand(w, -1, -1)
+        return torch.cat([outer, inner], dim=2).reshape(1, h * w, -1)
+
+
+class EncoderLayer(nn.Module):
+    """Transformer layer, normalised after each residual sum; tokens [B, T, D]."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.self_attn = SelfAttention(width, heads)
+        self.linear1 = nn.Linear(width, hidden)
+        self.linear2 = nn.Linear(hidden, width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor, position: Tensor) -> Tensor:
+        x = self.norm1(x + self.self_attn(x, position))
+        return self.norm2(x + self.linear2(F.gelu(self.linear1(x))))
+
+
+class DownConv(nn.Module):
+    """1x1 convolution, then a depthwise 3x3 of stride 2; no activation."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.cv1 = ConvNorm(width, width, 1)
+        self.cv2 = ConvNorm(width, width, 3, stride=2, groups=width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.cv2(self.cv1(x))
+
+
+class HybridEncoder(nn.Module):
+    """Two or three maps of neighbouring strides, large to small -> as many [B, D, h, w]."""
+
+    def __init__(self, c: variants.HybridEncoder) -> None:
+        super().__init__()
+        self.input_proj = nn.ModuleList(
+            [nn.Identity() if n == c.width else ConvNorm(n, c.width, 1) for n in c.inputs]
+        )
+        self.position = SinePosition(c.width)
+        self.layer = EncoderLayer(c.width, c.heads, c.hidden)
+        steps = range(len(c.inputs) - 1)
+
+        def block() -> ELAN:
+            return ELAN(c.width, c.expansion, c.depth, c.extra_conv)
+
+        self.lateral_convs = nn.ModuleList([ConvNorm(c.width, c.width, 1) for _ in steps])
+        self.fpn_blocks = nn.ModuleList([block() for _ in steps])
+        self.downsample_convs = nn.ModuleList([DownConv(c.width) for _ in steps])
+        self.pan_blocks = nn.ModuleList([block() for _ in steps])
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        maps = [proj(m) for proj, m in zip(self.input_proj, maps, strict=True)]
+        maps[-1] = self._attend(maps[-1])
+        return self._bottom_up(self._top_down(maps))
+
+    def _attend(self, x: Tensor) -> Tensor:
+        batch, width, h, w = x.shape
+        tokens = self.layer(x.flatten(2).transpose(1, 2), self.position(h, w, x.device))
+        return tokens.transpose(1, 2).reshape(batch, width, h, w)
+
+    def _top_down(self, maps: list[Tensor]) -> list[Tensor]:
+        """Small to large; gives the lateral maps, large to small."""
+        outputs = [maps[-1]]
+        steps = zip(reversed(maps[:-1]), self.lateral_convs, self.fpn_blocks, strict=True)
+        for larger, lateral, block in steps:
+            outputs[0] = lateral(outputs[0])
+            outputs.insert(0, block(upsample(outputs[0]) + larger))
+        return outputs
+
+    def _bottom_up(self, maps: list[Tensor]) -> list[Tensor]:
+        outputs = [maps[0]]
+        for smaller, down, block in zip(
+            maps[1:], self.downsample_convs, self.pan_blocks, strict=True
+        ):
+            outputs.append(block(down(outputs[-1]) + smaller))
+        return outputs

@@ -1,0 +1,22 @@
+"""The two errors that end a command: bad input (exit code 2) and a failed check (exit code 1).
+
+Every message is one line that names the value, what was expected, and the fix.
+"""
+
+
+class InputError(ValueError):
+    """Bad usage or bad input."""
+
+
+class MissingExtraError(InputError):
+    """A package of an optional extra is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"the package '{package}' is not installed; "
+            f"it comes with the extra '{extra}': pip install 'deimv2-mobile[{extra}]'"
+        )
+
+
+class CheckError(RuntimeError):
+    """A check that was asked for did not hold."""

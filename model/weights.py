@@ -1,0 +1,269 @@
+"""Loading weights: released checkpoints, our own, and the reproducible random rule.
+
+The released layout names most tensors as our modules do. `RENAMES` is the whole difference, and
+`DERIVED` what the release stores although it follows from the architecture. Our own checkpoints use
+our names, on which no rename applies, so both go through the same door. Everything else must fit
+exactly: a missing, unknown or misshapen key is an error.
+"""
+
+import json
+import re
+import warnings
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from model import variants
+from model.detector import DEIMv2, build_model
+from model.errors import InputError
+from model.variants import VARIANTS, Variant
+
+StateDict = Mapping[str, Tensor]
+
+# Released prefix -> ours; `#` stands for an index, `*` for anything. Rows apply one after the other,
+# and backwards, in reverse order, they give the released name of one of our keys.
+RENAMES: tuple[tuple[str, str], ...] = (
+    # HGNetv2
+    ("backbone.st*.bn.", "backbone.st*.norm."),
+    ("backbone.st*.lab.", "backbone.st*.affine."),
+    # ViT and STA
+    ("backbone.dinov3._model.", "backbone.vit."),
+    ("backbone.dinov3.", "backbone.vit."),
+    ("backbone.vit.patch_embed.proj.", "backbone.vit.patch_embed."),
+    ("backbone.vit.rope_embed.", "backbone.vit.rotary."),
+    ("backbone.sta.stem.0.", "backbone.detail.stem.conv."),
+    ("backbone.sta.stem.1.", "backbone.detail.stem.norm."),
+    ("backbone.sta.conv2.0.", "backbone.detail.conv2.conv."),
+    ("backbone.sta.conv2.1.", "backbone.detail.conv2.norm."),
+    ("backbone.sta.conv3.1.", "backbone.detail.conv3.conv."),
+    ("backbone.sta.conv3.2.", "backbone.detail.conv3.norm."),
+    ("backbone.sta.conv4.1.", "backbone.detail.conv4.conv."),
+    ("backbone.sta.conv4.2.", "backbone.detail.conv4.norm."),
+    ("backbone.convs.#.", "backbone.fusion.#.conv."),
+    ("backbone.norms.#.", "backbone.fusion.#.norm."),
+    # encoders
+    ("encoder.input_proj.0.", "encoder.input_proj."),
+    ("encoder.down_sample#.1.", "encoder.down_sample#.point.conv."),
+    ("encoder.down_sample#.2.", "encoder.down_sample#.point.norm."),
+    ("encoder.bi_fusion.cv.", "encoder.global_fusion."),
+    ("encoder.encoder.0.layers.0.", "encoder.layer."),
+    ("encoder.downsample_convs.#.0.", "encoder.downsample_convs.#."),
+    # decoder
+    ("*.in_proj_", "*.in_proj."),
+    ("decoder.decoder.up", "decoder.integral.up"),
+    ("decoder.decoder.reg_scale", "decoder.integral.reg_scale"),
+    ("decoder.decoder.layers.", "decoder.layers."),
+    ("decoder.layers.#.norm2.", "decoder.layers.#.residual.norm."),
+    ("decoder.layers.#.gateway.", "decoder.layers.#.residual."),
+    ("decoder.layers.#.swish_ffn.", "decoder.layers.#.ffn."),
+    ("decoder.decoder.lqe_layers.#.reg_conf.", "decoder.quality.#.mlp."),
+)
+
+# Left out on loading: what follows from the image size or the points per level, the mask token of
+# DINOv3's pre-training, and second names of tensors that are stored twice.
+DERIVED = re.compile(
+    r"^decoder\.(anchors|valid_mask|up|reg_scale)$|\.num_points_scale$|\.mask_token$"
+)
+
+
+def _rows(variant: Variant) -> list[tuple[str, str]]:
+    """The rows that apply to a variant; the others would make its names ambiguous backwards."""
+    lite = isinstance(variant.encoder, variants.LiteEncoder)
+    distilled = (
+        isinstance(variant.backbone, variants.ViT) and not variant.backbone.pretrained_extras
+    )
+    skipped = {
+        "backbone.dinov3._model.": not distilled,
+        "backbone.dinov3.": distilled,
+        "encoder.input_proj.0.": not lite,
+        "decoder.layers.#.norm2.": variant.decoder.gate,
+        "decoder.layers.#.gateway.": not variant.decoder.gate,
+    }
+    return [row for row in RENAMES if not skipped.get(row[0], False)]
+
+
+def _replace(key: str, prefix: str, replacement: str) -> str:
+    pattern = re.escape(prefix).replace(r"\#", "#").replace("#", r"(\d+)").replace(r"\*", "(.*)")
+    groups = iter(range(1, 9))
+    template = re.sub(r"[#*]", lambda _: rf"\g<{next(groups)}>", replacement)
+    return re.sub(f"^{pattern}", template, key)
+
+
+def our_name(released: str, variant: Variant) -> str:
+    """Our name of a released key; a key of ours stays as it is."""
+    for theirs, ours in _rows(variant):
+        released = _replace(released, theirs, ours)
+    return released
+
+
+def released_name(key: str, variant: Variant) -> str:
+    """The released name of one of our keys."""
+    for theirs, ours in reversed(_rows(variant)):
+        key = _replace(key, ours, theirs)
+    return key
+
+
+def _ours(state: StateDict, variant: Variant) -> dict[str, Tensor]:
+    return {our_name(k, variant): v for k, v in state.items() if not DERIVED.search(k)}
+
+
+def load_weights(net: DEIMv2, source: StateDict | str | Path) -> None:
+    """Load a checkpoint into `net` (training form), strictly.
+
+    `source` is a state dict, or a `.safetensors` or `.pth` file, in the released layout or ours.
+    Raises InputError that lists the first few keys if any is missing, unknown or misshapen, and says
+    which variant the weights seem to be of.
+    """
+    state = source if isinstance(source, Mapping) else read_checkpoint(source)
+    renamed = _ours(state, net.variant)
+    where = "" if isinstance(source, Mapping) else f" in '{source}'"
+    _check_keys(net, renamed, state, where)
+    net.load_state_dict(renamed)
+
+
+def _check_keys(net: DEIMv2, state: StateDict, original: StateDict, where: str) -> None:
+    wanted = net.state_dict()
+    problems = [f"missing {k}" for k in wanted if k not in state]
+    problems += [f"unknown {k}" for k in state if k not in wanted]
+    problems += [
+        f"{k} has shape {list(v.shape)} instead of {list(wanted[k].shape)}"
+        for k, v in state.items()
+        if k in wanted and v.shape != wanted[k].shape
+    ]
+    if not problems:
+        return
+    shown = "; ".join(problems[:4]) + (f"; and {len(problems) - 4} more" if problems[4:] else "")
+    hint = ""
+    found = guess_variant(original)
+    if found is not None and found != net.variant.name:
+        hint = f"; these are weights of variant '{found}', so choose that variant"
+    elif found is not None and class_count(original) not in (None, net.num_classes):
+        hint = f"; the weights have {class_count(original)} classes, so build with that number"
+    raise InputError(
+        f"weights{where} do not fit variant '{net.variant.name}' with {net.num_classes} classes: "
+        f"{shown}{hint}"
+    )
+
+
+def class_count(state: StateDict) -> int | None:
+    """Number of classes that a checkpoint was trained on, None if it has no class head."""
+    head = state.get("decoder.enc_score_head.bias")
+    return None if head is None else len(head)
+
+
+def guess_variant(state: StateDict) -> str | None:
+    """The variant whose keys and shapes (class heads aside) a checkpoint has, None if it is none."""
+    for name, variant in VARIANTS.items():
+        with torch.device("meta"):
+            wanted = build_model(name, class_count(state) or 1).state_dict()
+        found = {k: v.shape for k, v in _ours(state, variant).items()}
+        if found == {k: v.shape for k, v in wanted.items()}:
+            return name
+    return None
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
+    """State dict of a `.safetensors` or `.pth` file; the EMA weights of a `.pth` where it has them.
+
+    No object of the file is ever unpickled but tensors and plain containers. Raises InputError for a
+    file that is missing, truncated or of another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no checkpoint at '{path}'; expected a .safetensors or .pth file")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix in (".pth", ".pt"):
+        return _read_pickle(path)
+    raise InputError(
+        f"'{path}' ends in '{path.suffix}'; expected a .safetensors or .pth checkpoint"
+    )
+
+
+def read_labels(path: str | Path) -> list[str] | None:
+    """Class names stored in a checkpoint of ours (metadata `labels`, a JSON list), else None."""
+    path = Path(path)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            stored = (file.metadata() or {}).get("labels")
+        labels = None if stored is None else json.loads(stored)
+    except (SafetensorError, OSError, ValueError):
+        return None  # read_checkpoint says what is wrong with the file
+    return labels
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"'{path}' is no complete .safetensors file ({_first_line(error)}); fetch it again"
+        ) from error
+
+
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a broken or hostile pickle can raise anything
+        raise InputError(
+            f"'{path}' is no complete .pth file of plain tensors ({_first_line(error)}); "
+            "fetch it again or save its state dict as .safetensors"
+        ) from error
+    for path_in_file in (("ema", "module"), ("model",), ()):
+        found = stored
+        for key in path_in_file:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(found, Mapping) and found and all(map(torch.is_tensor, found.values())):
+            return {str(k): v.float() if v.is_floating_point() else v for k, v in found.items()}
+    raise InputError(
+        f"'{path}' holds no state dict; expected tensors at the top, under 'model', or under 'ema'"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:120] if lines else type(error).__name__
+
+
+# Values that the architecture gives and the random rule keeps.
+RANDOM_KEPT = re.compile(r"\.up$|\.reg_scale$|num_batches_tracked$|\.periods$")
+
+
+def random_state(net: DEIMv2, seed: int = 0) -> dict[str, Tensor]:
+    """Reproducible weights for `net`: each tensor follows from its released key's name alone.
+
+    They stand in where no trained weights are at hand. PyTorch's own initialisation would make the
+    features vanish and every score a tie; these gains keep the signal alive through all layers.
+    """
+    state = {}
+    for ours, current in net.state_dict().items():
+        key = released_name(ours, net.variant)
+        if RANDOM_KEPT.search(key):
+            state[ours] = current
+            continue
+        shape = tuple(current.shape)
+        rng = np.random.default_rng(zlib.crc32(key.encode()) ^ seed)
+        noise = rng.standard_normal(shape).astype(np.float32)
+        if key.endswith("running_mean"):
+            value = 0.1 * noise
+        elif key.endswith("running_var"):
+            value = 1 + 0.1 * np.tanh(noise)
+        elif len(shape) >= 2:
+            gain = 0.4 if key.startswith("encoder.") else 1.0 if "dinov3" in key else 2.0
+            value = noise * np.sqrt(gain / np.prod(shape[1:]))
+        elif key.endswith("bias"):
+            value = 0.02 * noise
+        else:
+            value = 1 + 0.1 * noise
+        state[ours] = torch.from_numpy(value.astype(np.float32))
+    return state
