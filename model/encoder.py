@@ -12,10 +12,6 @@ from model import variants
 from model.layers import ELAN, ConvNorm, SelfAttention
 
 
-def upsample(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
-
-
 class PooledConv(nn.Module):
     """Average pooling of stride 2 and a 1x1 convolution."""
 
@@ -35,6 +31,7 @@ class LiteEncoder(nn.Module):
         super().__init__()
         self.input_proj = ConvNorm(c.inputs, c.width, 1)
         self.down_sample1 = PooledConv(c.width)
+        self.upsample = nn.Upsample(scale_factor=2.0, mode="nearest")
         self.global_fusion = ConvNorm(c.width, c.width, 1, act=nn.SiLU())
         self.fpn_block = ELAN(c.width, c.expansion, c.depth, extra_conv=True)
         self.down_sample2 = PooledConv(c.width)
@@ -44,7 +41,7 @@ class LiteEncoder(nn.Module):
         large = self.input_proj(maps[0])
         small = self.down_sample1(large)
         small = self.global_fusion(small + small.mean((2, 3), keepdim=True))
-        large = self.fpn_block(large + upsample(small))
+        large = self.fpn_block(large + self.upsample(small))
         return [large, self.pan_block(small + self.down_sample2(large))]
 
 
@@ -108,6 +105,7 @@ class HybridEncoder(nn.Module):
         )
         self.position = SinePosition(c.width)
         self.layer = EncoderLayer(c.width, c.heads, c.hidden)
+        self.upsample = nn.Upsample(scale_factor=2.0, mode="nearest")
         steps = range(len(c.inputs) - 1)
 
         def block() -> ELAN:
@@ -134,7 +132,7 @@ class HybridEncoder(nn.Module):
         steps = zip(reversed(maps[:-1]), self.lateral_convs, self.fpn_blocks, strict=True)
         for larger, lateral, block in steps:
             outputs[0] = lateral(outputs[0])
-            outputs.insert(0, block(upsample(outputs[0]) + larger))
+            outputs.insert(0, block(self.upsample(outputs[0]) + larger))
         return outputs
 
     def _bottom_up(self, maps: list[Tensor]) -> list[Tensor]:

@@ -1,0 +1,206 @@
+"""The decoder for one image size, from operations that phone runtimes have.
+
+Batch 1; N heads, Q queries, P points per head over all levels, D width.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from converters.graph.layers import linear
+from converters.graph.sampling import GatherSampler, TentSampler
+from model import decoder as eager
+
+# Where the release's inverse sigmoid, with its epsilon of 1e-5, saturates.
+LOGIT_LIMIT = math.log(1e5)
+
+
+class StaticDeformableAttention(nn.Module):
+    """Deformable attention whose offsets come out as x and y in cells, head by head.
+
+    The scale of the points (1/n, half of the box) is in the weights of two projections, one per axis.
+    """
+
+    def __init__(
+        self, attention: eager.DeformableAttention, sampler: TentSampler | GatherSampler
+    ) -> None:
+        super().__init__()
+        self.sampler, self.heads = sampler, attention.heads
+        offsets = attention.sampling_offsets
+        scale = attention.num_points_scale.repeat(self.heads) * attention.REACH
+        self.x, self.y = (
+            linear(offsets.weight[axis::2] * scale[:, None], offsets.bias[axis::2] * scale)
+            for axis in (0, 1)
+        )
+        self.weights = attention.attention_weights
+        sizes = zip(sampler.sizes, attention.points, strict=True)
+        cells = [size for size, n in sizes for _ in range(n)]
+        for axis, values in (("columns", [w for _, w in cells]), ("rows", [h for h, _ in cells])):
+            self.register_buffer(axis, torch.tensor([values * self.heads], dtype=torch.float32))
+        self.register_buffer("centre", torch.tensor([[0.5]]))
+
+    def per_head(self, x: Tensor) -> Tensor:
+        """[Q, N*P] -> [N*Q, P]."""
+        queries = x.shape[0]
+        return x.view(queries, self.heads, -1).transpose(0, 1).reshape(self.heads * queries, -1)
+
+    def forward(self, query: Tensor, boxes: Tensor, values: list[Tensor]) -> Tensor:
+        """Queries [1, Q, D], boxes [Q, 4] -> [1, Q, D]."""
+        query = query[0]
+        x = (boxes[:, 0:1] + self.x(query) * boxes[:, 2:3]) * self.columns - self.centre
+        y = (boxes[:, 1:2] + self.y(query) * boxes[:, 3:4]) * self.rows - self.centre
+        weights = self.per_head(self.weights(query)).softmax(-1)
+        return self.sampler(values, self.per_head(x), self.per_head(y), weights)
+
+
+class MatmulIntegral(nn.Module):
+    """Edge logits [Q, 4*bins] -> expected offsets [Q, 4] as a product with the bins' offsets."""
+
+    def __init__(self, integral: eager.Integral) -> None:
+        super().__init__()
+        self.bins = integral.bins
+        self.expectation = nn.Linear(self.bins, 1, bias=False)
+        self.expectation.weight.data = integral.offsets()[None].clone()
+
+    def forward(self, edges: Tensor) -> Tensor:
+        distribution = edges.reshape(-1, self.bins).softmax(-1)
+        return self.expectation(distribution).view(-1, 4)
+
+
+class MatmulEdgeMove(nn.Module):
+    """Move box edges by two 4x4 products: `side` copies (w, h, w, h), `combine` pairs the offsets.
+
+    cx + (right - left) * w / (2 s), w + (left + right) * w / s, and the same for y.
+    """
+
+    def __init__(self, reg_scale: float) -> None:
+        super().__init__()
+        side = torch.tensor([[0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]]).float()
+        half, full = 0.5 / reg_scale, 1 / reg_scale
+        combine = [[-half, 0, half, 0], [0, -half, 0, half], [full, 0, full, 0], [0, full, 0, full]]
+        self.side = linear(side, torch.zeros(4))
+        self.combine = linear(torch.tensor(combine), torch.zeros(4))
+
+    def forward(self, boxes: Tensor, offsets: Tensor) -> Tensor:
+        return boxes + self.combine(offsets) * self.side(boxes)
+
+
+class NetworkQualityEstimator(nn.Module):
+    """Quality estimator whose top four bins come from a sorting network instead of a top-k.
+
+    Maxima and minima of slices are operations that every delegate takes; the result is exact, ties
+    included. 32 bins are sorted in fours and merged pairwise; the 33rd is inserted at the end.
+    """
+
+    def __init__(self, estimator: eager.QualityEstimator) -> None:
+        super().__init__()
+        if estimator.bins != 33 or estimator.TOP != 4:
+            raise ValueError(f"{estimator.bins} bins, top {estimator.TOP}; expected 33 and 4")
+        self.bins = estimator.bins
+        first, *rest = estimator.mlp.layers
+        assert isinstance(first, nn.Linear)
+        # (edge, value) -> (value, edge), and the mean of the four as part of the weights
+        weight = first.weight.view(-1, 4, 5)
+        weight = (weight[..., :4] + weight[..., 4:] / 4).transpose(1, 2).reshape(-1, 16)
+        self.first = linear(weight, first.bias)
+        self.last = rest[0]
+
+    @staticmethod
+    def _sorted_four(bins: Tensor) -> list[Tensor]:
+        """[32, M] -> four tensors [8, M], descending."""
+        a, b, c, d = (bins[i * 8 : i * 8 + 8] for i in range(4))
+        a, b = torch.maximum(a, b), torch.minimum(a, b)
+        c, d = torch.maximum(c, d), torch.minimum(c, d)
+        a, c = torch.maximum(a, c), torch.minimum(a, c)
+        b, d = torch.maximum(b, d), torch.minimum(b, d)
+        b, c = torch.maximum(b, c), torch.minimum(b, c)
+        return [a, b, c, d]
+
+    @staticmethod
+    def _merged(four: list[Tensor]) -> list[Tensor]:
+        """Four tensors [2n, M], each column sorted -> the best four of columns i and i + n, sorted."""
+        n = four[0].shape[0] // 2
+        low = [t[n:] for t in reversed(four)]
+        a, b, c, d = (torch.maximum(t[:n], u) for t, u in zip(four, low, strict=True))
+        a, c = torch.maximum(a, c), torch.minimum(a, c)
+        b, d = torch.maximum(b, d), torch.minimum(b, d)
+        return [torch.maximum(a, b), torch.minimum(a, b), torch.maximum(c, d), torch.minimum(c, d)]
+
+    def forward(self, edges: Tensor) -> Tensor:
+        """Edge logits [Q, 4*bins] -> correction [Q, 1]."""
+        queries = edges.shape[0]
+        bins = edges.reshape(-1, self.bins).softmax(-1).transpose(0, 1)  # [33, Q*4]
+        four = self._sorted_four(bins[:32])
+        for _ in range(3):
+            four = self._merged(four)
+        extra, best = bins[32:], []
+        for value in four:
+            best.append(torch.maximum(value, extra))
+            extra = torch.minimum(value, extra)
+        stacked = torch.cat(best).view(4, queries, 4).transpose(0, 1).reshape(queries, 16)
+        return self.last(nn.functional.silu(self.first(stacked)))
+
+
+class StaticDecoder(nn.Module):
+    """Maps of every level -> logits [Q, C] and boxes [Q, 4] as (cx, cy, w, h)."""
+
+    def __init__(
+        self, decoder: eager.Decoder, sizes: list[tuple[int, int]], gather: bool
+    ) -> None:
+        super().__init__()
+        self.queries = decoder.selection.queries
+        anchors, valid = decoder.anchors(sizes, torch.device("cpu"))
+        self.register_buffer("anchor_table", anchors[0])
+        self.register_buffer("valid", valid.float())
+        points = decoder.layers[0].cross_attn.points
+        self.sampler = (
+            GatherSampler(sizes, points, decoder.heads, self.queries)
+            if gather
+            else TentSampler(sizes, points, decoder.heads)
+        )
+        for layer in decoder.layers:
+            layer.cross_attn = StaticDeformableAttention(layer.cross_attn, self.sampler)
+        self.layers = decoder.layers
+        self.integral = MatmulIntegral(decoder.integral)
+        self.edge_move = MatmulEdgeMove(decoder.integral.reg_scale.abs().item())
+        self.quality = NetworkQualityEstimator(decoder.quality[-1])
+        self.enc_score_head, self.enc_bbox_head = decoder.enc_score_head, decoder.enc_bbox_head
+        self.query_pos_head, self.pre_bbox_head = decoder.query_pos_head, decoder.pre_bbox_head
+        self.dec_bbox_head, self.score_head = decoder.dec_bbox_head, decoder.dec_score_head[-1]
+
+    def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        memory = torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1)
+        x, unactivated = self.select(memory)
+        values = self.sampler.prepare(memory)
+        boxes = unactivated.sigmoid()
+        position = self.query_pos_head(boxes).clamp(-10, 10)[None]
+        previous = edges = reference = None
+        for i, layer in enumerate(self.layers):
+            x = self.run_layer(layer, x, position, boxes, values)
+            if reference is None:
+                # the release goes through the sigmoid and back, which is a clamp
+                plain = unactivated.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+                reference = (self.pre_bbox_head(x)[0] + plain).sigmoid()
+            update = self.dec_bbox_head[i](x if previous is None else x + previous)[0]
+            edges = update if edges is None else update + edges
+            boxes = self.edge_move(reference, self.integral(edges))
+            previous = x
+        return self.score_head(x)[0] + self.quality(edges), boxes
+
+    def select(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """The best tokens [1, Q, D] and their unactivated boxes [Q, 4]."""
+        tokens = memory * self.valid
+        scores = self.enc_score_head(tokens).amax(-1)
+        chosen = scores.topk(self.queries, dim=1).indices[0].to(torch.int32)
+        content = tokens[0].index_select(0, chosen)
+        anchors = self.anchor_table.index_select(0, chosen)
+        return content[None], self.enc_bbox_head(content) + anchors
+
+    @staticmethod
+    def run_layer(
+        layer: eager.DecoderLayer, x: Tensor, position: Tensor, boxes: Tensor, values: list[Tensor]
+    ) -> Tensor:
+        x = layer.norm1(x + layer.self_attn(x, position))
+        x = layer.residual(x, layer.cross_attn(x + position, boxes, values))
+        return layer.norm3((x + layer.ffn(x)).clamp(-65504, 65504))

@@ -1,0 +1,235 @@
+"""Rewrites of single layers: the same numbers from operations that phone runtimes have.
+
+Each class takes the layer that it replaces and answers the same call. What is constant becomes a
+buffer, so that no graph rebuilds it at run time. `REWRITES` in `converters.graph.form` says which
+layer becomes what.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model import dinov3, encoder, layers, sta
+
+
+def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """A linear layer that holds the given weight [out, in] and bias [out]."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.weight.data = weight.detach().clone()
+    layer.bias.data = bias.detach().clone()
+    return layer
+
+
+class MatmulRMSNorm(nn.Module):
+    """RMSNorm whose mean is a product with a constant row, epsilon as its bias.
+
+    XNNPACK takes means over the last dimension only for maps, not for tokens; a product it takes. Core
+    ML's pass that fuses a linear layer with a following addition fails on a scalar, hence the bias.
+    """
+
+    def __init__(self, norm: layers.RMSNorm) -> None:
+        super().__init__()
+        width = len(norm.scale)
+        self.mean = linear(torch.full((1, width), 1 / width), torch.tensor([norm.eps]))
+        self.scale = norm.scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(self.mean(x * x)) * self.scale
+
+
+class MatmulLayerNorm(nn.Module):
+    """LayerNorm with both means as products, for the same reason as MatmulRMSNorm."""
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        width = len(norm.weight)
+        row = torch.full((1, width), 1 / width)
+        self.mean = linear(row, torch.zeros(1))
+        self.variance = linear(row, torch.tensor([norm.eps]))
+        self.weight, self.bias = norm.weight, norm.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x - self.mean(x)
+        return x * torch.rsqrt(self.variance(x * x)) * self.weight + self.bias
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of heads [N, T, D], queries already scaled -> tokens [1, T, N*D].
+
+    Three-dimensional products are the ones that every delegate takes.
+    """
+    attended = torch.bmm(torch.bmm(q, k.transpose(1, 2)).softmax(-1), v)
+    return attended.transpose(0, 1).reshape(1, q.shape[1], -1)
+
+
+def to_heads(x: Tensor, heads: int) -> Tensor:
+    """Tokens [1, T, N*D] -> [N, T, D]."""
+    return x.view(x.shape[1], heads, -1).transpose(0, 1)
+
+
+class SplitSelfAttention(nn.Module):
+    """Self-attention with one projection each for queries, keys and values.
+
+    Core ML's converter refuses slices of a packed weight. The scale of the queries is in their weight.
+    """
+
+    def __init__(self, attention: layers.SelfAttention) -> None:
+        super().__init__()
+        self.heads = attention.heads
+        width = attention.out_proj.in_features
+        scale = (width // self.heads) ** -0.5
+        weights = attention.in_proj.weight.chunk(3)
+        biases = attention.in_proj.bias.chunk(3)
+        self.q = linear(weights[0] * scale, biases[0] * scale)
+        self.k = linear(weights[1], biases[1])
+        self.v = linear(weights[2], biases[2])
+        self.out_proj = attention.out_proj
+
+    def forward(self, x: Tensor, position: Tensor, mask: Tensor | None = None) -> Tensor:
+        assert mask is None  # masks belong to training
+        placed = x + position
+        q, k, v = (to_heads(p, self.heads) for p in (self.q(placed), self.k(placed), self.v(x)))
+        return self.out_proj(attend(q, k, v))
+
+
+class SplitRotaryAttention(nn.Module):
+    """The ViT's attention with separate projections and a rotation without negation or gathering.
+
+    Tokens that do not turn get a cosine of 1 and a sine of 0, so that all tokens are treated alike;
+    the minus of the rotation is in the sine. The gain of a following LayerScale goes into `proj`.
+    """
+
+    def __init__(self, attention: dinov3.Attention, cos: Tensor, sin: Tensor, still: int) -> None:
+        super().__init__()
+        self.heads = attention.heads
+        weights, biases = attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3)
+        scale = (attention.proj.in_features // self.heads) ** -0.5
+        self.q = linear(weights[0] * scale, biases[0] * scale)
+        self.k = linear(weights[1], biases[1])
+        self.v = linear(weights[2], biases[2])
+        self.proj = attention.proj
+        self.middle = cos.shape[1] // 2
+        signed = torch.cat([-sin[:, : self.middle], sin[:, self.middle :]], dim=1)
+        self.register_buffer("cos", F.pad(cos, (0, 0, still, 0), value=1.0)[None])
+        self.register_buffer("sin", F.pad(signed, (0, 0, still, 0))[None])
+
+    def rotate(self, x: Tensor) -> Tensor:
+        swapped = torch.cat([x[..., self.middle :], x[..., : self.middle]], dim=-1)
+        return x * self.cos + swapped * self.sin
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (to_heads(p(x), self.heads) for p in (self.q, self.k, self.v))
+        return self.proj(attend(self.rotate(q), self.rotate(k), v))
+
+
+class StaticVisionTransformer(nn.Module):
+    """The ViT for one image size: class and storage tokens and all rotation tables are constants."""
+
+    def __init__(self, vit: dinov3.VisionTransformer, height: int, width: int) -> None:
+        super().__init__()
+        self.grid = (height // dinov3.PATCH, width // dinov3.PATCH)
+        self.taps = vit.taps
+        self.patch_embed = vit.patch_embed
+        tokens = [vit.cls_token] + ([] if vit.storage_tokens is None else [vit.storage_tokens])
+        self.register_buffer("still", torch.cat(tokens, dim=1).detach())
+        cos, sin = vit.rotary(*self.grid)
+        for block in vit.blocks:
+            block.attn = SplitRotaryAttention(block.attn, cos, sin, self.still.shape[1])
+            fold_layer_scales(block)
+        self.blocks = vit.blocks
+        self.norm = vit.norm
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        h, w = self.grid
+        patches = self.patch_embed(images)
+        width = patches.shape[1]
+        x = torch.cat([self.still, patches.reshape(1, width, h * w).transpose(1, 2)], dim=1)
+        maps = []
+        for i, block in enumerate(self.blocks):
+            x = x + block.attn(block.norm1(x))
+            x = x + block.mlp(block.norm2(x))
+            if i in self.taps:
+                tokens = self.norm(x)[:, self.still.shape[1] :]
+                maps.append(tokens.transpose(1, 2).reshape(1, width, h, w))
+        return maps
+
+
+def fold_layer_scales(block: dinov3.TransformerBlock) -> None:
+    """Put the gains of the residual branches into the branches' last projections."""
+    last = block.mlp.w3 if isinstance(block.mlp, dinov3.GatedFeedForward) else block.mlp.fc2
+    for scale, projection in ((block.ls1, block.attn.proj), (block.ls2, last)):
+        if isinstance(scale, dinov3.LayerScale):
+            projection.weight.data *= scale.gamma[:, None]
+            projection.bias.data *= scale.gamma
+
+
+class StaticPosition(nn.Module):
+    """A position embedding as a constant."""
+
+    def __init__(self, position: encoder.SinePosition, h: int, w: int) -> None:
+        super().__init__()
+        self.register_buffer("table", position(h, w, torch.device("cpu")))
+
+    def forward(self, h: int, w: int, device: torch.device) -> Tensor:
+        return self.table
+
+
+class ConvAvgPool(nn.Module):
+    """Padded average pooling as a depthwise convolution with 1/9: XNNPACK takes no padded pooling."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, 2, 1, groups=channels, bias=False)
+        self.conv.weight.data.fill_(1 / 9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+class FixedResize(nn.Module):
+    """Bilinear resize by 2, 1 or 1/2 without align_corners: halving is exactly a 2x2 average."""
+
+    def __init__(self, ratio: float) -> None:
+        super().__init__()
+        if ratio not in (2.0, 1.0, 0.5):
+            raise ValueError(f"ratio {ratio}; expected 2, 1 or 0.5")
+        self.ratio = ratio
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.ratio == 2.0:
+            size = (2 * x.shape[2], 2 * x.shape[3])
+            return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+        return x if self.ratio == 1.0 else F.avg_pool2d(x, 2, 2)
+
+
+class StaticSpatialTuningAdapter(nn.Module):
+    """The STA with fixed resizes and the static ViT."""
+
+    def __init__(self, adapter: sta.SpatialTuningAdapter, height: int, width: int) -> None:
+        super().__init__()
+        self.vit = StaticVisionTransformer(adapter.vit, height, width)
+        self.detail, self.fusion = adapter.detail, adapter.fusion
+        self.resize = nn.ModuleList([FixedResize(ratio) for ratio in (2.0, 1.0, 0.5)])
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return [
+            fusion(torch.cat([resize(semantic), detail], dim=1))
+            for semantic, detail, fusion, resize in zip(
+                self.vit(images), self.detail(images), self.fusion, self.resize, strict=True
+            )
+        ]
+
+
+class RepeatUpsample(nn.Module):
+    """Nearest x2 upsampling by a depthwise transposed convolution with ones.
+
+    XNNPACK has no nearest resize; the convolution keeps the whole encoder in one delegate call.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(channels, channels, 2, 2, groups=channels, bias=False)
+        self.conv.weight.data.fill_(1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
