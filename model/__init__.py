@@ -5,8 +5,26 @@ load_weights(net, "model.safetensors")
 out = net.eval()(images)  # images [B, 3, H, W] in 0..1, normalised; out.logits, out.boxes
 """
 
-from model.detector import DEIMv2, build_model
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from model.variants import VARIANTS, Variant
-from model.weights import load_weights
+
+if TYPE_CHECKING:
+    from model.detector import DEIMv2, build_model
+    from model.weights import load_weights
 
 __all__ = ["VARIANTS", "DEIMv2", "Variant", "build_model", "load_weights"]
+
+# Imported on first use: PyTorch takes seconds, and the table of variants does not need it.
+_LATER = {
+    "DEIMv2": "model.detector",
+    "build_model": "model.detector",
+    "load_weights": "model.weights",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'model' has no attribute '{name}'")
+    return getattr(import_module(_LATER[name]), name)

@@ -51,10 +51,10 @@ def inverse_sigmoid(x: Tensor, eps: float = 1e-5) -> Tensor:
 
 
 class Anchors(nn.Module):
-    """One unactivated anchor per token [1, L, 4] and whether its box is well inside the image [1, L, 1].
+    """One unactivated anchor per token [1, L, 4] and whether its box is well inside [1, L, 1].
 
-    Anchors near the border count as invalid. Their unactivated value is infinite in the release; here
-    it is 1e4, which the sigmoid also turns into exactly 1 and which half precision can hold.
+    Anchors near the border count as invalid. Their unactivated value is infinite in the release;
+    here it is 1e4, which the sigmoid also turns into exactly 1 and which half precision can hold.
     """
 
     SIDE = 0.05  # of the image, at the finest level; doubles with each level
@@ -111,7 +111,7 @@ class GridSampler(nn.Module):
 
         The first points[0] of the P points look at the first level, and so on.
         """
-        batch, queries, heads, _, _ = locations.shape
+        batch, queries = locations.shape[:2]
         grids = (2 * locations - 1).transpose(1, 2).flatten(0, 1).split(list(points), dim=2)
         sampled = torch.cat(
             [
@@ -128,6 +128,7 @@ class DeformableAttention(nn.Module):
     """Queries [B, Q, D] look at P points per head around their boxes [B, Q, 4] -> [B, Q, D]."""
 
     REACH = 0.5  # an offset of 1 is half of the box's side
+    num_points_scale: Tensor
 
     def __init__(self, width: int, heads: int, points: tuple[int, ...]) -> None:
         super().__init__()
@@ -195,7 +196,7 @@ class DecoderLayer(nn.Module):
         super().__init__()
         self.self_attn = SelfAttention(c.width, c.heads)
         self.norm1 = RMSNorm(c.width)
-        self.cross_attn = DeformableAttention(c.width, c.heads, c.points)
+        self.cross_attn: nn.Module = DeformableAttention(c.width, c.heads, c.points)
         self.residual = (Gate if c.gate else PlainResidual)(c.width)
         self.ffn = SwiGLU(c.width, c.hidden)
         self.norm3 = RMSNorm(c.width)
@@ -212,8 +213,11 @@ class DecoderLayer(nn.Module):
 class Integral(nn.Module):
     """Edge logits [B, Q, 4*bins] -> expected offsets [B, Q, 4] of left, top, right, bottom.
 
-    The bins' offsets are spaced finely around 0 and coarsely towards the ends (D-FINE, section 4.1).
+    The bins' offsets are spaced finely around 0, coarsely towards the ends (D-FINE, section 4.1).
     """
+
+    up: Tensor
+    reg_scale: Tensor
 
     def __init__(self, bins: int) -> None:
         super().__init__()
@@ -257,8 +261,7 @@ class QualityEstimator(nn.Module):
         super().__init__()
         self.bins = bins
         self.mlp = MLP(4 * (self.TOP + 1), hidden, 1)
-        nn.init.zeros_(self.mlp.layers[-1].weight)
-        nn.init.zeros_(self.mlp.layers[-1].bias)
+        self.mlp.zero_output()
 
     def forward(self, edges: Tensor) -> Tensor:
         best = edges.unflatten(-1, (4, self.bins)).softmax(-1).topk(self.TOP, dim=-1).values
@@ -270,7 +273,7 @@ class Decoder(nn.Module):
 
     def __init__(self, c: variants.Decoder, num_classes: int) -> None:
         super().__init__()
-        self.heads = c.heads
+        self.heads, self.points = c.heads, c.points
         self.anchors = Anchors()
         self.selection = QuerySelection(c.queries)
         self.gather = RowGather()
@@ -302,10 +305,10 @@ class Decoder(nn.Module):
         for head in (self.enc_score_head, *self.dec_score_head):
             nn.init.constant_(head.bias, prior)
         for mlp in (self.enc_bbox_head, self.pre_bbox_head, *self.dec_bbox_head):
-            nn.init.zeros_(mlp.layers[-1].weight)
-            nn.init.zeros_(mlp.layers[-1].bias)
-        for layer in self.query_pos_head.layers:
-            nn.init.xavier_uniform_(layer.weight)
+            mlp.zero_output()
+        for parameter in self.query_pos_head.parameters():
+            if parameter.ndim == 2:
+                nn.init.xavier_uniform_(parameter)
 
     def fuse(self) -> None:
         """Drop the heads that only training uses."""
@@ -324,7 +327,7 @@ class Decoder(nn.Module):
     def select_queries(
         self, memory: Tensor, shapes: Shapes
     ) -> tuple[Tensor, Tensor, Prediction | None]:
-        """The best tokens [B, Q, D], their unactivated boxes [B, Q, 4], and both as a prediction."""
+        """The best tokens [B, Q, D], their unactivated boxes [B, Q, 4], both as a prediction."""
         anchors, valid = self.anchors(shapes, memory.device)
         tokens = memory * valid.to(memory.dtype)
         logits = self.enc_score_head(tokens)
@@ -346,7 +349,7 @@ class Decoder(nn.Module):
         encoder: Prediction | None = None,
         mask: Tensor | None = None,
     ) -> DecoderOutput:
-        """Run the layers on queries [B, Q, D]; gradients do not flow from layer to layer by boxes."""
+        """Run the layers on queries [B, Q, D]; boxes carry no gradients from layer to layer."""
         values = self.sampler.split(memory, shapes, self.heads)
         boxes = unactivated.sigmoid()
         position = self.query_pos_head(boxes).clamp(-10, 10)

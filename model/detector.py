@@ -17,11 +17,11 @@ STRIDE = 32
 class DEIMv2(nn.Module):
     """Detector of one variant.
 
-    Takes images [B, 3, H, W], float32 in 0..1, with the variant's mean and standard deviation already
-    applied (`model.images.normalise`); H and W are any multiples of 32. Gives `.logits` [B, Q, C] and
-    `.boxes` [B, Q, 4], (cx, cy, w, h) in 0..1 of the image.
+    Takes images [B, 3, H, W], float32 in 0..1, with the variant's mean and standard deviation
+    already applied (`model.images.normalise`); H and W are any multiples of 32. Gives `.logits`
+    [B, Q, C] and `.boxes` [B, Q, 4], (cx, cy, w, h) in 0..1 of the image.
 
-    Raises InputError for images of another shape.
+    Raises InputError for images of another shape, or for training the fused form.
     """
 
     def __init__(self, variant: Variant, num_classes: int, image_size: tuple[int, int]) -> None:
@@ -45,6 +45,8 @@ class DEIMv2(nn.Module):
         if images.ndim != 4 or images.shape[1] != 3:
             raise InputError(f"images have shape {list(images.shape)}; expected [B, 3, H, W]")
         check_size(images.shape[2], images.shape[3], self.variant)
+        if self.training and self.decoder.denoising_class_embed is None:
+            raise InputError("the model is fused, expected its training form; build it again")
         return self.decoder(self.encoder(self.backbone(images)))
 
     def fuse(self) -> "DEIMv2":
@@ -57,14 +59,15 @@ def check_size(height: int, width: int, variant: Variant) -> None:
     """Raise InputError unless the network can work on images of this size."""
     if height % STRIDE or width % STRIDE or height <= 0 or width <= 0:
         raise InputError(
-            f"image size {height}x{width} does not fit; height and width must be multiples of {STRIDE}"
+            f"image size {height}x{width} does not fit; "
+            f"height and width must be multiples of {STRIDE}"
         )
     strides = (16, 32) if len(variant.decoder.points) == 2 else (8, 16, 32)
     tokens = sum((height // s) * (width // s) for s in strides)
     if tokens < variant.decoder.queries:
         raise InputError(
-            f"image size {height}x{width} is too small for variant '{variant.name}': it gives {tokens} "
-            f"tokens for {variant.decoder.queries} queries; use a larger size"
+            f"image size {height}x{width} is too small for variant '{variant.name}': it gives "
+            f"{tokens} tokens for {variant.decoder.queries} queries; use a larger size"
         )
 
 

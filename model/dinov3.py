@@ -1,7 +1,7 @@
 """Vision transformer of S, M (small ViTs distilled from DINOv3) and L, X (DINOv3 ViT-S, ViT-S+).
 
 Written from the papers: ViT (arXiv 2010.11929), storage (register) tokens (arXiv 2309.16588),
-rotary position embedding over two axes (arXiv 2104.09864, 2403.13298) and DINOv3 (arXiv 2508.10104).
+rotary position embedding over two axes (arXiv 2104.09864, 2403.13298), DINOv3 (arXiv 2508.10104).
 
 Positions are not added to the tokens: each head rotates its queries and keys by angles that follow
 from where the patch lies. A head of 64 dimensions is 32 planes, plane i made of dimensions i and
@@ -22,6 +22,8 @@ PATCH = 16
 
 class RotaryAngles(nn.Module):
     """Cosine and sine [h*w, head width] of the rotation of each patch of an h x w grid."""
+
+    periods: Tensor
 
     def __init__(self, head_width: int, base: float) -> None:
         super().__init__()
@@ -45,7 +47,9 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class KeyMaskedLinear(nn.Linear):
-    """DINOv3's joint projection to queries, keys and values; `bias_mask` switches off the keys' bias."""
+    """DINOv3's projection to queries, keys and values; `bias_mask` switches off the keys' bias."""
+
+    bias_mask: Tensor
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs)
@@ -121,7 +125,7 @@ class TransformerBlock(nn.Module):
     def __init__(self, c: ViT) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(c.width, c.norm_eps)
-        self.attn = Attention(c.width, c.heads, masked_key_bias=c.pretrained_extras)
+        self.attn: nn.Module = Attention(c.width, c.heads, masked_key_bias=c.pretrained_extras)
         self.ls1 = LayerScale(c.width) if c.pretrained_extras else nn.Identity()
         self.norm2 = nn.LayerNorm(c.width, c.norm_eps)
         self.mlp = (GatedFeedForward if c.gated else FeedForward)(c.width, c.hidden)

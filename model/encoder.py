@@ -17,7 +17,7 @@ class PooledConv(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.pool = nn.AvgPool2d(kernel_size=3, stride=2, padding=1)
+        self.pool: nn.Module = nn.AvgPool2d(kernel_size=3, stride=2, padding=1)
         self.point = ConvNorm(width, width, 1, act=nn.SiLU())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class HybridEncoder(nn.Module):
         self.input_proj = nn.ModuleList(
             [nn.Identity() if n == c.width else ConvNorm(n, c.width, 1) for n in c.inputs]
         )
-        self.position = SinePosition(c.width)
+        self.position: nn.Module = SinePosition(c.width)
         self.layer = EncoderLayer(c.width, c.heads, c.hidden)
         self.upsample = nn.Upsample(scale_factor=2.0, mode="nearest")
         steps = range(len(c.inputs) - 1)

@@ -7,6 +7,7 @@ is done in float64, so that the fused form differs from the training form by rou
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -72,7 +73,7 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 
 class RepVGG(nn.Module):
-    """Sum of a 3x3 and a 1x1 convolution (RepVGG, arXiv 2101.03697, without the identity branch)."""
+    """Sum of a 3x3 and a 1x1 convolution (RepVGG, arXiv 2101.03697, without identity)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -175,13 +176,17 @@ class MLP(nn.Module):
 
     def __init__(self, *widths: int) -> None:
         super().__init__()
-        pairs = zip(widths[:-1], widths[1:], strict=True)
-        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in pairs])
+        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in pairwise(widths)])
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers[:-1]:
             x = F.silu(layer(x))
         return self.layers[-1](x)
+
+    def zero_output(self) -> None:
+        """Set the last layer to zero, so that the network gives 0 until it is trained."""
+        for parameter in self.layers[-1].parameters():
+            nn.init.zeros_(parameter)
 
 
 class SelfAttention(nn.Module):
@@ -219,5 +224,5 @@ def flatten_maps(maps: Sequence[Tensor]) -> Tensor:
 def fuse(module: nn.Module) -> None:
     """Call `fuse()` on every block below `module`, parents first (RepVGG before its branches)."""
     for child in module.modules():
-        if child is not module and hasattr(child, "fuse"):
-            child.fuse()
+        if child is not module and callable(fold := getattr(child, "fuse", None)):
+            fold()

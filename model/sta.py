@@ -33,7 +33,7 @@ class DetailNet(nn.Module):
 
 
 class SpatialTuningAdapter(nn.Module):
-    """Backbone of S, M, L, X: image [B, 3, H, W] -> three maps [B, outputs, H/s, W/s], s 8, 16, 32."""
+    """Backbone of S, M, L, X: image [B, 3, H, W] -> maps [B, outputs, H/s, W/s], s 8, 16, 32."""
 
     def __init__(self, config: ViT) -> None:
         super().__init__()

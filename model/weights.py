@@ -11,7 +11,9 @@ import re
 import warnings
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,8 +27,8 @@ from model.variants import VARIANTS, Variant
 
 StateDict = Mapping[str, Tensor]
 
-# Released prefix -> ours; `#` stands for an index, `*` for anything. Rows apply one after the other,
-# and backwards, in reverse order, they give the released name of one of our keys.
+# Released prefix -> ours; `#` stands for an index, `*` for anything. Rows apply one after another;
+# backwards, in reverse order, they give the released name of one of our keys.
 RENAMES: tuple[tuple[str, str], ...] = (
     # HGNetv2
     ("backbone.st*.bn.", "backbone.st*.norm."),
@@ -87,11 +89,18 @@ def _rows(variant: Variant) -> list[tuple[str, str]]:
     return [row for row in RENAMES if not skipped.get(row[0], False)]
 
 
-def _replace(key: str, prefix: str, replacement: str) -> str:
+@cache
+def _rule(prefix: str, replacement: str) -> tuple[re.Pattern[str], str]:
+    """Pattern of a prefix, and what to put in its place."""
     pattern = re.escape(prefix).replace(r"\#", "#").replace("#", r"(\d+)").replace(r"\*", "(.*)")
     groups = iter(range(1, 9))
-    template = re.sub(r"[#*]", lambda _: rf"\g<{next(groups)}>", replacement)
-    return re.sub(f"^{pattern}", template, key)
+    return re.compile(pattern), re.sub(r"[#*]", lambda _: rf"\g<{next(groups)}>", replacement)
+
+
+def _replace(key: str, prefix: str, replacement: str) -> str:
+    pattern, template = _rule(prefix, replacement)
+    found = pattern.match(key)
+    return found.expand(template) + key[found.end() :] if found else key
 
 
 def our_name(released: str, variant: Variant) -> str:
@@ -109,17 +118,29 @@ def released_name(key: str, variant: Variant) -> str:
 
 
 def _ours(state: StateDict, variant: Variant) -> dict[str, Tensor]:
-    return {our_name(k, variant): v for k, v in state.items() if not DERIVED.search(k)}
+    renamed = {our_name(k, variant): v for k, v in state.items() if not DERIVED.search(k)}
+    if variant.decoder.shared_box_head:
+        # safetensors stores a tensor that has several names under the first of them alone
+        head = re.compile(r"^decoder\.dec_bbox_head\.0\.")
+        for key in [k for k in renamed if head.match(k)]:
+            for i in range(1, variant.decoder.layers):
+                other = head.sub(f"decoder.dec_bbox_head.{i}.", key)
+                renamed.setdefault(other, renamed[key])
+    return renamed
 
 
-def load_weights(net: DEIMv2, source: StateDict | str | Path) -> None:
+def load_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> None:
     """Load a checkpoint into `net` (training form), strictly.
 
-    `source` is a state dict, or a `.safetensors` or `.pth` file, in the released layout or ours.
-    Raises InputError that lists the first few keys if any is missing, unknown or misshapen, and says
-    which variant the weights seem to be of.
+    `source` is a state dict, or what a `.pth` file holds, or the path of a `.safetensors` or `.pth`
+    file, in the released layout or ours.
+    Raises InputError that lists the first few keys if any is missing, unknown or misshapen, and
+    says which variant the weights seem to be of.
     """
-    state = source if isinstance(source, Mapping) else read_checkpoint(source)
+    if isinstance(source, Mapping):
+        state = _state_dict(source, "the mapping")
+    else:
+        state = read_checkpoint(source)
     renamed = _ours(state, net.variant)
     where = "" if isinstance(source, Mapping) else f" in '{source}'"
     _check_keys(net, renamed, state, where)
@@ -153,11 +174,11 @@ def _check_keys(net: DEIMv2, state: StateDict, original: StateDict, where: str) 
 def class_count(state: StateDict) -> int | None:
     """Number of classes that a checkpoint was trained on, None if it has no class head."""
     head = state.get("decoder.enc_score_head.bias")
-    return None if head is None else len(head)
+    return len(head) if head is not None and head.ndim == 1 else None
 
 
 def guess_variant(state: StateDict) -> str | None:
-    """The variant whose keys and shapes (class heads aside) a checkpoint has, None if it is none."""
+    """The variant whose keys and shapes (class heads aside) a checkpoint has, None if none's."""
     for name, variant in VARIANTS.items():
         with torch.device("meta"):
             wanted = build_model(name, class_count(state) or 1).state_dict()
@@ -170,8 +191,8 @@ def guess_variant(state: StateDict) -> str | None:
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """State dict of a `.safetensors` or `.pth` file; the EMA weights of a `.pth` where it has them.
 
-    No object of the file is ever unpickled but tensors and plain containers. Raises InputError for a
-    file that is missing, truncated or of another kind.
+    No object of the file is ever unpickled but tensors and plain containers. Raises InputError for
+    a file that is missing, truncated or of another kind.
     """
     path = Path(path)
     if not path.is_file():
@@ -219,14 +240,19 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
             f"'{path}' is no complete .pth file of plain tensors ({_first_line(error)}); "
             "fetch it again or save its state dict as .safetensors"
         ) from error
-    for path_in_file in (("ema", "module"), ("model",), ()):
+    return _state_dict(stored, f"'{path}'")
+
+
+def _state_dict(stored: object, name: str) -> dict[str, Tensor]:
+    """The state dict inside a checkpoint, its EMA before its other weights, as float32."""
+    for place in (("ema", "module"), ("model",), ()):
         found = stored
-        for key in path_in_file:
+        for key in place:
             found = found.get(key) if isinstance(found, Mapping) else None
         if isinstance(found, Mapping) and found and all(map(torch.is_tensor, found.values())):
             return {str(k): v.float() if v.is_floating_point() else v for k, v in found.items()}
     raise InputError(
-        f"'{path}' holds no state dict; expected tensors at the top, under 'model', or under 'ema'"
+        f"{name} holds no state dict; expected tensors at the top, under 'model', or under 'ema'"
     )
 
 

@@ -6,6 +6,7 @@ Batch 1; N heads, Q queries, P points per head over all levels, D width.
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from converters.graph.layers import linear
@@ -16,10 +17,40 @@ from model import decoder as eager
 LOGIT_LIMIT = math.log(1e5)
 
 
+class AnchorTable(nn.Module):
+    """Unactivated anchors [1, Q, 4] of the chosen tokens [1, Q]."""
+
+    table: Tensor
+
+    def __init__(self, anchors: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("table", anchors)
+
+    def forward(self, chosen: Tensor) -> Tensor:
+        return F.embedding(chosen, self.table)
+
+
+class CellPositions(nn.Module):
+    """Box-relative offsets -> positions in cells of each point's level, one axis."""
+
+    cells: Tensor
+    centre: Tensor
+
+    def __init__(self, cells: list[int]) -> None:
+        super().__init__()
+        self.register_buffer("cells", torch.tensor([cells], dtype=torch.float32))
+        self.register_buffer("centre", torch.tensor([[0.5]]))  # of the first cell
+
+    def forward(self, offsets: Tensor, middle: Tensor, side: Tensor) -> Tensor:
+        """Offsets [Q, N*P] in sides of the box, its middle and side [Q, 1] -> [Q, N*P]."""
+        return (middle + offsets.float() * side) * self.cells - self.centre
+
+
 class StaticDeformableAttention(nn.Module):
     """Deformable attention whose offsets come out as x and y in cells, head by head.
 
-    The scale of the points (1/n, half of the box) is in the weights of two projections, one per axis.
+    The scale of the points (1/n, half of the box) is in the weights of two projections, one per
+    axis.
     """
 
     def __init__(
@@ -35,10 +66,9 @@ class StaticDeformableAttention(nn.Module):
         )
         self.weights = attention.attention_weights
         sizes = zip(sampler.sizes, attention.points, strict=True)
-        cells = [size for size, n in sizes for _ in range(n)]
-        for axis, values in (("columns", [w for _, w in cells]), ("rows", [h for h, _ in cells])):
-            self.register_buffer(axis, torch.tensor([values * self.heads], dtype=torch.float32))
-        self.register_buffer("centre", torch.tensor([[0.5]]))
+        cells = [size for size, n in sizes for _ in range(n)] * self.heads
+        self.columns = CellPositions([w for _, w in cells])
+        self.rows = CellPositions([h for h, _ in cells])
 
     def per_head(self, x: Tensor) -> Tensor:
         """[Q, N*P] -> [N*Q, P]."""
@@ -47,9 +77,9 @@ class StaticDeformableAttention(nn.Module):
 
     def forward(self, query: Tensor, boxes: Tensor, values: list[Tensor]) -> Tensor:
         """Queries [1, Q, D], boxes [Q, 4] -> [1, Q, D]."""
-        query = query[0]
-        x = (boxes[:, 0:1] + self.x(query) * boxes[:, 2:3]) * self.columns - self.centre
-        y = (boxes[:, 1:2] + self.y(query) * boxes[:, 3:4]) * self.rows - self.centre
+        query = query.flatten(0, 1)
+        x = self.columns(self.x(query), boxes[:, 0:1], boxes[:, 2:3])
+        y = self.rows(self.y(query), boxes[:, 1:2], boxes[:, 3:4])
         weights = self.per_head(self.weights(query)).softmax(-1)
         return self.sampler(values, self.per_head(x), self.per_head(y), weights)
 
@@ -119,7 +149,7 @@ class NetworkQualityEstimator(nn.Module):
 
     @staticmethod
     def _merged(four: list[Tensor]) -> list[Tensor]:
-        """Four tensors [2n, M], each column sorted -> the best four of columns i and i + n, sorted."""
+        """Four tensors [2n, M], columns sorted -> the best four of columns i and i + n, sorted."""
         n = four[0].shape[0] // 2
         low = [t[n:] for t in reversed(four)]
         a, b, c, d = (torch.maximum(t[:n], u) for t, u in zip(four, low, strict=True))
@@ -139,32 +169,39 @@ class NetworkQualityEstimator(nn.Module):
             best.append(torch.maximum(value, extra))
             extra = torch.minimum(value, extra)
         stacked = torch.cat(best).view(4, queries, 4).transpose(0, 1).reshape(queries, 16)
-        return self.last(nn.functional.silu(self.first(stacked)))
+        return self.last(F.silu(self.first(stacked)))
 
 
 class StaticDecoder(nn.Module):
-    """Maps of every level -> logits [Q, C] and boxes [Q, 4] as (cx, cy, w, h)."""
+    """Maps of every level -> logits [Q, C] and boxes [Q, 4] as (cx, cy, w, h), both float32.
 
-    def __init__(
-        self, decoder: eager.Decoder, sizes: list[tuple[int, int]], gather: bool
-    ) -> None:
+    Where the weights are in half precision, boxes, edge distributions and sampling positions still
+    are in float32: half precision knows only every third of a pixel.
+    """
+
+    valid: Tensor
+
+    def __init__(self, decoder: eager.Decoder, sizes: list[tuple[int, int]], gather: bool) -> None:
         super().__init__()
         self.queries = decoder.selection.queries
         anchors, valid = decoder.anchors(sizes, torch.device("cpu"))
-        self.register_buffer("anchor_table", anchors[0])
+        self.anchors = AnchorTable(anchors[0])
         self.register_buffer("valid", valid.float())
-        points = decoder.layers[0].cross_attn.points
         self.sampler = (
-            GatherSampler(sizes, points, decoder.heads, self.queries)
+            GatherSampler(sizes, decoder.points, decoder.heads, self.queries)
             if gather
-            else TentSampler(sizes, points, decoder.heads)
+            else TentSampler(sizes, decoder.points, decoder.heads)
         )
         for layer in decoder.layers:
+            assert isinstance(layer, eager.DecoderLayer)
+            assert isinstance(layer.cross_attn, eager.DeformableAttention)
             layer.cross_attn = StaticDeformableAttention(layer.cross_attn, self.sampler)
         self.layers = decoder.layers
         self.integral = MatmulIntegral(decoder.integral)
         self.edge_move = MatmulEdgeMove(decoder.integral.reg_scale.abs().item())
-        self.quality = NetworkQualityEstimator(decoder.quality[-1])
+        quality = decoder.quality[-1]
+        assert isinstance(quality, eager.QualityEstimator)
+        self.quality = NetworkQualityEstimator(quality)
         self.enc_score_head, self.enc_bbox_head = decoder.enc_score_head, decoder.enc_bbox_head
         self.query_pos_head, self.pre_bbox_head = decoder.query_pos_head, decoder.pre_bbox_head
         self.dec_bbox_head, self.score_head = decoder.dec_bbox_head, decoder.dec_score_head[-1]
@@ -174,28 +211,31 @@ class StaticDecoder(nn.Module):
         x, unactivated = self.select(memory)
         values = self.sampler.prepare(memory)
         boxes = unactivated.sigmoid()
-        position = self.query_pos_head(boxes).clamp(-10, 10)[None]
+        position = self.query_pos_head(boxes.to(x.dtype)).clamp(-10, 10)[None]
         previous = edges = reference = None
         for i, layer in enumerate(self.layers):
+            assert isinstance(layer, eager.DecoderLayer)
             x = self.run_layer(layer, x, position, boxes, values)
             if reference is None:
                 # the release goes through the sigmoid and back, which is a clamp
                 plain = unactivated.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
-                reference = (self.pre_bbox_head(x)[0] + plain).sigmoid()
-            update = self.dec_bbox_head[i](x if previous is None else x + previous)[0]
+                reference = (self.pre_bbox_head(x).float().flatten(0, 1) + plain).sigmoid()
+            update = self.dec_bbox_head[i](x if previous is None else x + previous)
+            update = update.float().flatten(0, 1)
             edges = update if edges is None else update + edges
             boxes = self.edge_move(reference, self.integral(edges))
             previous = x
-        return self.score_head(x)[0] + self.quality(edges), boxes
+        return self.score_head(x).float().flatten(0, 1) + self.quality(edges), boxes
 
     def select(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """The best tokens [1, Q, D] and their unactivated boxes [Q, 4]."""
         tokens = memory * self.valid
         scores = self.enc_score_head(tokens).amax(-1)
-        chosen = scores.topk(self.queries, dim=1).indices[0].to(torch.int32)
-        content = tokens[0].index_select(0, chosen)
-        anchors = self.anchor_table.index_select(0, chosen)
-        return content[None], self.enc_bbox_head(content) + anchors
+        chosen = scores.topk(self.queries, dim=1).indices.to(torch.int32)
+        # an embedding look-up is a plain gather in every runtime; index_select checks its bounds
+        content = F.embedding(chosen, tokens.flatten(0, 1))
+        unactivated = self.enc_bbox_head(content).float() + self.anchors(chosen)
+        return content, unactivated.flatten(0, 1)
 
     @staticmethod
     def run_layer(

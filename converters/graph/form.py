@@ -4,9 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from converters.graph.decoder import StaticDecoder
+from converters.graph.decoder import (
+    AnchorTable,
+    CellPositions,
+    MatmulEdgeMove,
+    MatmulIntegral,
+    NetworkQualityEstimator,
+    StaticDecoder,
+)
 from converters.graph.layers import (
     ConvAvgPool,
     MatmulLayerNorm,
@@ -16,9 +24,13 @@ from converters.graph.layers import (
     StaticPosition,
     StaticSpatialTuningAdapter,
 )
+from converters.graph.sampling import GatherSampler, TentSampler
 from model import DEIMv2, layers
 from model.encoder import HybridEncoder, PooledConv
 from model.sta import SpatialTuningAdapter
+from model.variants import RGB
+
+Rewrites = dict[type[nn.Module], Callable[..., nn.Module]]
 
 
 @dataclass(frozen=True)
@@ -26,66 +38,91 @@ class Target:
     """What a runtime wants of the graph."""
 
     gather: bool  # sample by gathering instead of by tents
-    layer_norm: bool  # has a layer norm of its own
     nearest: bool  # has a nearest-neighbour resize
     frame: bool = True  # takes a uint8 frame [1, H, W, 3]; else float [1, 3, H, W] in 0..255
+    half: bool = False  # weights and most arithmetic in float16
+
+
+class Normalisation(nn.Module):
+    """Pixels [1, 3, H, W] in 0..255 -> the network's input, as one product and one difference."""
+
+    gain: Tensor
+    shift: Tensor
+
+    def __init__(self, mean: RGB, std: RGB) -> None:
+        super().__init__()
+        self.register_buffer("gain", (1 / (255 * torch.tensor(std))).view(1, 3, 1, 1))
+        self.register_buffer("shift", (torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1))
+        self.shifts = any(mean)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        scaled = pixels * self.gain
+        return scaled - self.shift if self.shifts else scaled
+
+
+class Selection(nn.Module):
+    """Logits [Q, C] and boxes [Q, 4] (cx, cy, w, h) -> the best Q query-class pairs, best first."""
+
+    query_of: Tensor
+    classes: Tensor
+
+    def __init__(self, queries: int, classes: int) -> None:
+        super().__init__()
+        self.queries = queries
+        # The query of each pair is looked up, because Core ML's converter divides integers in
+        # floating point; the table is of floats, because LiteRT looks up nothing else.
+        pairs = torch.arange(queries).repeat_interleave(classes)
+        self.register_buffer("query_of", pairs[:, None].float())
+        self.register_buffer("classes", torch.tensor([classes], dtype=torch.int32))
+        self.corners = nn.Linear(4, 4, bias=False)
+        self.corners.weight.data = torch.tensor(
+            [[1, 0, -0.5, 0], [0, 1, 0, -0.5], [1, 0, 0.5, 0], [0, 1, 0, 0.5]]
+        )
+
+    def forward(self, logits: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        top, index = logits.reshape(1, -1).topk(self.queries, dim=1)
+        index = index.to(torch.int32)
+        query = F.embedding(index, self.query_of).flatten(1).to(torch.int32)
+        chosen = F.embedding(query, self.corners(boxes))
+        return chosen, top.sigmoid(), index - query * self.classes
 
 
 class MobileForm(nn.Module):
     """Frame -> boxes [1, K, 4] (x1, y1, x2, y2 in 0..1), scores [1, K], labels int32 [1, K].
 
-    Best first, K the variant's number of queries: top K over all query-class pairs, as the release's
-    post-processing does it.
+    Best first, K the variant's number of queries: top K over all query-class pairs, as the
+    release's post-processing does it.
     """
 
     def __init__(self, net: DEIMv2, target: Target) -> None:
         super().__init__()
         self.frame = target.frame
-        self.backbone, self.encoder = net.backbone, net.encoder
         height, width = net.image_size
         strides = (8, 16, 32)[-len(net.variant.decoder.points) :]
         sizes = [(height // s, width // s) for s in strides]
+        self.dtype = torch.float16 if target.half else torch.float32
+        self.normalisation = Normalisation(net.variant.mean, net.variant.std)
+        self.backbone, self.encoder = net.backbone, net.encoder
         self.decoder = StaticDecoder(net.decoder, sizes, target.gather)
-        self.queries, self.classes = net.variant.decoder.queries, net.num_classes
-        mean, std = torch.tensor(net.variant.mean), torch.tensor(net.variant.std)
-        self.register_buffer("gain", (1 / (255 * std)).view(1, 3, 1, 1))
-        self.register_buffer("shift", (mean / std).view(1, 3, 1, 1))
-        self.normalised = bool(mean.any())
-        corners = torch.tensor(
-            [[1, 0, -0.5, 0], [0, 1, 0, -0.5], [1, 0, 0.5, 0], [0, 1, 0, 0.5]]
-        )
-        self.corners = nn.Linear(4, 4, bias=False)
-        self.corners.weight.data = corners
+        self.selection = Selection(net.variant.decoder.queries, net.num_classes)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self.frame:
             image = image.to(torch.float32).permute(0, 3, 1, 2)
-        image = image * self.gain
-        if self.normalised:
-            image = image - self.shift
-        logits, boxes = self.decoder(self.encoder(self.backbone(image)))
-        return self.best(logits, boxes)
-
-    def best(self, logits: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        top, index = logits.reshape(1, -1).topk(self.queries, dim=1)
-        index = index.to(torch.int32)
-        query = torch.div(index, self.classes, rounding_mode="floor")
-        labels = index - query * self.classes
-        chosen = self.corners(boxes).index_select(0, query[0])
-        return chosen[None], top.sigmoid(), labels
+        image = self.normalisation(image).to(self.dtype)
+        return self.selection(*self.decoder(self.encoder(self.backbone(image))))
 
 
 def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
-    """Turn `net`, in eval mode, into its mobile form. Consumes `net`: its layers are taken over."""
+    """Turn `net` into its mobile form. Consumes `net`: its layers are taken over."""
     net.fuse()
     height, width = net.image_size
-    rewrites: dict[type[nn.Module], Callable[[nn.Module], nn.Module]] = {
+    rewrites: Rewrites = {
         layers.RMSNorm: MatmulRMSNorm,
+        nn.LayerNorm: MatmulLayerNorm,
         layers.SelfAttention: SplitSelfAttention,
         SpatialTuningAdapter: lambda m: StaticSpatialTuningAdapter(m, height, width),
     }
-    if not target.layer_norm:
-        rewrites[nn.LayerNorm] = MatmulLayerNorm
     with torch.no_grad():
         form = MobileForm(net, target)
         replace(form, rewrites)
@@ -96,15 +133,44 @@ def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
                 module.position = StaticPosition(module.position, height // 32, width // 32)
             if isinstance(getattr(module, "upsample", None), nn.Upsample) and not target.nearest:
                 module.upsample = RepeatUpsample(net.variant.encoder.width)
+        if target.half:
+            halve(form)
     return form.eval().requires_grad_(False)
 
 
-def replace(
-    module: nn.Module, rewrites: dict[type[nn.Module], Callable[[nn.Module], nn.Module]]
-) -> None:
+def replace(module: nn.Module, rewrites: Rewrites) -> None:
     """Replace every layer below `module` whose type has a rewrite, in place, outermost first."""
     for name, child in module.named_children():
         if rewrite := rewrites.get(type(child)):
             child = rewrite(child)
             setattr(module, name, child)
         replace(child, rewrites)
+
+
+# What stays in float32 when the rest is halved, and why.
+PRECISE: dict[type[nn.Module], str] = {
+    Normalisation: "its output is the first thing that is rounded",
+    MatmulRMSNorm: "squares overflow beyond 255",
+    MatmulLayerNorm: "squares overflow beyond 255, which single channels of a ViT exceed",
+    AnchorTable: "a box side near 1 would be rounded to a third of a pixel",
+    CellPositions: "a position near 80 cells would be rounded to a sixteenth of a cell",
+    TentSampler: "takes the difference of two positions",
+    GatherSampler: "half precision counts only to 2048 rows",
+    MatmulIntegral: "moves box edges by fractions of a pixel",
+    MatmulEdgeMove: "moves box edges by fractions of a pixel",
+    NetworkQualityEstimator: "corrects the scores, and is small",
+    Selection: "half precision would make ties of close scores",
+}
+
+
+def halve(module: nn.Module) -> None:
+    """Turn weights and tables below `module` to float16, in place, except in `PRECISE` layers."""
+    for child in module.children():
+        if type(child) in PRECISE:
+            continue
+        for parameter in child.parameters(recurse=False):
+            parameter.data = parameter.data.half()
+        for name, buffer in child.named_buffers(recurse=False):
+            if buffer.is_floating_point():
+                setattr(child, name, buffer.half())
+        halve(child)

@@ -1,15 +1,14 @@
 """Rewrites of single layers: the same numbers from operations that phone runtimes have.
 
 Each class takes the layer that it replaces and answers the same call. What is constant becomes a
-buffer, so that no graph rebuilds it at run time. `REWRITES` in `converters.graph.form` says which
-layer becomes what.
+buffer, so that no graph rebuilds it at run time. `mobile_form` says which layer becomes what.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model import dinov3, encoder, layers, sta
+from model import dinov3, layers, sta
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
@@ -23,8 +22,9 @@ def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
 class MatmulRMSNorm(nn.Module):
     """RMSNorm whose mean is a product with a constant row, epsilon as its bias.
 
-    XNNPACK takes means over the last dimension only for maps, not for tokens; a product it takes. Core
-    ML's pass that fuses a linear layer with a following addition fails on a scalar, hence the bias.
+    XNNPACK takes means over the last dimension only for maps, not for tokens; a product it takes.
+    Core ML's pass that fuses a linear layer with a following addition fails on a scalar, hence the
+    bias.
     """
 
     def __init__(self, norm: layers.RMSNorm) -> None:
@@ -34,7 +34,8 @@ class MatmulRMSNorm(nn.Module):
         self.scale = norm.scale
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.rsqrt(self.mean(x * x)) * self.scale
+        wide = x.float()  # half precision cannot hold the squares
+        return (wide * torch.rsqrt(self.mean(wide * wide)) * self.scale).to(x.dtype)
 
 
 class MatmulLayerNorm(nn.Module):
@@ -49,8 +50,10 @@ class MatmulLayerNorm(nn.Module):
         self.weight, self.bias = norm.weight, norm.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x - self.mean(x)
-        return x * torch.rsqrt(self.variance(x * x)) * self.weight + self.bias
+        wide = x.float()
+        wide = wide - self.mean(wide)
+        wide = wide * torch.rsqrt(self.variance(wide * wide)) * self.weight + self.bias
+        return wide.to(x.dtype)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -70,7 +73,7 @@ def to_heads(x: Tensor, heads: int) -> Tensor:
 class SplitSelfAttention(nn.Module):
     """Self-attention with one projection each for queries, keys and values.
 
-    Core ML's converter refuses slices of a packed weight. The scale of the queries is in their weight.
+    Core ML's converter refuses slices of a packed weight. The queries' scale is in their weight.
     """
 
     def __init__(self, attention: layers.SelfAttention) -> None:
@@ -99,6 +102,9 @@ class SplitRotaryAttention(nn.Module):
     the minus of the rotation is in the sine. The gain of a following LayerScale goes into `proj`.
     """
 
+    cos: Tensor
+    sin: Tensor
+
     def __init__(self, attention: dinov3.Attention, cos: Tensor, sin: Tensor, still: int) -> None:
         super().__init__()
         self.heads = attention.heads
@@ -123,18 +129,23 @@ class SplitRotaryAttention(nn.Module):
 
 
 class StaticVisionTransformer(nn.Module):
-    """The ViT for one image size: class and storage tokens and all rotation tables are constants."""
+    """The ViT for one image size: class and storage tokens and rotation tables are constants."""
+
+    still: Tensor
 
     def __init__(self, vit: dinov3.VisionTransformer, height: int, width: int) -> None:
         super().__init__()
         self.grid = (height // dinov3.PATCH, width // dinov3.PATCH)
         self.taps = vit.taps
         self.patch_embed = vit.patch_embed
-        tokens = [vit.cls_token] + ([] if vit.storage_tokens is None else [vit.storage_tokens])
-        self.register_buffer("still", torch.cat(tokens, dim=1).detach())
+        tokens = (vit.cls_token, vit.storage_tokens)
+        still = torch.cat([t for t in tokens if t is not None], dim=1).detach()
+        self.register_buffer("still", still)
         cos, sin = vit.rotary(*self.grid)
         for block in vit.blocks:
-            block.attn = SplitRotaryAttention(block.attn, cos, sin, self.still.shape[1])
+            assert isinstance(block, dinov3.TransformerBlock)
+            assert isinstance(block.attn, dinov3.Attention)
+            block.attn = SplitRotaryAttention(block.attn, cos, sin, still.shape[1])
             fold_layer_scales(block)
         self.blocks = vit.blocks
         self.norm = vit.norm
@@ -146,6 +157,7 @@ class StaticVisionTransformer(nn.Module):
         x = torch.cat([self.still, patches.reshape(1, width, h * w).transpose(1, 2)], dim=1)
         maps = []
         for i, block in enumerate(self.blocks):
+            assert isinstance(block, dinov3.TransformerBlock)
             x = x + block.attn(block.norm1(x))
             x = x + block.mlp(block.norm2(x))
             if i in self.taps:
@@ -156,6 +168,7 @@ class StaticVisionTransformer(nn.Module):
 
 def fold_layer_scales(block: dinov3.TransformerBlock) -> None:
     """Put the gains of the residual branches into the branches' last projections."""
+    assert isinstance(block.attn, dinov3.Attention | SplitRotaryAttention)
     last = block.mlp.w3 if isinstance(block.mlp, dinov3.GatedFeedForward) else block.mlp.fc2
     for scale, projection in ((block.ls1, block.attn.proj), (block.ls2, last)):
         if isinstance(scale, dinov3.LayerScale):
@@ -166,7 +179,9 @@ def fold_layer_scales(block: dinov3.TransformerBlock) -> None:
 class StaticPosition(nn.Module):
     """A position embedding as a constant."""
 
-    def __init__(self, position: encoder.SinePosition, h: int, w: int) -> None:
+    table: Tensor
+
+    def __init__(self, position: nn.Module, h: int, w: int) -> None:
         super().__init__()
         self.register_buffer("table", position(h, w, torch.device("cpu")))
 
@@ -175,7 +190,7 @@ class StaticPosition(nn.Module):
 
 
 class ConvAvgPool(nn.Module):
-    """Padded average pooling as a depthwise convolution with 1/9: XNNPACK takes no padded pooling."""
+    """Padded average pooling as a depthwise convolution with 1/9; XNNPACK takes no padded one."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

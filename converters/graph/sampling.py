@@ -3,9 +3,9 @@
 Both forms equal bilinear sampling with zeros outside the map. `size` is (h, w) of a level; N heads,
 Q queries, P points per head at that level, D channels per head.
 
-- TentSampler needs no gather: a bilinear weight is a product of two tents, relu(1 - |x - column|) and
-  relu(1 - |y - row|). Points are summed into one [h, w] weight map per query before it meets the map,
-  in matrix products that every accelerator takes. Work grows with h*w.
+- TentSampler needs no gather: a bilinear weight is a product of two tents, relu(1 - |x - column|)
+  and relu(1 - |y - row|). Points are summed into one [h, w] weight map per query before it meets
+  the map, in matrix products that every accelerator takes. Work grows with h*w.
 - GatherSampler reads the four corners of each point from maps with a border of zeros. Work does not
   depend on the map's size, but it needs a gather, which GPU and NPU delegates leave to the CPU.
 """
@@ -20,9 +20,12 @@ Sizes = Sequence[tuple[int, int]]
 
 
 class TentSampler(nn.Module):
+    one: Tensor  # a scalar would be turned into a tensor anew by every call of the graph
+
     def __init__(self, sizes: Sizes, points: Sequence[int], heads: int) -> None:
         super().__init__()
         self.sizes, self.points, self.heads = tuple(sizes), tuple(points), heads
+        self.register_buffer("one", torch.ones(1))
         for i, (h, w) in enumerate(sizes):
             self.register_buffer(f"columns{i}", torch.arange(w).float().view(1, 1, w))
             self.register_buffer(f"rows{i}", torch.arange(h).float().view(1, 1, h))
@@ -31,20 +34,20 @@ class TentSampler(nn.Module):
         """Tokens [1, L, N*D] as values [N, h*w, D] per level."""
         values, start = [], 0
         for h, w in self.sizes:
-            level = memory[0, start : start + h * w]
+            level = memory[:, start : start + h * w]
             values.append(level.view(h * w, self.heads, -1).transpose(0, 1))
             start += h * w
         return values
 
     def forward(self, values: list[Tensor], x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-        """x, y (in cells of each point's level) and weights [N*Q, points of all levels] -> [1, Q, N*D]."""
+        """x, y (in cells of each point's level), weights [N*Q, P of all levels] -> [1, Q, N*D]."""
+        dtype, weights = values[0].dtype, weights.float()
         total, start = None, 0
         for i, ((h, w), points) in enumerate(zip(self.sizes, self.points, strict=True)):
             level = slice(start, start + points)
-            # max(1 - |d|, 0): neg and clamp keep clear of scalars, which become constants per call
-            across = F.relu(1 - (x[:, level, None] - self.get_buffer(f"columns{i}")).abs())
-            down = F.relu(1 - (y[:, level, None] - self.get_buffer(f"rows{i}")).abs())
-            down = down * weights[:, level, None]
+            across = F.relu(self.one - (x[:, level, None] - self.get_buffer(f"columns{i}")).abs())
+            down = F.relu(self.one - (y[:, level, None] - self.get_buffer(f"rows{i}")).abs())
+            down, across = (down * weights[:, level, None]).to(dtype), across.to(dtype)
             weight_map = torch.bmm(down.transpose(1, 2), across)  # [N*Q, h, w]
             sampled = torch.bmm(weight_map.view(self.heads, -1, h * w), values[i])
             total = sampled if total is None else total + sampled
@@ -54,12 +57,20 @@ class TentSampler(nn.Module):
 
 
 class GatherSampler(nn.Module):
-    """Maps get one row and column of zeros before and two after, so that clamped corners read zeros."""
+    """Maps get one row and column of zeros before and two after, which clamped corners read."""
+
+    origin: Tensor
+    stride: Tensor
+    width: Tensor
+    height: Tensor
+    minus: Tensor
+    one: Tensor
 
     def __init__(self, sizes: Sizes, points: Sequence[int], heads: int, queries: int) -> None:
         super().__init__()
         self.sizes, self.heads = tuple(sizes), heads
-        start, starts, strides, width, height = 0, [], [], [], []
+        start, starts, strides = 0, list[int](), list[int]()
+        width, height = list[int](), list[int]()
         for (h, w), n in zip(sizes, points, strict=True):
             starts += [start + (w + 3) + 1] * n  # of the cell (0, 0)
             strides += [w + 3] * n
@@ -71,6 +82,7 @@ class GatherSampler(nn.Module):
         self.register_buffer("width", torch.tensor([width], dtype=torch.float32))
         self.register_buffer("height", torch.tensor([height], dtype=torch.float32))
         self.register_buffer("minus", torch.tensor([[-1.0]]))
+        self.register_buffer("one", torch.ones(1))
 
     def prepare(self, memory: Tensor) -> list[Tensor]:
         """Tokens [1, L, N*D] as one table [N * padded cells of all levels, D]."""
@@ -90,11 +102,13 @@ class GatherSampler(nn.Module):
         left, top = x.floor(), y.floor()
         right, bottom = x - left, y - top
         corner = top * self.stride + left + self.origin
-        corners = torch.cat([corner, corner + 1, corner + self.stride, corner + self.stride + 1], 1)
-        above, below = weights * (1 - bottom), weights * bottom
-        shares = [above * (1 - right), above * right, below * (1 - right), below * right]
-        rows = values[0].index_select(0, corners.to(torch.int32).view(-1))
-        rows = rows.view(x.shape[0], corners.shape[1], -1)
-        sampled = torch.bmm(torch.cat(shares, dim=1)[:, None], rows)  # [N*Q, 1, D]
+        below = corner + self.stride
+        corners = torch.cat([corner, corner + self.one, below, below + self.one], dim=1)
+        weights = weights.float()
+        lower, leftward = weights * bottom, self.one - right
+        upper = weights - lower
+        shares = torch.cat([upper * leftward, upper * right, lower * leftward, lower * right], 1)
+        rows = F.embedding(corners.to(torch.int32), values[0])  # [N*Q, 4P, D]
+        sampled = torch.bmm(shares[:, None].to(rows.dtype), rows)  # [N*Q, 1, D]
         sampled = sampled.view(self.heads, -1, sampled.shape[2])
         return sampled.transpose(0, 1).reshape(1, sampled.shape[1], -1)

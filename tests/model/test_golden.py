@@ -47,7 +47,8 @@ def test_outputs_and_features_equal_the_release(variant):
 
 @variants
 def test_every_key_has_a_name_on_both_sides(variant):
-    net = build_model(variant)
+    with torch.device("meta"):
+        net = build_model(variant)
     for key in net.state_dict():
         released = released_name(key, net.variant)
         assert released in KEYS[variant]
@@ -59,20 +60,24 @@ def test_every_key_has_a_name_on_both_sides(variant):
 
 @variants
 def test_random_weights_follow_the_rule(variant):
-    for seed in (0, 5):
-        net, expected = build_model(variant), build_model(variant)
-        load_weights(net, random_state(net, seed))
-        load_weights(expected, released_state(variant, seed))
-        for (key, value), wanted in zip(
-            net.state_dict().items(), expected.state_dict().values(), strict=True
-        ):
-            assert torch.equal(value, wanted), key
+    net = build_model(variant)
+    for seed in (0, 5) if net.variant.parameters < 4e6 else (5,):
+        ours, released = random_state(net, seed), released_state(variant, seed)
+        expected = {
+            our_name(key, net.variant): value
+            for key, value in released.items()
+            if not DERIVED.search(key)
+        }
+        assert ours.keys() == expected.keys()
+        for key, value in ours.items():
+            assert torch.equal(value, expected[key]), key
 
 
 @variants
 def test_fused_parameters_are_the_tables(variant):
     """The release's fused form keeps what ours folds, drops or never had; with that, equal."""
-    net = build_model(variant)
+    with torch.device("meta"):
+        net = build_model(variant)
     constants = 2  # `up` and `reg_scale` count as parameters there
     denoising = net.decoder.denoising_class_embed.weight.numel()
     backbone = net.variant.backbone
@@ -96,8 +101,9 @@ def test_fused_parameters_are_the_tables(variant):
 @variants
 @torch.inference_mode()
 def test_gflops_are_the_tables(variant):
-    net = build_model(variant).fuse()
-    image = golden_image(*net.image_size)
+    with torch.device("meta"):  # shapes are enough to count
+        net = build_model(variant).fuse()
+        image = torch.empty(1, 3, *net.image_size)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         net(image)
     total = counter.get_total_flops()

@@ -1,0 +1,1 @@
+"""The command `deimv2`: one file per subcommand, each with `add(subparsers)` and `run(args)`."""

@@ -1,0 +1,87 @@
+"""What commands print: results on standard output, everything else on standard error."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+from model.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Item = TypeVar("Item")
+WIDE = 200  # columns for a table that goes to a file or a pipe
+
+
+def error(message: str) -> None:
+    """One line, whatever the message holds."""
+    print("deimv2: error:", " ".join(message.split()), file=sys.stderr)
+
+
+def log(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def print_json(content: Any) -> None:
+    """The machine-readable result, alone on standard output."""
+    print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None
+) -> None:
+    """A table on standard output; numbers stand on the right."""
+    screen = _console(sys.stdout)
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = list(rows)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for i, name in enumerate(header):
+        numbers = all(_is_number(row[i]) for row in rows)
+        table.add_column(name, justify="right" if numbers else "left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    screen.print(table)
+
+
+@contextmanager
+def status(message: str) -> Iterator[None]:
+    """A spinner while a step of unknown length runs; one line where there is no terminal."""
+    screen = _console(sys.stderr)
+    if not screen.is_terminal:
+        log(message)
+        yield
+        return
+    with screen.status(message):
+        yield
+
+
+def track(items: Sequence[Item], message: str) -> Iterator[Item]:
+    """The items, under a progress bar; one line where there is no terminal."""
+    screen = _console(sys.stderr)
+    from rich.progress import track as bar
+
+    if not screen.is_terminal:
+        log(f"{message}: {len(items)}")
+        yield from items
+        return
+    yield from bar(items, message, console=screen, transient=True)
+
+
+def _console(stream: TextIO) -> "Console":
+    try:
+        from rich.console import Console
+    except ImportError as error:
+        raise MissingExtraError("rich", "cli") from error
+    return Console(file=stream, width=None if stream.isatty() else WIDE)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", ""))
+    except ValueError:
+        return False
+    return True

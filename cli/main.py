@@ -1,0 +1,83 @@
+"""Entry point of `deimv2`: reads the command line and turns every failure into one line.
+
+Exit codes: 0 success, 1 a check that was asked for failed, 2 bad usage or bad input,
+130 interrupted, 141 the reader of standard output went away.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from cli import console, export, predict, verify
+from cli import list as list_command
+from model.errors import CheckError, InputError
+
+COMMANDS = (list_command, export, verify, predict)
+
+
+class Help(argparse.HelpFormatter):
+    """Keeps the example on one line, ready to copy."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith("example:") else super()._fill_text(text, width, indent)
+
+
+class Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": Help} | options)
+
+    def error(self, message: str) -> NoReturn:
+        console.error(f"{message}; see '{self.prog} --help'")
+        raise SystemExit(2)
+
+
+def parser() -> Parser:
+    main = Parser(
+        prog="deimv2",
+        description="DEIMv2 detectors as files for phones: export, verify, run.",
+        epilog="example: deimv2 export --variant atto --output artifacts/atto",
+    )
+    subparsers = main.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add(subparsers)
+    return main
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    try:
+        args = parser().parse_args(arguments)
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:  # argparse: 0 after --help, 2 on bad usage
+        return int(stop.code or 0)
+    except CheckError as error:
+        console.error(str(error))
+        return 1
+    except InputError as error:
+        console.error(str(error))
+        return 2
+    except KeyboardInterrupt:
+        console.error("interrupted; run the command again to finish")
+        return 130
+    except BrokenPipeError:
+        # What is still buffered has no reader; without this, Python complains at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        console.error(_sentence(error))
+        return 2
+
+
+def _sentence(error: OSError) -> str:
+    where = f" '{error.filename}'" if error.filename else ""
+    return (
+        f"cannot read or write{where}: {error.strerror or error}; "
+        "check the path, its permissions and the free space"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,139 @@
+"""`.mlpackage` for Core ML: an ML Program for iOS 17, by coremltools.
+
+float16 means half-precision arithmetic, except in the layers that `converters.graph` keeps precise.
+"""
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from converters.card import INPUT, KEY, OUTPUT_MEANINGS, OUTPUTS, ModelCard
+from converters.graph import Target
+from converters.tools import expect, prepare, require
+from model import DEIMv2
+from model.errors import CheckError, InputError
+
+EXTRA = "coreml"
+SPECIFICATION = Path("Data/com.apple.CoreML/model.mlmodel")
+# Operations that Core ML documents for iOS 17 and that our graphs are made of; anything else in a
+# package is a surprise that nobody has looked at.
+KNOWN = frozenset(
+    """add abs avg_pool cast clip concat const conv conv_transpose expand_dims floor gather gelu
+    greater_equal linear matmul max_pool maximum minimum mul pad reduce_max reduce_mean relu reshape
+    resize_bilinear rsqrt select sigmoid silu slice_by_index softmax squeeze sub topk transpose
+    upsample_bilinear upsample_nearest_neighbor""".split()
+)
+
+
+def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
+    """Write the package; raises CheckError when what was written is not as it should be."""
+    ct = require("coremltools", EXTRA)
+    half = card.precision == "fp16"
+    form, image = prepare(net, Target(gather=gather, nearest=True, frame=False, half=half))
+    exported = torch.export.export(form, (image,)).run_decompositions({})
+    converted = ct.convert(
+        exported,
+        inputs=[ct.ImageType(INPUT, shape=image.shape, color_layout=ct.colorlayout.RGB)],
+        outputs=[ct.TensorType(name=name) for name in OUTPUTS],
+        minimum_deployment_target=ct.target.iOS17,
+        compute_precision=ct.precision.FLOAT32,  # the graph itself says what is half
+        skip_model_load=True,
+    )
+    stamp(converted, card)
+    converted.save(str(path))
+    settle(path)
+    check(path, card)
+
+
+def stamp(model: Any, card: ModelCard) -> None:
+    """Descriptions, and the card as user-defined metadata; no date of conversion."""
+    model.short_description = card.description
+    model.license = "Apache-2.0 (code); the weights carry the licence of their source"
+    model.input_description[INPUT] = "RGB frame, stretched to the input size (bilinear, antialiased)"
+    for name, meaning in OUTPUT_MEANINGS.items():
+        model.output_description[name] = meaning
+    model.user_defined_metadata.clear()
+    model.user_defined_metadata[KEY] = card.to_json()
+
+
+def settle(path: Path) -> None:
+    """Make the package's bytes follow from its content alone: no random identifiers, maps sorted."""
+    specification = path / SPECIFICATION
+    proto = read_specification(path)
+    proto.description.metadata.userDefined.pop("com.github.apple.coremltools.conversion_date", None)
+    specification.write_bytes(proto.SerializeToString(deterministic=True))
+
+    manifest = json.loads((path / "Manifest.json").read_text())
+    digest = hashlib.sha256(specification.read_bytes()).hexdigest()
+    names = {
+        old: str(uuid.uuid5(uuid.NAMESPACE_OID, digest + entry["path"])).upper()
+        for old, entry in manifest["itemInfoEntries"].items()
+    }
+    entries = {names[old]: entry for old, entry in manifest["itemInfoEntries"].items()}
+    manifest["itemInfoEntries"] = dict(sorted(entries.items(), key=lambda item: item[1]["path"]))
+    manifest["rootModelIdentifier"] = names[manifest["rootModelIdentifier"]]
+    (path / "Manifest.json").write_text(json.dumps(manifest, indent=4, sort_keys=False) + "\n")
+
+
+def read_specification(path: Path) -> Any:
+    """The protobuf of a package, as Core ML reads it from disk."""
+    proto = require("coremltools.proto.Model_pb2", EXTRA).Model()
+    try:
+        proto.ParseFromString((path / SPECIFICATION).read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{path}' holds no Core ML specification ({error})") from error
+    except Exception as error:  # protobuf's DecodeError has no public name
+        raise InputError(f"'{path}' holds a broken Core ML specification ({error})") from error
+    return proto
+
+
+def read_card(path: Path) -> str | None:
+    """The card's text in a `.mlpackage`, None where it has none."""
+    return read_specification(path).description.metadata.userDefined.get(KEY)
+
+
+def operations(path: Path) -> Counter[str]:
+    """How often each operation stands in the package's program."""
+    functions = read_specification(path).mlProgram.functions
+    blocks = [b for f in functions.values() for b in f.block_specializations.values()]
+    return Counter(op.type for block in blocks for op in block.operations)
+
+
+def interface(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and type of the inputs and outputs as the package describes them."""
+    description = read_specification(path).description
+    types = {65568: "float32", 131104: "int32", 65552: "float16"}  # MLMultiArrayDataType
+    found = {}
+    for feature in [*description.input, *description.output]:
+        if feature.type.HasField("imageType"):
+            image = feature.type.imageType
+            colours = "RGB" if image.colorSpace == 20 else f"colour space {image.colorSpace}"
+            found[feature.name] = (image.height, image.width), colours
+        else:
+            array = feature.type.multiArrayType
+            found[feature.name] = tuple(array.shape), types.get(array.dataType, "unknown")
+    return found
+
+
+def check(path: Path, card: ModelCard) -> None:
+    """Read the package back from disk: inputs, outputs, types, operations, weights, card."""
+    expected = {**card.interface(), INPUT: (card.image_size, "RGB")}
+    expect(f"{path.name}: inputs and outputs", interface(path), expected)
+    unknown = sorted(set(operations(path)) - KNOWN)
+    if unknown:
+        raise CheckError(f"{path.name} contains {', '.join(unknown)}; expected documented operations")
+    manifest = json.loads((path / "Manifest.json").read_text())
+    for entry in manifest["itemInfoEntries"].values():
+        if not (path / "Data" / entry["path"]).exists():
+            raise CheckError(f"{path.name} lacks {entry['path']}, which its manifest names")
+    expect(f"{path.name}: card", read_card(path), card.to_json())
+
+
+def remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,62 @@
+"""Files that are either whole or not there, and their hashes."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from model.errors import InputError
+
+
+def make_folder(path: Path) -> None:
+    """Makes the folder where it is missing; InputError where that cannot be done."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder '{path}' ({error.strerror}), expected a place to write to; "
+            "choose another one"
+        ) from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes beside `path` first and then moves into place, so that nothing partial stays there."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)  # mkstemp lets only the owner read
+        os.replace(name, path)  # noqa: PTH105
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    return sum(part.stat().st_size for part in _parts(path))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file. Of a folder (an `.mlpackage`): over its files in the order of their paths,
+    each as its relative path in UTF-8, a zero byte, its length in 8 bytes (big-endian), and its
+    content.
+    """
+    digest = hashlib.sha256()
+    for part in _parts(path):
+        if path.is_dir():
+            digest.update(part.relative_to(path).as_posix().encode() + b"\0")
+            digest.update(part.stat().st_size.to_bytes(8, "big"))
+        with part.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _parts(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = [part for part in path.rglob("*") if part.is_file()]
+    return sorted(files, key=lambda part: part.relative_to(path).as_posix().encode())

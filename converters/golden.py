@@ -1,0 +1,122 @@
+"""Golden files: real photographs at input size and what the float32 model detects on them.
+
+Python, Kotlin and Swift all replay them. Beside the detections lie the next candidates: at the last
+place a near tie may be cut either way, and with these a program that cut it differently is checked
+instead of excused (`evaluation.parity`).
+"""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from converters.files import sha256_of, write_whole
+from converters.manifest import GoldenFile
+from model.detections import Detections
+from model.detector import DEIMv2
+from model.errors import InputError
+from model.images import load_photo, resize
+from model.postprocess import detect
+
+FOLDER = "golden"
+ATTRIBUTION = "ATTRIBUTION.md"
+MADE_BY = "model.postprocess.detect(net, frame, top_k=2 * queries); candidates are the second half"
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """frame: uint8 RGB [H, W, 3]; reference: the K detections; candidates: the next K."""
+
+    name: str
+    frame: npt.NDArray[np.uint8]
+    reference: Detections
+    candidates: Detections
+
+
+def write_golden(folder: Path, net: DEIMv2, photographs: Sequence[Path]) -> tuple[GoldenFile, ...]:
+    """Writes `golden/` into an export folder; `net` in eval mode, not yet in its mobile form.
+
+    Gives the manifest's entries. Raises InputError for fewer than three photographs, or two of the
+    same name.
+    """
+    names = [photo.stem for photo in photographs]
+    if len(set(names)) < max(3, len(names)):
+        raise InputError(f"photographs {names}, expected at least 3, each of its own name")
+    target = folder / FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    queries = net.variant.decoder.queries
+    entries = []
+    for photo in photographs:
+        frame = resize(load_photo(photo), net.image_size)
+        (found,) = detect(net, frame, top_k=2 * queries)
+        content = {
+            "made_by": MADE_BY,
+            "detections": _rows(found, 0, queries).to_json(),
+            "candidates": _rows(found, queries, 2 * queries).to_json(),
+        }
+        image, text = target / f"{photo.stem}.png", target / f"{photo.stem}.json"
+        write_whole(image, _png(frame))
+        write_whole(text, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+        entries.append(
+            GoldenFile(
+                f"{FOLDER}/{image.name}", sha256_of(image), f"{FOLDER}/{text.name}",
+                sha256_of(text), attribution(photo),
+            )
+        )  # fmt: skip
+    sources = photographs[0].parent / ATTRIBUTION
+    if sources.is_file():
+        write_whole(target / ATTRIBUTION, sources.read_bytes())
+    return tuple(entries)
+
+
+def read_golden(folder: Path, entries: Sequence[GoldenFile]) -> list[Golden]:
+    """Reads the golden files that a manifest (or `write_golden`) lists, of an export folder.
+
+    Raises InputError for a file that is missing or unreadable.
+    """
+    found = []
+    for entry in entries:
+        frame = np.asarray(load_photo(folder / entry.image))
+        reference, candidates = _read(folder / entry.detections)
+        found.append(Golden(Path(entry.image).stem, frame, reference, candidates))
+    return found
+
+
+def attribution(photo: Path) -> str:
+    """Title, author, source and licence from the table in ATTRIBUTION.md; else the file's name."""
+    table = photo.parent / ATTRIBUTION
+    lines = table.read_text("utf-8").splitlines() if table.is_file() else []
+    for line in lines:
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if cells[0] == f"`{photo.name}`":
+            return "; ".join(cells[1:])
+    return photo.name
+
+
+def _read(path: Path) -> tuple[Detections, Detections]:
+    try:
+        content: Any = json.loads(path.read_bytes())
+        return (
+            Detections.from_json(content["detections"]),
+            Detections.from_json(content["candidates"]),
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"'{path}' is no golden file ({reason}); export again") from error
+
+
+def _rows(detections: Detections, start: int, stop: int) -> Detections:
+    rows = slice(start, stop)
+    return Detections(detections.boxes[rows], detections.scores[rows], detections.labels[rows])
+
+
+def _png(frame: npt.NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,118 @@
+"""`.tflite` for LiteRT, by litert-torch: built-in operations only.
+
+float16 means weights stored in half precision. A CPU computes them in float32, a GPU delegate in
+float16.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from converters.card import INPUT, KEY, OUTPUTS, ModelCard
+from converters.graph import MobileForm, Target
+from converters.tools import expect, prepare, require
+from model import DEIMv2
+from model.errors import CheckError
+
+EXTRA = "litert"
+
+
+class Named(nn.Module):
+    """The form with its outputs by name, which become those of the signature."""
+
+    def __init__(self, form: MobileForm) -> None:
+        super().__init__()
+        self.form = form
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        return dict(zip(OUTPUTS, self.form(image), strict=True))
+
+
+def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
+    """Write the artifact; raises CheckError when what was written is not as it should be."""
+    litert_torch = require("litert_torch", EXTRA)
+    form, frame = prepare(net, Target(gather=gather, nearest=True))
+    converted = litert_torch.convert(Named(form).eval(), sample_kwargs={INPUT: frame})
+    converted.export(str(path))
+    if card.precision == "fp16":
+        halve_weights(path)
+    stamp(path, card)
+    check(path, card)
+
+
+def halve_weights(path: Path) -> None:
+    """Cast the weights of every operation to float16."""
+    quantizer = require("ai_edge_quantizer.quantizer", EXTRA)
+    types = require("ai_edge_quantizer.qtyping", EXTRA)
+    algorithms = require("ai_edge_quantizer.algorithm_manager", EXTRA)
+    halver = quantizer.Quantizer(str(path))
+    halver.update_quantization_recipe(
+        regex=".*",
+        operation_name=types.TFLOperationName.ALL_SUPPORTED,
+        op_config=types.OpQuantizationConfig(
+            weight_tensor_config=types.TensorQuantizationConfig(
+                num_bits=16, dtype=types.TensorDataType.FLOAT
+            ),
+            compute_precision=types.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        ),
+        algorithm_key=algorithms.AlgorithmName.FLOAT_CASTING,
+    )
+    halver.quantize().export_model(str(path), overwrite=True)
+
+
+def stamp(path: Path, card: ModelCard) -> None:
+    """Add the card as a metadata buffer, and a description."""
+    schema = require("ai_edge_litert.schema_py_generated", EXTRA)
+    flatbuffers = require("ai_edge_litert.tools.flatbuffer_utils", EXTRA)
+    model = flatbuffers.read_model(str(path))
+    model.description = card.description.encode()
+    buffer = schema.BufferT()
+    buffer.data = list(card.to_json().encode())
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = KEY.encode(), len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    flatbuffers.write_model(model, str(path))
+
+
+def read_card(path: Path) -> str | None:
+    """The card's text in a `.tflite`, None where it has none."""
+    flatbuffers = require("ai_edge_litert.tools.flatbuffer_utils", EXTRA)
+    model = flatbuffers.read_model(str(path))
+    for entry in model.metadata or []:
+        if entry.name == KEY.encode():
+            return bytes(model.buffers[entry.buffer].data).decode()
+    return None
+
+
+def operations(path: Path) -> Counter[str]:
+    """How often each operation stands in the graph."""
+    schema = require("ai_edge_litert.schema_py_generated", EXTRA)
+    flatbuffers = require("ai_edge_litert.tools.flatbuffer_utils", EXTRA)
+    model = flatbuffers.read_model(str(path))
+    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
+    codes = [
+        code.customCode.decode() if code.customCode else names[code.builtinCode]
+        for code in model.operatorCodes
+    ]
+    return Counter(codes[op.opcodeIndex] for op in model.subgraphs[0].operators)
+
+
+def check(path: Path, card: ModelCard) -> None:
+    """The file loads, has the right inputs and outputs, and nothing but built-in operations."""
+    interpreter: Any = require("ai_edge_litert.interpreter", EXTRA).Interpreter(str(path))
+    interpreter.allocate_tensors()
+    runner = interpreter.get_signature_runner()
+    found = {
+        name: (tuple(d["shape"].tolist()), d["dtype"].__name__)
+        for details in (runner.get_input_details(), runner.get_output_details())
+        for name, d in details.items()
+    }
+    expect(f"{path.name}: inputs and outputs", found, card.interface())
+    foreign = [o for o in operations(path) if o == "CUSTOM" or o.startswith(("Flex", "STABLEHLO"))]
+    if foreign:
+        raise CheckError(f"{path.name} contains {', '.join(foreign)}; expected built-in operations")
+    expect(f"{path.name}: card", read_card(path), card.to_json())

@@ -1,0 +1,230 @@
+"""`manifest.json`: all that an app has to know about a folder of artifacts.
+
+`manifest.schema.json` says what each field means. The same content gives the same bytes: there are
+no dates and no paths of this machine in it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from converters.card import INPUT, OUTPUT_MEANINGS, OUTPUTS
+from converters.files import sha256_of, size_of, write_whole
+from model.errors import CheckError, InputError, MissingExtraError
+
+NAME = "manifest.json"
+SCHEMA = Path(__file__).with_name("manifest.schema.json")
+SCHEMA_VERSION = 1
+# Where an app starts, not a tuned value; it may let its user move it.
+SCORE_THRESHOLD = 0.4
+TOOLS = (
+    "torch", "torchao", "litert-torch", "ai-edge-litert", "executorch", "coremltools", "onnx",
+    "onnxruntime", "numpy", "pillow",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Input:
+    size: tuple[int, int]  # height, width
+    name: str = INPUT
+    colour_order: str = "RGB"
+    dtype: str = "uint8"
+    layout: str = "NHWC"
+    resize: str = "stretch, bilinear, antialiased"
+
+
+@dataclass(frozen=True)
+class Output:
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    source: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class File:
+    format: str  # tflite, pte, onnx or mlpackage
+    name: str
+    size: int
+    sha256: str
+    input: str  # "tensor" as the manifest's `input` describes it, or "image" (Core ML's image type)
+
+
+@dataclass(frozen=True)
+class GoldenFile:
+    """A photograph and the float32 model's detections on it; paths relative to the manifest."""
+
+    image: str
+    image_sha256: str
+    detections: str
+    detections_sha256: str
+    source: str  # attribution of the photograph
+
+
+def outputs(queries: int) -> tuple[Output, ...]:
+    """The three outputs of every artifact, best detection first."""
+    kinds = (((1, queries, 4), "float32"), ((1, queries), "float32"), ((1, queries), "int32"))
+    return tuple(
+        Output(name, shape, dtype, OUTPUT_MEANINGS[name])
+        for name, (shape, dtype) in zip(OUTPUTS, kinds, strict=True)
+    )
+
+
+def describe(path: Path) -> File:
+    """The manifest's entry for an artifact on disk."""
+    kind = path.suffix.removeprefix(".")
+    way = "image" if kind == "mlpackage" else "tensor"
+    return File(kind, path.name, size_of(path), sha256_of(path), way)
+
+
+def toolchain() -> dict[str, str]:
+    """Versions of the packages that shape an artifact, of those that are installed."""
+    versions = {}
+    for package in TOOLS:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` holds.
+
+    `parity` maps an artifact's name to {"measured": numbers, "limits": numbers}.
+    """
+
+    variant: str
+    precision: str
+    input: Input
+    outputs: tuple[Output, ...]
+    labels: tuple[str, ...]
+    weights: Weights
+    files: tuple[File, ...]
+    golden: tuple[GoldenFile, ...]
+    toolchain: Mapping[str, str] = field(default_factory=dict)
+    parity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    score_threshold: float = SCORE_THRESHOLD
+    schema_version: int = SCHEMA_VERSION
+
+    def to_json(self) -> str:
+        content = {"schema_version": self.schema_version} | asdict(self)
+        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Writes the file whole. Raises InputError for content that the schema forbids."""
+        text = self.to_json()
+        _validate(json.loads(text), path)
+        write_whole(path, text.encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Reads `manifest.json` of a folder that `deimv2 export` wrote.
+
+        Raises InputError if there is none, it is not of the schema, or of a newer one.
+        """
+        path = folder / NAME
+        if not path.is_file():
+            raise InputError(
+                f"no {NAME} in '{folder}', expected a folder that 'deimv2 export' wrote; "
+                "check the path or export again"
+            )
+        try:
+            content = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"'{path}' is not JSON ({error}), expected a manifest; export again"
+            ) from error
+        _validate(content, path)
+        return cls(
+            **content
+            | {
+                "input": Input(**content["input"] | {"size": tuple(content["input"]["size"])}),
+                "outputs": tuple(
+                    Output(**row | {"shape": tuple(row["shape"])}) for row in content["outputs"]
+                ),
+                "labels": tuple(content["labels"]),
+                "weights": Weights(**content["weights"]),
+                "files": tuple(File(**row) for row in content["files"]),
+                "golden": tuple(GoldenFile(**row) for row in content["golden"]),
+            }
+        )
+
+
+def file_problem(folder: Path, name: str, sha256: str) -> str | None:
+    """One sentence if the file is missing or not the one whose hash the manifest records."""
+    path = folder / name
+    if not path.exists():
+        return f"'{path}' is missing, the manifest lists it with SHA-256 {sha256}; export again"
+    if (found := sha256_of(path)) != sha256:
+        return (
+            f"'{path}' has SHA-256 {found}, the manifest expects {sha256}; "
+            "it was damaged or replaced: copy the folder or export again"
+        )
+    return None
+
+
+def check_golden(folder: Path, golden: Sequence[GoldenFile]) -> None:
+    """Raises CheckError if a golden file is missing or is not the one of the manifest."""
+    for entry in golden:
+        pairs = ((entry.image, entry.image_sha256), (entry.detections, entry.detections_sha256))
+        for name, sha256 in pairs:
+            if problem := file_problem(folder, name, sha256):
+                raise CheckError(problem)
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Raises CheckError if a listed file is missing or is not the one of the manifest."""
+    for file in manifest.files:
+        if problem := file_problem(folder, file.name, file.sha256):
+            raise CheckError(problem)
+    check_golden(folder, manifest.golden)
+
+
+def check_beside(artifact: Path) -> None:
+    """Raises InputError if a manifest lies beside the artifact and expects another hash of it."""
+    if not artifact.exists() or not (artifact.parent / NAME).is_file():
+        return
+    for file in Manifest.read(artifact.parent).files:
+        wanted = file.name == artifact.name
+        if wanted and (problem := file_problem(artifact.parent, file.name, file.sha256)):
+            raise InputError(problem)
+
+
+@cache
+def _schema() -> Any:
+    return json.loads(SCHEMA.read_bytes())
+
+
+def _validate(content: Any, path: Path) -> None:
+    try:
+        import jsonschema
+    except ImportError as error:
+        raise MissingExtraError("jsonschema", "cli") from error
+
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise InputError(
+            f"'{path}' has schema version {version}, this program reads up to {SCHEMA_VERSION}; "
+            "install a newer deimv2-mobile, or export again with this one"
+        )
+    problem = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(_schema()).iter_errors(content)
+    )
+    if problem is not None:
+        message = " ".join(problem.message.split())
+        shown = message if len(message) <= 200 else f"{message[:120]} ... {message[-70:]}"
+        raise InputError(
+            f"'{path}' is no valid manifest at {problem.json_path}: {shown}; export again"
+        )

@@ -1,0 +1,39 @@
+"""Runs a checkpoint by PyTorch in float32: the reference for every artifact."""
+
+from pathlib import Path
+
+from evaluation.runtimes.base import Frame, require_frame
+from model import build_model, load_weights
+from model.detections import Detections
+from model.detector import DEIMv2
+from model.errors import InputError
+from model.postprocess import detect
+from model.weights import class_count, guess_variant, read_checkpoint, read_labels
+
+
+class CheckpointRunner:
+    def __init__(self, net: DEIMv2, labels: list[str] | None = None) -> None:
+        self.net = net.eval()
+        self.size = net.image_size
+        self.labels = labels
+
+    def detect(self, frame: Frame) -> Detections:
+        require_frame(frame, self.size)
+        return detect(self.net, frame)[0]
+
+
+def open_checkpoint(path: Path, variant: str | None = None) -> CheckpointRunner:
+    """Opens a `.pth` or `.safetensors` file at its variant's own image size.
+
+    Raises InputError for a broken file, one of no known variant, or of another than `variant`.
+    """
+    state = read_checkpoint(path)
+    name = variant or guess_variant(state)
+    if name is None:
+        raise InputError(
+            f"the tensors in '{path}' fit none of the variants; "
+            "expected DEIMv2 weights; name the variant with --variant to see what differs"
+        )
+    net = build_model(name, class_count(state) or 80)
+    load_weights(net, state)
+    return CheckpointRunner(net, read_labels(path))

@@ -1,0 +1,212 @@
+"""Replays golden photographs through artifacts and measures how far they are from the reference.
+
+In an export folder the reference is the float32 model's detections in `golden/`. On one's own
+photographs there is no float32 model: the artifacts are compared with the first of them, which says
+that they agree, not that they are right.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from converters.golden import Golden, read_golden
+from converters.manifest import File, Manifest, check_golden, file_problem
+from evaluation.parity import LIMITS, Limits, Parity, compare, merge
+from evaluation.runtimes import Runner, open_model
+from model.errors import CheckError, InputError, MissingExtraError
+from model.images import find_photos, load_photo, resize
+
+RUNNABLE = ("onnx", "tflite", "pte")  # the first of them in a folder is the one to agree with
+FLOAT_MODEL = "the float32 model"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One artifact's result.
+
+    against: what it was compared with, on how many photographs
+    parity:  None where nothing was run: a structure or a hash was checked
+    """
+
+    artifact: str
+    against: str
+    problems: tuple[str, ...] = ()
+    parity: Parity | None = None
+    limits: Limits | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        numbers = (
+            {} if self.parity is None or self.limits is None else entry(self.parity, self.limits)
+        )
+        return {
+            "artifact": self.artifact,
+            "against": self.against,
+            "passed": not self.problems,
+            "problems": list(self.problems),
+        } | numbers
+
+
+@dataclass(frozen=True)
+class Report:
+    folder: str
+    rows: tuple[Row, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not any(row.problems for row in self.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        rows = [row.to_json() for row in self.rows]
+        return {"folder": self.folder, "passed": self.passed, "rows": rows}
+
+
+def entry(parity: Parity, limits: Limits) -> dict[str, Any]:
+    """The measured numbers and their limits, as a manifest records them."""
+    return {"measured": parity.to_json(), "limits": asdict(limits)}
+
+
+def verify_artifact(
+    path: Path, goldens: Sequence[Golden], limits: Limits, size: tuple[int, int]
+) -> Parity:
+    """Runs an artifact on golden photographs of `size` (H, W); the worst case over them.
+
+    Raises InputError for a broken artifact, CheckError for one of another input size.
+    """
+    return _measure(_open(path, size), goldens, limits)
+
+
+def verify_folder(folder: Path, images: Path | None = None) -> Report:
+    """Checks an export folder: hashes, every artifact on the golden photographs, and, on the photos
+    in `images`, whether the artifacts agree with each other.
+
+    Raises InputError for a folder without a valid manifest, a photo that cannot be read, or a
+    runtime that is not installed; CheckError for damaged golden files. What is wrong with one
+    artifact is in its row.
+    """
+    manifest = Manifest.read(folder)
+    limits = limits_of(manifest.precision)
+    photos = [] if images is None else find_photos(images)
+    check_golden(folder, manifest.golden)
+    goldens = read_golden(folder, manifest.golden)
+    rows = []
+    whole = []
+    for file in manifest.files:
+        if problem := file_problem(folder, file.name, file.sha256):
+            rows.append(Row(file.name, "the manifest's hash", (problem,)))
+            continue
+        whole.append(file)
+        rows.append(_verify_file(folder, file, manifest, goldens, limits))
+    if photos:
+        rows += _agreement(folder, whole, manifest.input.size, photos, limits)
+    return Report(str(folder), tuple(rows))
+
+
+def limits_of(precision: str) -> Limits:
+    if precision not in LIMITS:
+        raise InputError(
+            f"no parity limits for precision '{precision}', expected one of {', '.join(LIMITS)}"
+        )
+    return LIMITS[precision]
+
+
+def _verify_file(
+    folder: Path, file: File, manifest: Manifest, goldens: Sequence[Golden], limits: Limits
+) -> Row:
+    path = folder / file.name
+    if file.format == "mlpackage":
+        return Row(file.name, "its structure", _structure_problems(path, manifest))
+    against = f"{FLOAT_MODEL}, {len(goldens)} golden photographs"
+    try:
+        runner = _open(path, manifest.input.size)
+        parity = _measure(runner, goldens, limits)
+    except MissingExtraError:
+        raise
+    except (CheckError, InputError) as error:
+        return Row(file.name, against, (str(error),))
+    problems = parity.failures(limits)
+    if runner.labels is not None and tuple(runner.labels) != manifest.labels:
+        problems.append("the labels inside are not those of the manifest; export again")
+    return Row(file.name, against, tuple(problems), parity, limits)
+
+
+def _measure(runner: Runner, goldens: Sequence[Golden], limits: Limits) -> Parity:
+    return merge(
+        [
+            compare(g.reference, runner.detect(g.frame), runner.size, limits, g.candidates)
+            for g in goldens
+        ]
+    )
+
+
+def _structure_problems(path: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Core ML runs on macOS only; what a package says of itself can be checked anywhere."""
+    from converters.card import ModelCard
+    from converters.coreml import check_package
+
+    card = ModelCard(
+        variant=manifest.variant,
+        precision=manifest.precision,
+        image_size=manifest.input.size,
+        queries=manifest.outputs[0].shape[1],
+        labels=manifest.labels,
+        weights=manifest.weights.source,
+        weights_sha256=manifest.weights.sha256,
+    )
+    try:
+        check_package(path, card)
+    except CheckError as error:
+        return (str(error),)
+    return ()
+
+
+def _agreement(
+    folder: Path,
+    files: Sequence[File],
+    size: tuple[int, int],
+    photos: Sequence[Path],
+    limits: Limits,
+) -> list[Row]:
+    """Compares the artifacts with the first of them. Each may be as far from the float32 model as
+    the limits allow, so two of them may be twice as far apart."""
+    runnable = sorted(
+        (file for file in files if file.format in RUNNABLE),
+        key=lambda file: RUNNABLE.index(file.format),
+    )
+    if len(runnable) < 2:
+        raise InputError(
+            f"{len(runnable)} artifact in '{folder}' can run here, expected 2 or more to compare "
+            "on your own photographs; export with --format onnx tflite pte, or leave out --images"
+        )
+    twice = replace(
+        limits,
+        matched_share=1 - 2 * (1 - limits.matched_share),
+        box_px=2 * limits.box_px,
+        score=2 * limits.score,
+    )
+    frames = [resize(load_photo(photo), size) for photo in photos]
+    first, *others = runnable
+    runner = _open(folder / first.name, size)
+    expected = [runner.detect(frame) for frame in frames]
+    rows = []
+    for file in others:
+        runner = _open(folder / file.name, size)
+        parity = merge(
+            [
+                compare(reference, runner.detect(frame), size, twice)
+                for reference, frame in zip(expected, frames, strict=True)
+            ]
+        )
+        against = f"{first.name}, {len(photos)} own photographs"
+        rows.append(Row(file.name, against, tuple(parity.failures(twice)), parity, twice))
+    return rows
+
+
+def _open(path: Path, size: tuple[int, int]) -> Runner:
+    runner = open_model(path)
+    if runner.size != size:
+        raise CheckError(
+            f"'{path}' takes frames of {runner.size[0]}x{runner.size[1]}, expected "
+            f"{size[0]}x{size[1]}; export again"
+        )
+    return runner

@@ -1,0 +1,100 @@
+"""Commands do what they say; whatever is wrong ends in one line and the right exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.main import COMMANDS, main
+from model import VARIANTS
+from model.errors import InputError
+from tests.cli.commands import Capture, complaint, output
+from tests.tiny import write_folder
+
+
+def test_every_command_has_help_with_an_example(capsys: Capture) -> None:
+    assert "example: deimv2" in output(capsys, "--help")
+    for command in COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        assert f"example: deimv2 {name}" in output(capsys, name, "--help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ([], "required: COMMAND"),
+        (["detect"], "invalid choice: 'detect'"),
+        (["list", "--fast"], "unrecognized arguments: --fast"),
+        (["verify"], "required: DIR"),
+        (["predict", "a.onnx"], "required: IMAGE"),
+        (["predict", "a.onnx", "b.jpg", "--threshold", "1.5"], "'1.5' is no score"),
+        (["predict", "a.onnx", "b.jpg", "--threshold", "nan"], "'nan' is no score"),
+        (["predict", "a.onnx", "b.jpg", "--threshold", "high"], "'high'"),
+    ],
+)
+def test_bad_usage_is_one_line(capsys: Capture, arguments: list[str], part: str) -> None:
+    assert part in complaint(capsys, *arguments)
+
+
+def test_starting_loads_no_heavy_package() -> None:
+    code = "import sys, cli.main; print(*{'torch', 'numpy', 'PIL', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(28, "No space left on device", "x.bin"), 2, "'x.bin': No space left on device"),
+        (PermissionError(13, "Permission denied", "x.bin"), 2, "'x.bin': Permission denied"),
+        (InputError("two\nlines"), 2, "two lines"),
+    ],
+)
+def test_failures_end_in_one_line(
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    line: str,
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("cli.list.run", fail)
+    assert line in complaint(capsys, "list", code=code)
+
+
+def test_list_names_every_variant(capsys: Capture) -> None:
+    rows = json.loads(output(capsys, "list", "--json"))
+    assert [row["name"] for row in rows] == list(VARIANTS)
+    assert rows[0]["image_size"] == [320, 320]
+    lines = output(capsys, "list").splitlines()
+    assert len(lines) == 1 + len(VARIANTS)
+    assert "23.8" in lines[1]
+
+
+def test_verify_exits_by_its_result(capsys: Capture, tmp_path: Path) -> None:
+    write_folder(tmp_path / "good")
+    text = output(capsys, "verify", tmp_path / "good")
+    assert text.count("pass") == 2
+    assert "0 (0.0001)" in text
+    assert json.loads(output(capsys, "verify", tmp_path / "good", "--json"))["passed"] is True
+
+    write_folder(tmp_path / "bad", scores=(0.9, 0.8))
+    assert main(["verify", str(tmp_path / "bad"), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["passed"] is False
+    assert main(["verify", str(tmp_path / "bad")]) == 1
+    captured = capsys.readouterr()
+    assert "FAIL" in captured.out
+    assert "tiny-1.onnx: " in captured.err
+
+
+def test_verify_of_a_damaged_folder(capsys: Capture, tmp_path: Path) -> None:
+    assert "no manifest.json in" in complaint(capsys, "verify", tmp_path)
+    write_folder(tmp_path)
+    assert "no folder at" in complaint(capsys, "verify", tmp_path, "--images", tmp_path / "none")
+    (tmp_path / "golden" / "a.png").unlink()
+    assert "a.png' is missing" in complaint(capsys, "verify", tmp_path, code=1)

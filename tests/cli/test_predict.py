@@ -1,0 +1,206 @@
+"""`predict` takes photos of every kind, and says in one line what it cannot take."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import save_file
+
+from model import build_model
+from model.coco import COCO_LABELS
+from model.weights import random_state
+from tests.cli.commands import Capture, complaint, output
+from tests.tiny import found, write_folder, write_onnx
+
+
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as photo:
+        return photo.size
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    return write_onnx(tmp_path / "tiny.onnx")
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (200, 100), (90, 90, 90)).save(path)
+    return path
+
+
+def text_file(path: Path, content: str) -> Path:
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_predict_prints_and_draws(
+    capsys: Capture, artifact: Path, photo: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "drawn" / "here"
+    text = output(capsys, "predict", artifact, photo, "--output", folder)
+    assert f"photo.png: 1 detections, drawn in {folder}" in text
+    assert "dog 0.90  x 20 to 100, y 20 to 60" in text
+    assert [path.name for path in folder.iterdir()] == ["photo-detected.jpg"]
+    drawn = np.asarray(Image.open(folder / "photo-detected.jpg"))
+    assert drawn.shape == (100, 200, 3)
+    assert drawn.std() > 0
+
+
+def test_predict_as_json(capsys: Capture, artifact: Path, photo: Path) -> None:
+    (row,) = json.loads(output(capsys, "predict", artifact, photo, "--threshold", 0.4, "--json"))
+    assert (row["width"], row["height"], row["drawing"]) == (200, 100, None)
+    assert [d["name"] for d in row["detections"]] == ["dog", "cat"]
+    assert row["detections"][0]["score"] == pytest.approx(0.9)
+    assert row["detections"][0]["box"] == pytest.approx([0.1, 0.2, 0.5, 0.6])
+
+
+def test_photos_of_the_same_name_are_drawn_apart(
+    capsys: Capture, artifact: Path, tmp_path: Path
+) -> None:
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+        Image.new("RGB", (40, 40)).save(folder / "x.jpg")
+    output(capsys, "predict", artifact, *folders, "--output", folders[0])
+    names = ["x-2-detected.jpg", "x-3-detected.jpg", "x-detected.jpg", "x.jpg"]
+    assert sorted(path.name for path in folders[0].iterdir()) == names
+    output(capsys, "predict", artifact, *folders[0].iterdir(), "--output", folders[0])
+    assert len(list(folders[0].iterdir())) == 8
+
+
+SAVED: dict[str, Callable[[Path], object]] = {
+    "one-pixel.png": lambda path: Image.new("RGB", (1, 1)).save(path),
+    "long.png": lambda path: Image.new("RGB", (8000, 10)).save(path),
+    "cmyk.jpg": lambda path: Image.new("CMYK", (30, 20)).save(path),
+    "sixteen-bit.png": lambda path: Image.fromarray(np.full((9, 9), 999, np.uint16)).save(path),
+    "grey.jpg": lambda path: Image.new("L", (30, 20)).save(path),
+    "rgba.png": lambda path: Image.new("RGBA", (30, 20), (1, 2, 3, 4)).save(path),
+    "palette.png": lambda path: Image.new("P", (30, 20)).save(path),
+}
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_photos_of_every_kind_are_drawn(
+    capsys: Capture, artifact: Path, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    SAVED[name](path)
+    output(capsys, "predict", artifact, path, "--output", tmp_path / "drawn")
+    (drawn,) = (tmp_path / "drawn").iterdir()
+    assert size(drawn) == size(path)
+
+
+def test_a_photo_is_drawn_upright(capsys: Capture, artifact: Path, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (30, 20)).save(tmp_path / "turned.jpg", exif=exif)
+    output(capsys, "predict", artifact, tmp_path / "turned.jpg", "--output", tmp_path / "drawn")
+    assert size(tmp_path / "drawn" / "turned-detected.jpg") == (20, 30)
+
+
+def test_a_bad_photo_is_one_line_and_leaves_no_drawing(
+    capsys: Capture, artifact: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "text.jpg"
+    text.write_text("not a photo")
+    line = complaint(capsys, "predict", artifact, text, "--output", tmp_path / "drawn")
+    assert "text.jpg' is not an image" in line
+    assert list((tmp_path / "drawn").iterdir()) == []
+    assert "no photo at" in complaint(capsys, "predict", artifact, tmp_path / "none.jpg")
+    (tmp_path / "empty").mkdir()
+    assert "no photos in" in complaint(capsys, "predict", artifact, tmp_path / "empty")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(
+    capsys: Capture, artifact: Path, photo: Path
+) -> None:
+    for place in (photo, photo / "below", "/proc/deimv2"):
+        line = complaint(capsys, "predict", artifact, photo, "--output", place)
+        assert f"cannot make the folder '{place}'" in line
+
+
+def test_a_full_disk_leaves_nothing_partial(
+    capsys: Capture, artifact: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "drawn")
+
+    monkeypatch.setattr("os.replace", full)
+    line = complaint(capsys, "predict", artifact, photo, "--output", tmp_path / "drawn")
+    assert "No space left on device" in line
+    assert list((tmp_path / "drawn").iterdir()) == []
+
+
+def test_broken_models_are_one_line(capsys: Capture, photo: Path, tmp_path: Path) -> None:
+    for suffix in ("tflite", "pte", "onnx", "safetensors", "pth"):
+        path = tmp_path / f"model.{suffix}"
+        path.write_text("no model")
+        assert f"model.{suffix}' is no" in complaint(capsys, "predict", path, photo)
+    assert "ends in '.txt'" in complaint(
+        capsys, "predict", text_file(tmp_path / "a.txt", "a"), photo
+    )
+    assert "no file at" in complaint(capsys, "predict", tmp_path / "none.tflite", photo)
+    assert "macOS only" in complaint(capsys, "predict", tmp_path / "a.mlpackage", photo)
+
+
+def test_an_artifact_that_its_manifest_does_not_know_is_refused(
+    capsys: Capture, photo: Path, tmp_path: Path
+) -> None:
+    write_folder(tmp_path / "export")
+    write_onnx(tmp_path / "export" / "tiny-0.onnx", found(0.1))
+    line = complaint(capsys, "predict", tmp_path / "export" / "tiny-0.onnx", photo)
+    assert "the manifest expects" in line
+
+
+def test_a_checkpoint_predicts_under_cocos_names(
+    capsys: Capture, photo: Path, tmp_path: Path
+) -> None:
+    net = build_model("atto")
+    path = tmp_path / "model.safetensors"
+    save_file(random_state(net), path)
+    (row,) = json.loads(output(capsys, "predict", path, photo, "--threshold", 0, "--json"))
+    assert len(row["detections"]) == 100
+    assert {d["name"] for d in row["detections"]} <= set(COCO_LABELS)
+    line = complaint(capsys, "predict", path, photo, "--variant", "femto")
+    assert "these are weights of variant 'atto'" in line
+    assert "unknown variant 'huge'" in complaint(
+        capsys, "predict", path, photo, "--variant", "huge"
+    )
+
+
+def test_a_checkpoint_of_other_classes_wants_names(
+    capsys: Capture, photo: Path, tmp_path: Path
+) -> None:
+    net = build_model("atto", num_classes=2)
+    path = tmp_path / "model.safetensors"
+    save_file(random_state(net), path)
+    assert "add --labels FILE" in complaint(capsys, "predict", path, photo)
+    names = text_file(tmp_path / "names.txt", "cup\nplate\n")
+    output(capsys, "predict", path, photo, "--labels", names)
+    three = text_file(tmp_path / "three.txt", "cup\nplate\nfork\n")
+    line = complaint(capsys, "predict", path, photo, "--labels", three)
+    assert "has 3 class names, expected 2" in line
+
+
+def test_a_variant_is_for_checkpoints(capsys: Capture, artifact: Path, photo: Path) -> None:
+    line = complaint(capsys, "predict", artifact, photo, "--variant", "atto")
+    assert "--variant atto is for checkpoints" in line
+
+
+def test_a_label_without_a_name_is_one_line(capsys: Capture, photo: Path, tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "a.onnx", essentials='{"labels": ["cat"]}')
+    assert "label 1 has no name" in complaint(capsys, "predict", path, photo, "--json")
+
+
+@pytest.mark.parametrize("kind", ["tflite", "pte", "onnx"])
+def test_exported_artifacts_predict(
+    capsys: Capture, exported: Path, photo: Path, kind: str
+) -> None:
+    (path,) = exported.glob(f"*.{kind}")
+    rows = json.loads(output(capsys, "predict", path, photo, "--threshold", 0, "--json"))
+    assert len(rows[0]["detections"]) == 100

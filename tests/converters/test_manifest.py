@@ -1,0 +1,229 @@
+"""A manifest survives the round trip, has the same bytes every time, and is checked when read."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from converters.files import sha256_of, size_of, write_whole
+from converters.golden import attribution, read_golden, write_golden
+from converters.manifest import (
+    SCHEMA,
+    Manifest,
+    check_beside,
+    check_files,
+    describe,
+    outputs,
+    toolchain,
+)
+from evaluation.photographs import PHOTOGRAPHS
+from model import build_model
+from model.errors import CheckError, InputError
+from model.postprocess import detect
+from model.weights import random_state
+from tests.tiny import write_folder
+
+
+def change(folder: Path, **fields: Any) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def complaint(folder: Path) -> str:
+    with pytest.raises(InputError) as error:
+        Manifest.read(folder)
+    message = str(error.value)
+    assert "\n" not in message
+    assert len(message) < 500
+    return message
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    manifest = replace(
+        write_folder(tmp_path),
+        toolchain=toolchain(),
+        parity={"tiny-0.onnx": {"measured": {"score": 0.0}, "limits": {"score": 1e-4}}},
+    )
+    manifest.write(tmp_path / "manifest.json")
+    assert Manifest.read(tmp_path) == manifest
+    assert "torch" in manifest.toolchain
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_folder(tmp_path / name)
+    one, two = (tmp_path / name / "manifest.json" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+    assert str(tmp_path) not in one.read_text()
+
+
+def test_the_schema_is_a_schema_and_describes_every_field() -> None:
+    import jsonschema
+
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert set(schema["properties"]) == set(schema["required"])
+    assert set(schema["properties"]) == set(Manifest.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"variant": "huge"}, "$.variant: 'huge' is not one of"),
+        ({"score_threshold": 2}, "$.score_threshold: 2 is greater than"),
+        ({"labels": []}, "$.labels"),
+        ({"labels": "cat"}, "$.labels"),
+        ({"extra": 1}, "'extra' was unexpected"),
+        ({"golden": []}, "$.golden"),
+        ({"weights": {"source": "x", "sha256": "short"}}, "$.weights.sha256"),
+        ({"schema_version": 0}, "$.schema_version"),
+        ({"schema_version": "1"}, "$.schema_version"),
+        ({"outputs": [{}]}, "$.outputs"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(
+    tmp_path: Path, fields: dict[str, Any], where: str
+) -> None:
+    write_folder(tmp_path)
+    change(tmp_path, **fields)
+    message = complaint(tmp_path)
+    assert "is no valid manifest at" in message
+    assert where in message
+
+
+def test_a_missing_field_is_named(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"schema_version": 1}')
+    assert "is a required property" in complaint(tmp_path)
+
+
+def test_a_file_outside_the_folder_is_refused(tmp_path: Path) -> None:
+    manifest = write_folder(tmp_path)
+    with pytest.raises(InputError, match=r"files\[0\]\.name"):
+        replace(manifest, files=(replace(manifest.files[0], name="../a.onnx"),)).write(
+            tmp_path / "manifest.json"
+        )
+    assert Manifest.read(tmp_path) == manifest  # the file on disk is the one before
+
+
+def test_outputs_keep_their_order(tmp_path: Path) -> None:
+    manifest = write_folder(tmp_path)
+    with pytest.raises(InputError, match="outputs"):
+        replace(manifest, outputs=outputs(2)[::-1]).write(tmp_path / "manifest.json")
+
+
+def test_a_newer_schema_version_has_its_own_sentence(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    change(tmp_path, schema_version=7, new_field={})
+    assert "has schema version 7, this program reads up to 1; install a newer" in complaint(
+        tmp_path
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\0", b"[]", b"1", b"[" * 100_000])
+def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(content)
+    assert "manifest" in complaint(tmp_path)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
+    assert "no manifest.json in" in complaint(tmp_path)
+    assert "no manifest.json in" in complaint(tmp_path / "nowhere")
+
+
+def test_every_listed_file_is_checked(tmp_path: Path) -> None:
+    manifest = write_folder(tmp_path)
+    check_files(tmp_path, manifest)
+    for name in ("tiny-1.onnx", "golden/a.png", "golden/c.json"):
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content + b"\0")
+        with pytest.raises(CheckError, match=f"{name}' has SHA-256 .* the manifest expects"):
+            check_files(tmp_path, manifest)
+        (tmp_path / name).unlink()
+        with pytest.raises(CheckError, match=f"{name}' is missing"):
+            check_files(tmp_path, manifest)
+        (tmp_path / name).write_bytes(content)
+
+
+def test_an_artifact_is_held_against_the_manifest_beside_it(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    check_beside(tmp_path / "tiny-0.onnx")
+    check_beside(tmp_path / "another.onnx")
+    (tmp_path / "tiny-0.onnx").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="damaged or replaced"):
+        check_beside(tmp_path / "tiny-0.onnx")
+
+
+def test_a_folder_has_a_hash_over_its_names_and_contents(tmp_path: Path) -> None:
+    def package(name: str, files: dict[str, bytes]) -> Path:
+        for relative, content in files.items():
+            path = tmp_path / name / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return tmp_path / name
+
+    first = package("a.mlpackage", {"Data/x": b"12", "y": b"3"})
+    assert describe(first).input == "image"
+    assert describe(first).size == size_of(first) == 3
+    same = package("b.mlpackage", {"y": b"3", "Data/x": b"12"})
+    assert sha256_of(first) == sha256_of(same)
+    for other in ({"Data/x": b"1", "y": b"23"}, {"Data/z": b"12", "y": b"3"}, {"y": b"3"}):
+        assert sha256_of(package(f"{len(other)}{other}", other)) != sha256_of(first)
+
+
+def test_a_write_that_fails_leaves_the_old_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"old"
+
+
+def test_golden_files_hold_the_models_detections(tmp_path: Path) -> None:
+    net = build_model("atto")
+    net.load_state_dict(random_state(net))
+    net.eval()
+    entries = write_golden(tmp_path, net, PHOTOGRAPHS)
+    assert [entry.image for entry in entries] == [f"golden/{p.stem}.png" for p in PHOTOGRAPHS]
+    golden = read_golden(tmp_path, entries)[1]
+    assert golden.frame.shape == (320, 320, 3)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / entries[1].image)), golden.frame)
+    expected = detect(net, golden.frame, top_k=200)[0]
+    assert np.array_equal(golden.reference.scores, expected.scores[:100])
+    assert np.array_equal(golden.candidates.boxes, expected.boxes[100:])
+    assert (tmp_path / "golden" / "ATTRIBUTION.md").is_file()
+    assert write_golden(tmp_path, net, PHOTOGRAPHS) == entries  # the same bytes
+
+
+def test_too_few_photographs_are_refused(tmp_path: Path) -> None:
+    net = build_model("atto").eval()
+    with pytest.raises(InputError, match="expected at least 3"):
+        write_golden(tmp_path, net, PHOTOGRAPHS[:2])
+    with pytest.raises(InputError, match="each of its own name"):
+        write_golden(tmp_path, net, [*PHOTOGRAPHS[:3], PHOTOGRAPHS[0]])
+
+
+def test_a_broken_golden_file_is_refused(tmp_path: Path) -> None:
+    manifest = write_folder(tmp_path)
+    for content in (b"", b"[]", b'{"detections": 3}', b'{"detections": [1], "candidates": []}'):
+        (tmp_path / "golden" / "a.json").write_bytes(content)
+        with pytest.raises(InputError, match=r"a\.json' is no golden file"):
+            read_golden(tmp_path, manifest.golden)
+
+
+def test_a_photograph_without_attribution_is_named_by_its_file(tmp_path: Path) -> None:
+    assert attribution(tmp_path / "mine.jpg") == "mine.jpg"
+    assert attribution(PHOTOGRAPHS[3]).endswith(
+        "[CC BY 2.0](https://creativecommons.org/licenses/by/2.0/)"
+    )
