@@ -1,1 +1,5 @@
 """From a loaded model to artifacts: `.tflite`, `.mlpackage`, `.pte`, `.onnx` and their manifest."""
+
+FORMATS = ("tflite", "mlpackage", "pte", "onnx")
+PHONE_FORMATS = FORMATS[:3]
+PRECISIONS = ("fp32", "fp16")

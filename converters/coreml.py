@@ -5,7 +5,6 @@ float16 means half-precision arithmetic, except in the layers that `converters.g
 
 import hashlib
 import json
-import shutil
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -48,7 +47,7 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
     stamp(converted, card)
     converted.save(str(path))
     settle(path)
-    check(path, card)
+    check_package(path, card)
 
 
 def stamp(model: Any, card: ModelCard) -> None:
@@ -121,7 +120,7 @@ def interface(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     return found
 
 
-def check(path: Path, card: ModelCard) -> None:
+def check_package(path: Path, card: ModelCard) -> None:
     """Read the package back from disk: inputs, outputs, types, operations, weights, card."""
     expected = {**card.interface(), INPUT: (card.image_size, "RGB")}
     expect(f"{path.name}: inputs and outputs", interface(path), expected)
@@ -133,7 +132,3 @@ def check(path: Path, card: ModelCard) -> None:
         if not (path / "Data" / entry["path"]).exists():
             raise CheckError(f"{path.name} lacks {entry['path']}, which its manifest names")
     expect(f"{path.name}: card", read_card(path), card.to_json())
-
-
-def remove(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)

@@ -128,6 +128,11 @@ class Manifest:
         _validate(json.loads(text), path)
         write_whole(path, text.encode())
 
+    def describes_same_model(self, other: "Manifest") -> bool:
+        """Whether the files of both may lie in one folder: same weights, precision and interface."""
+        parts = ("variant", "precision", "input", "outputs", "labels", "weights", "golden")
+        return all(getattr(self, part) == getattr(other, part) for part in parts)
+
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
         """Reads `manifest.json` of a folder that `deimv2 export` wrote.

@@ -66,14 +66,22 @@ def entry(parity: Parity, limits: Limits) -> dict[str, Any]:
     return {"measured": parity.to_json(), "limits": asdict(limits)}
 
 
-def verify_artifact(
-    path: Path, goldens: Sequence[Golden], limits: Limits, size: tuple[int, int]
-) -> Parity:
-    """Runs an artifact on golden photographs of `size` (H, W); the worst case over them.
+def verify_made(path: Path, precision: str, goldens: Sequence[Golden]) -> Row:
+    """A row for an artifact just converted, whose structure its converter has checked.
 
-    Raises InputError for a broken artifact, CheckError for one of another input size.
+    Without golden photographs, or for Core ML, which runs on macOS only, that is all.
+    Raises CheckError for an artifact that does not run.
     """
-    return _measure(_open(path, size), goldens, limits)
+    if path.suffix == ".mlpackage" or not goldens:
+        return Row(path.name, "its structure")
+    limits = limits_of(precision)
+    try:
+        runner = open_model(path)
+        parity = _measure(runner, goldens, limits)
+    except InputError as error:
+        raise CheckError(str(error)) from error
+    against = f"{FLOAT_MODEL}, {len(goldens)} golden photographs"
+    return Row(path.name, against, tuple(parity.failures(limits)), parity, limits)
 
 
 def verify_folder(folder: Path, images: Path | None = None) -> Report:

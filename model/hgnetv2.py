@@ -4,7 +4,6 @@ Source: PP-HGNetV2 of PaddleDetection as used by D-FINE (arXiv 2410.13842) and D
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.layers import ConvNorm
@@ -26,10 +25,11 @@ class Stem(nn.Module):
         self.stem3 = conv_relu(2 * width, width, 3, stride=2)
         self.stem4 = conv_relu(width, width, 1)
         self.pool = nn.MaxPool2d(kernel_size=2, stride=1)
+        self.pad = nn.ZeroPad2d((0, 1, 0, 1))  # right and bottom, for the even kernels
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.pad(self.stem1(x), (0, 1, 0, 1))  # right and bottom, for the even kernels
-        convolved = self.stem2b(F.pad(self.stem2a(x), (0, 1, 0, 1)))
+        x = self.pad(self.stem1(x))
+        convolved = self.stem2b(self.pad(self.stem2a(x)))
         return self.stem4(self.stem3(torch.cat([self.pool(x), convolved], dim=1)))
 
 

@@ -23,6 +23,7 @@ from converters.graph.layers import (
     SplitSelfAttention,
     StaticPosition,
     StaticSpatialTuningAdapter,
+    WidePad,
 )
 from converters.graph.sampling import GatherSampler, TentSampler
 from model import DEIMv2, layers
@@ -123,6 +124,8 @@ def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
         layers.SelfAttention: SplitSelfAttention,
         SpatialTuningAdapter: lambda m: StaticSpatialTuningAdapter(m, height, width),
     }
+    if target.half:
+        rewrites[nn.ZeroPad2d] = WidePad
     with torch.no_grad():
         form = MobileForm(net, target)
         replace(form, rewrites)
@@ -144,7 +147,8 @@ def replace(module: nn.Module, rewrites: Rewrites) -> None:
         if rewrite := rewrites.get(type(child)):
             child = rewrite(child)
             setattr(module, name, child)
-        replace(child, rewrites)
+        if not isinstance(child, WidePad):
+            replace(child, rewrites)
 
 
 # What stays in float32 when the rest is halved, and why.

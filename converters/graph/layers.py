@@ -201,6 +201,18 @@ class ConvAvgPool(nn.Module):
         return self.conv(x)
 
 
+class WidePad(nn.Module):
+    """Zero padding in float32, whatever comes in: Core ML's converter gives nothing else."""
+
+    def __init__(self, pad: nn.ZeroPad2d) -> None:
+        super().__init__()
+        self.pad = pad
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded: Tensor = self.pad(x.float())
+        return padded.to(x.dtype)
+
+
 class FixedResize(nn.Module):
     """Bilinear resize by 2, 1 or 1/2 without align_corners: halving is exactly a 2x2 average."""
 

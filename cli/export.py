@@ -1,0 +1,225 @@
+"""`deimv2 export`: a variant and weights become artifacts that are checked before they are kept."""
+
+import argparse
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli import console
+from cli.verify import print_report
+from converters import FORMATS, PHONE_FORMATS, PRECISIONS
+from model.errors import CheckError, InputError
+
+if TYPE_CHECKING:
+    from cli.weights import Loaded
+    from converters.card import ModelCard
+    from converters.golden import Golden
+    from converters.manifest import Manifest
+    from evaluation.verify import Report, Row
+
+EXAMPLE = "example: deimv2 export --variant atto --output artifacts/atto"
+LOG = "export.log"  # what the toolchains printed
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "export",
+        help="make .tflite, .mlpackage and .pte files and check them",
+        description="Converts a variant with its weights, runs every artifact on real photographs "
+        "against float32 PyTorch, and keeps those that hold the limits. Exit code 1 if one fails.",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument("--variant", default="atto", help="see deimv2 list (default atto)")
+    parser.add_argument(
+        "--format", nargs="+", choices=FORMATS, default=list(PHONE_FORMATS), metavar="FORMAT",
+        help=f"any of {', '.join(FORMATS)} (default: {' '.join(PHONE_FORMATS)})",
+    )  # fmt: skip
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="default fp32")
+    parser.add_argument(
+        "--weights", default="random", metavar="random|coco|PATH",
+        help="reproducible random numbers (default), the released COCO weights, or a .pth or "
+        ".safetensors file",
+    )  # fmt: skip
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
+    parser.add_argument(
+        "--image-size", type=size, metavar="SIDE|HxW", help="default: the variant's own"
+    )
+    parser.add_argument(
+        "--target", choices=("cpu", "accelerator"), default="cpu",
+        help="what .tflite, .pte and .onnx are laid out for: accelerator keeps gathers out of the "
+        "decoder (default cpu)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="default artifacts/VARIANT-PRECISION"
+    )
+    parser.add_argument("--no-verify", action="store_true", help="do not run the artifacts")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def size(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size, expected a side or HxW in pixels")
+    return int(parts[0]), int(parts[-1])
+
+
+def run(args: argparse.Namespace) -> int:
+    from cli.weights import load
+    from converters.files import make_folder
+
+    output = args.output or Path("artifacts") / f"{args.variant}-{args.precision}"
+    with console.status(f"loading {args.variant} with weights {args.weights}"):
+        loaded = load(args.variant, args.weights, args.labels, args.image_size)
+    if args.weights == "random":
+        console.log(
+            "weights are random (reproducible, untrained): the files run but detect nothing "
+            "meaningful; use --weights coco or your own checkpoint for that"
+        )
+    make_folder(output)
+    with workplace(output) as work:
+        report, manifest = export(args, loaded, work)
+        install(work, output, manifest, report)
+    if args.json:
+        files = [asdict(file) for file in manifest.files]
+        console.print_json(report.to_json() | {"files": files})
+    else:
+        print_report(report)
+        console.log(f"{len(manifest.files)} artifacts and its manifest in {output}")
+    return 0 if report.passed else 1
+
+
+@contextmanager
+def workplace(output: Path) -> Iterator[Path]:
+    """A folder inside `output` that is gone afterwards, also after Ctrl-C or a polite kill."""
+
+    def stop(signum: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    handler = signal.signal(signal.SIGTERM, stop)
+    try:
+        work = Path(tempfile.mkdtemp(prefix=".export-", dir=output))
+    except OSError as error:
+        raise unwritable(output, error) from error
+    try:
+        yield work
+    except OSError as error:
+        raise unwritable(output, error) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        signal.signal(signal.SIGTERM, handler)
+
+
+def unwritable(output: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write to '{output}' ({error.strerror or error}), expected a folder with room; "
+        "choose another --output or free some space"
+    )
+
+
+def export(args: argparse.Namespace, loaded: "Loaded", work: Path) -> "tuple[Report, Manifest]":
+    """Make and check everything in `work`; the manifest lists only what passed."""
+    from converters.card import ModelCard
+    from converters.golden import read_golden, write_golden
+    from converters.manifest import Input, Manifest, Weights, describe, outputs, toolchain
+    from evaluation.photographs import PHOTOGRAPHS
+    from evaluation.verify import Report, entry
+
+    net, queries = loaded.net, loaded.net.variant.decoder.queries
+    card = ModelCard(
+        variant=args.variant,
+        precision=args.precision,
+        image_size=net.image_size,
+        queries=queries,
+        labels=loaded.labels,
+        weights=loaded.source,
+        weights_sha256=loaded.sha256,
+    )
+    with console.status("running the float32 model on the photographs"):
+        golden = write_golden(work, net, PHOTOGRAPHS)
+        goldens = read_golden(work, golden)
+    rows = [artifact(kind, args, loaded, card, work, goldens) for kind in dict.fromkeys(args.format)]
+    good = [row for row in rows if not row.problems]
+    manifest = Manifest(
+        variant=args.variant,
+        precision=args.precision,
+        input=Input(net.image_size),
+        outputs=outputs(queries),
+        labels=loaded.labels,
+        weights=Weights(loaded.source, loaded.sha256),
+        files=tuple(describe(work / row.artifact) for row in good),
+        golden=golden,
+        toolchain=toolchain(),
+        parity={row.artifact: entry(row.parity, row.limits) for row in good if row.parity},
+    )
+    return Report(str(args.output), tuple(rows)), manifest
+
+
+def artifact(
+    kind: str,
+    args: argparse.Namespace,
+    loaded: "Loaded",
+    card: "ModelCard",
+    work: Path,
+    goldens: "list[Golden]",
+) -> "Row":
+    """Convert and verify one artifact; a failed check stands in the row, and the file is removed."""
+    from converters.convert import convert
+    from evaluation.verify import Row, verify_made
+
+    path = work / f"{card.stem}.{kind}"
+    accelerator = args.target == "accelerator"
+    start = time.monotonic()
+    try:
+        with console.status(f"converting to {path.name}"):
+            convert(kind, loaded.net, card, path, accelerator, work / LOG)
+        with console.status(f"verifying {path.name}"):
+            row = verify_made(path, card.precision, [] if args.no_verify else goldens)
+    except CheckError as error:
+        row = Row(path.name, "its structure", (str(error),))
+    console.log(f"{path.name}: {time.monotonic() - start:.0f} s")
+    return row
+
+
+def install(work: Path, output: Path, manifest: "Manifest", report: "Report") -> None:
+    """Move what passed from `work` into `output`, the manifest last.
+
+    Artifacts that an earlier export of the same model left there stay listed.
+    """
+    from converters.golden import FOLDER
+    from converters.manifest import NAME, Manifest, file_problem
+
+    made = {row.artifact for row in report.rows}
+    if (output / NAME).is_file():
+        try:
+            earlier = Manifest.read(output)
+        except InputError:
+            earlier = None  # not ours, or broken: it is replaced
+        if earlier is not None and earlier.describes_same_model(manifest):
+            kept = [
+                file
+                for file in earlier.files
+                if file.name not in made and not file_problem(output, file.name, file.sha256)
+            ]
+            parity = {file.name: earlier.parity[file.name] for file in kept if file.name in earlier.parity}
+            manifest = replace(
+                manifest, files=(*kept, *manifest.files), parity={**parity, **manifest.parity}
+            )
+    for name in [*(file.name for file in manifest.files), FOLDER, LOG]:
+        if (work / name).exists():
+            move(work / name, output / name)
+    manifest.write(output / NAME)
+
+
+def move(source: Path, target: Path) -> None:
+    """Put a file or folder in the place of an earlier one."""
+    if target.is_dir():
+        aside = source.with_name(f"{source.name}.earlier")  # goes with the workplace
+        target.rename(aside)
+    source.replace(target)

@@ -1,0 +1,84 @@
+"""Where weights come from: `random`, `coco`, or a file."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.labels import read_labels_file
+from converters.files import sha256_of
+from model import build_model, load_weights
+from model.coco import COCO_LABELS
+from model.errors import InputError
+from model.hub import fetch_checkpoint
+from model.variants import VARIANTS
+from model.weights import class_count, random_state, read_checkpoint, read_labels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from model import DEIMv2
+
+DEFAULT = "random"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A net in eval mode with its class names, and what the manifest says of its weights."""
+
+    net: "DEIMv2"
+    labels: tuple[str, ...]
+    source: str
+    sha256: str
+
+
+def load(
+    variant: str, weights: str, labels: Path | None, image_size: tuple[int, int] | None
+) -> Loaded:
+    """Raises InputError for weights that are not there or do not fit, or labels of another number."""
+    if variant not in VARIANTS:
+        raise InputError(f"unknown variant '{variant}', expected one of {', '.join(VARIANTS)}")
+    if weights == "random":
+        return _random(variant, labels, image_size)
+    path, source = Path(weights), Path(weights).name
+    if weights == "coco":
+        path, source = fetch_checkpoint(VARIANTS[variant].hub), VARIANTS[variant].hub
+    state = read_checkpoint(path)
+    net = build_model(variant, class_count(state) or len(COCO_LABELS), image_size)
+    load_weights(net, state)
+    names = _names(labels, read_labels(path), net.num_classes, weights)
+    return Loaded(net.eval(), names, source, sha256_of(path))
+
+
+def _random(variant: str, file: Path | None, image_size: tuple[int, int] | None) -> Loaded:
+    names = tuple(COCO_LABELS if file is None else read_labels_file(file))
+    net = build_model(variant, len(names), image_size)
+    state = random_state(net)
+    net.load_state_dict(state)
+    source = "random: a reproducible rule, not trained, detects nothing meaningful"
+    return Loaded(net.eval(), names, source, state_sha256(state))
+
+
+def _names(
+    file: Path | None, stored: list[str] | None, count: int, weights: str
+) -> tuple[str, ...]:
+    """From the file, else from the checkpoint, else COCO's for 80 classes."""
+    if file is not None:
+        return tuple(read_labels_file(file, count))
+    if stored is not None and len(stored) == count:
+        return tuple(stored)
+    if count == len(COCO_LABELS):
+        return tuple(COCO_LABELS)
+    raise InputError(
+        f"'{weights}' has {count} classes and carries no names for them; "
+        "add --labels FILE with one name per line"
+    )
+
+
+def state_sha256(state: "Mapping[str, Tensor]") -> str:
+    """SHA-256 over names and bytes of the tensors, in the order of their names."""
+    digest = hashlib.sha256()
+    for key in sorted(state):
+        digest.update(key.encode() + b"\0" + state[key].numpy().tobytes())
+    return digest.hexdigest()
