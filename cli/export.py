@@ -1,8 +1,10 @@
 """`deimv2 export`: a variant and weights become artifacts that are checked before they are kept."""
 
 import argparse
+import resource
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -183,8 +185,15 @@ def artifact(
             row = verify_made(path, card.precision, [] if args.no_verify else goldens)
     except CheckError as error:
         row = Row(path.name, "its structure", (str(error),))
-    console.log(f"{path.name}: {time.monotonic() - start:.0f} s")
+    seconds = time.monotonic() - start
+    console.log(f"{path.name}: {seconds:.0f} s, {peak_memory():.1f} GB peak memory so far")
     return row
+
+
+def peak_memory() -> float:
+    """Of this process, in GB."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 def install(work: Path, output: Path, manifest: "Manifest", report: "Report") -> None:
