@@ -1,0 +1,57 @@
+"""What the README shows works as typed."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PHOTO = ROOT / "evaluation" / "photographs" / "cat.jpg"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def run_in(folder: Path, code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, text=True, capture_output=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "photo.jpg").write_bytes(PHOTO.read_bytes())
+    return tmp_path
+
+
+def test_the_artifact_in_ten_lines_of_python_runs(folder: Path, exported: Path) -> None:
+    (folder / "artifacts").mkdir()
+    (folder / "artifacts" / "atto").symlink_to(exported)
+    (code,) = [block for block in blocks("python") if "Interpreter" in block]
+    assert len(code.strip().splitlines()) <= 12
+    printed = run_in(folder, code).splitlines()
+    detections = [line for line in printed if re.match(r"\d+ 0\.\d+ \[", line)]
+    assert detections  # untrained weights score high everywhere
+
+
+def test_the_model_in_python_runs(folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    from model import build_model
+    from model.weights import random_state
+
+    save_file(random_state(build_model("s")), folder / "model.safetensors")
+    (code,) = [block for block in blocks("python") if "build_model" in block]
+    assert run_in(folder, f"{code}\nprint(len(detections))").strip() == "300"
+
+
+def test_every_linked_file_exists() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
