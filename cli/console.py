@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 WIDE = 200  # columns for a table that goes to a file or a pipe
+PAUSE = 30.0  # seconds between two lines of progress in a file or a pipe
 
 
 def error(message: str) -> None:
@@ -69,6 +71,34 @@ def track(items: Sequence[Item], message: str) -> Iterator[Item]:
         yield from items
         return
     yield from bar(items, message, console=screen, transient=True)
+
+
+def track_rate(items: Sequence[Item], message: str) -> Iterator[Item]:
+    """The items, with how many pass per second and the time left, for work of many minutes.
+
+    Under a progress bar; where there is no terminal, a line every half a minute.
+    """
+    screen = _console(sys.stderr)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    cells = "{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[rate]}"
+    columns = [TextColumn(cell) if isinstance(cell, str) else cell for cell in cells]
+    shown = screen.is_terminal
+    bar = Progress(*columns, TimeLeft(), console=screen, transient=True, disable=not shown)
+    task = bar.add_task(message, total=len(items), rate="")
+    if not shown:
+        log(f"{message}: {len(items)}")
+    start = said = time.monotonic()
+    with bar:
+        for done, item in enumerate(items, 1):
+            yield item
+            now = time.monotonic()
+            rate = f"{done / max(now - start, 1e-9):.1f}/s"
+            bar.update(task, completed=done, rate=rate)
+            if not shown and now - said >= PAUSE:
+                said = now
+                log(f"{message}: {done} of {len(items)}, {rate}")
 
 
 def _console(stream: TextIO) -> "Console":

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "example: deimv2 export --variant atto --output artifacts/atto"
 LOG = "export.log"  # what the toolchains printed
+LARGEST_SIDE = 2048  # beyond it, one attention map of a ViT variant takes gigabytes
 
 
 def add(subparsers: Any) -> None:
@@ -67,9 +68,12 @@ def add(subparsers: Any) -> None:
 
 def size(text: str) -> tuple[int, int]:
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdigit() for part in parts):
+    if len(parts) > 2 or not all(part.isdecimal() and len(part) < 6 for part in parts):
         raise argparse.ArgumentTypeError(f"'{text}' is no size, expected a side or HxW in pixels")
-    return int(parts[0]), int(parts[-1])
+    height, width = int(parts[0]), int(parts[-1])
+    if max(height, width) > LARGEST_SIDE:
+        raise argparse.ArgumentTypeError(f"'{text}' is too large, expected up to {LARGEST_SIDE}")
+    return height, width
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,13 +91,13 @@ def run(args: argparse.Namespace) -> int:
     make_folder(output)
     with workplace(output) as work:
         report, manifest = export(args, loaded, work)
-        install(work, output, manifest, report)
+        install(work, output, manifest)
     if args.json:
         files = [asdict(file) for file in manifest.files]
         console.print_json(report.to_json() | {"files": files})
     else:
         print_report(report)
-        console.log(f"{len(manifest.files)} artifacts and its manifest in {output}")
+        console.log(f"{len(manifest.files)} of {len(report.rows)} artifacts kept in {output}")
     return 0 if report.passed else 1
 
 
@@ -146,7 +150,9 @@ def export(args: argparse.Namespace, loaded: "Loaded", work: Path) -> "tuple[Rep
     with console.status("running the float32 model on the photographs"):
         golden = write_golden(work, net, PHOTOGRAPHS)
         goldens = read_golden(work, golden)
-    rows = [artifact(kind, args, loaded, card, work, goldens) for kind in dict.fromkeys(args.format)]
+    rows = [
+        artifact(kind, args, loaded, card, work, goldens) for kind in dict.fromkeys(args.format)
+    ]
     good = [row for row in rows if not row.problems]
     manifest = Manifest(
         variant=args.variant,
@@ -158,7 +164,9 @@ def export(args: argparse.Namespace, loaded: "Loaded", work: Path) -> "tuple[Rep
         files=tuple(describe(work / row.artifact) for row in good),
         golden=golden,
         toolchain=toolchain(),
-        parity={row.artifact: entry(row.parity, row.limits) for row in good if row.parity},
+        parity={
+            row.artifact: entry(row.parity, row.limits) for row in good if row.parity and row.limits
+        },
     )
     return Report(str(args.output), tuple(rows)), manifest
 
@@ -171,9 +179,9 @@ def artifact(
     work: Path,
     goldens: "list[Golden]",
 ) -> "Row":
-    """Convert and verify one artifact; a failed check stands in the row, and the file is removed."""
+    """Convert and verify one artifact; a failed check stands in the row."""
     from converters.convert import convert
-    from evaluation.verify import Row, verify_made
+    from evaluation.verify import STRUCTURE, Row, verify_artifact
 
     path = work / f"{card.stem}.{kind}"
     accelerator = args.target == "accelerator"
@@ -181,10 +189,12 @@ def artifact(
     try:
         with console.status(f"converting to {path.name}"):
             convert(kind, loaded.net, card, path, accelerator, work / LOG)
-        with console.status(f"verifying {path.name}"):
-            row = verify_made(path, card.precision, [] if args.no_verify else goldens)
+        row = Row(path.name, STRUCTURE)  # which its converter has checked
+        if not args.no_verify:
+            with console.status(f"verifying {path.name}"):
+                row = verify_artifact(path, card, goldens)
     except CheckError as error:
-        row = Row(path.name, "its structure", (str(error),))
+        row = Row(path.name, STRUCTURE, (str(error),))
     seconds = time.monotonic() - start
     console.log(f"{path.name}: {seconds:.0f} s, {peak_memory():.1f} GB peak memory so far")
     return row
@@ -196,34 +206,53 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def install(work: Path, output: Path, manifest: "Manifest", report: "Report") -> None:
+def install(work: Path, output: Path, manifest: "Manifest") -> None:
     """Move what passed from `work` into `output`, the manifest last.
 
-    Artifacts that an earlier export of the same model left there stay listed.
+    Where nothing passed, that is the log alone: what an earlier export left there stays whole.
     """
     from converters.golden import FOLDER
-    from converters.manifest import NAME, Manifest, file_problem
+    from converters.manifest import NAME
 
-    made = {row.artifact for row in report.rows}
-    if (output / NAME).is_file():
-        try:
-            earlier = Manifest.read(output)
-        except InputError:
-            earlier = None  # not ours, or broken: it is replaced
-        if earlier is not None and earlier.describes_same_model(manifest):
-            kept = [
-                file
-                for file in earlier.files
-                if file.name not in made and not file_problem(output, file.name, file.sha256)
-            ]
-            parity = {file.name: earlier.parity[file.name] for file in kept if file.name in earlier.parity}
-            manifest = replace(
-                manifest, files=(*kept, *manifest.files), parity={**parity, **manifest.parity}
-            )
-    for name in [*(file.name for file in manifest.files), FOLDER, LOG]:
+    if (work / LOG).exists():
+        move(work / LOG, output / LOG)
+    if not manifest.files:
+        return
+    manifest = with_earlier(output, manifest)
+    names = [file.name for file in manifest.files]
+    for name in [*names, FOLDER]:
         if (work / name).exists():
             move(work / name, output / name)
     manifest.write(output / NAME)
+    suffixes = tuple(f".{kind}" for kind in FORMATS)
+    others = [p.name for p in output.iterdir() if p.suffix in suffixes and p.name not in names]
+    if others:
+        console.log(
+            f"left by an export of another model, unlisted: {', '.join(sorted(others))}; "
+            "remove them, or give each model a folder of its own"
+        )
+
+
+def with_earlier(output: Path, manifest: "Manifest") -> "Manifest":
+    """The manifest, and what that in `output` lists of the same model and is still whole."""
+    from converters.manifest import NAME, Manifest, file_problem
+
+    if not (output / NAME).is_file():
+        return manifest
+    try:
+        earlier = Manifest.read(output)
+    except InputError:
+        return manifest  # not ours, or broken: it is replaced
+    if not earlier.describes_same_model(manifest):
+        return manifest
+    made = {file.name for file in manifest.files}
+    kept = [
+        file
+        for file in earlier.files
+        if file.name not in made and not file_problem(output, file.name, file.sha256)
+    ]
+    parity = {file.name: earlier.parity[file.name] for file in kept if file.name in earlier.parity}
+    return replace(manifest, files=(*kept, *manifest.files), parity={**parity, **manifest.parity})
 
 
 def move(source: Path, target: Path) -> None:

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from cli import console, export, predict, verify
+from cli import console, evaluate, export, predict, verify
 from cli import list as list_command
 from model.errors import CheckError, InputError
 
-COMMANDS = (list_command, export, verify, predict)
+COMMANDS = (list_command, export, verify, predict, evaluate)
 
 
 class Help(argparse.HelpFormatter):
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     main = Parser(
         prog="deimv2",
-        description="DEIMv2 detectors as files for phones: export, verify, run.",
+        description="DEIMv2 detectors as files for phones: export, verify, run, evaluate.",
         epilog="example: deimv2 export --variant atto --output artifacts/atto",
     )
     subparsers = main.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -67,6 +67,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from cli.models import open_runner
     from converters.files import make_folder
     from model.images import find_photos
 
@@ -97,33 +98,14 @@ def score(text: str) -> float:
     return value
 
 
-def open_runner(path: Path, variant: str | None) -> "Runner":
-    """An artifact that a manifest lies beside must be the one that the manifest describes."""
-    from converters.manifest import check_beside
-    from evaluation.runtimes import CHECKPOINTS, open_checkpoint, open_model
-    from model.errors import InputError
-
-    if path.suffix in CHECKPOINTS:
-        return open_checkpoint(path, variant)
-    if variant is not None:
-        raise InputError(
-            f"--variant {variant} is for checkpoints, '{path}' is none; leave it out: "
-            "an artifact is of one variant"
-        )
-    check_beside(path)
-    return open_model(path)
-
-
 def labels_of(path: Path, runner: "Runner", file: Path | None) -> list[str]:
     """From `file`, else from inside the model, else COCO's for a checkpoint of 80 classes."""
     from cli.labels import read_labels_file
-    from evaluation.runtimes import CheckpointRunner
+    from cli.models import class_count
     from model.coco import COCO_LABELS
     from model.errors import InputError
 
-    count = None if runner.labels is None else len(runner.labels)
-    if isinstance(runner, CheckpointRunner):
-        count = runner.net.num_classes
+    count = class_count(runner)
     if file is not None:
         return read_labels_file(file, count)
     if runner.labels is not None:

@@ -36,7 +36,7 @@ class Loaded:
 def load(
     variant: str, weights: str, labels: Path | None, image_size: tuple[int, int] | None
 ) -> Loaded:
-    """Raises InputError for weights that are not there or do not fit, or labels of another number."""
+    """Raises InputError for weights that are missing or do not fit, or labels of another number."""
     if variant not in VARIANTS:
         raise InputError(f"unknown variant '{variant}', expected one of {', '.join(VARIANTS)}")
     if weights == "random":

@@ -1,14 +1,27 @@
-"""What an artifact says about itself: the manifest's essentials, embedded in every file."""
+"""What an artifact says about itself: the manifest in short, embedded in every file."""
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 KEY = "deimv2.json"  # the name of the card wherever a format stores named metadata
 
 
 @dataclass(frozen=True)
+class Port:
+    """An input or output of an artifact. A shape may hold None, or names, where it is not fixed."""
+
+    name: str
+    shape: tuple[Any, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} [{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
 class ModelCard:
-    """variant, precision ("fp32", "fp16"), image size (H, W), K, class names, origin of the weights."""
+    """image_size: (H, W); queries: how many detections, K; weights: where they come from."""
 
     variant: str
     precision: str
@@ -46,7 +59,6 @@ class ModelCard:
         height, width = stored.pop("image_size")
         labels = tuple(stored.pop("labels"))
         return cls(**stored, image_size=(height, width), labels=labels)
-
 
     def interface(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Shape and type of the input and the outputs of a file that takes a uint8 frame."""

@@ -11,10 +11,10 @@ from model.errors import CheckError, InputError
 MODULES = {"tflite": "litert", "mlpackage": "coreml", "pte": "executorch", "onnx": "onnx"}
 
 
-def use_gather(kind: str, net: DEIMv2, accelerator: bool) -> bool:
+def use_gather(kind: str, accelerator: bool) -> bool:
     """Whether deformable sampling gathers or goes through tents (`converters.graph.sampling`).
 
-    Tents where a delegate has to take the whole decoder: always in Core ML, and on request elsewhere.
+    Tents where a delegate has to take the whole decoder: always in Core ML, elsewhere on request.
     On CPUs see docs/decisions/002-sampling.md for the measurements.
     """
     return kind != "mlpackage" and not accelerator
@@ -30,9 +30,11 @@ def convert(
     module = import_module(f"converters.{MODULES[kind]}")
     try:
         with quiet(log):
-            module.convert(net, card, path, use_gather(kind, net, accelerator))
+            module.convert(net, card, path, use_gather(kind, accelerator))
     except (CheckError, InputError, OSError):
         raise
     except Exception as error:  # toolchains raise anything
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise CheckError(f"{MODULES[kind]} could not convert it ({reason}); see {log.name}") from error
+        raise CheckError(
+            f"{MODULES[kind]} could not convert it ({reason}); see {log.name}"
+        ) from error

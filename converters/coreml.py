@@ -19,15 +19,17 @@ from model import DEIMv2
 from model.errors import CheckError, InputError
 
 EXTRA = "coreml"
+DEBUG_MAP = "executorch_debug_handle_mapping.json"
 SPECIFICATION = Path("Data/com.apple.CoreML/model.mlmodel")
 # Operations that Core ML documents for iOS 17 and that our graphs are made of; anything else in a
 # package is a surprise that nobody has looked at.
-KNOWN = frozenset(
-    """add abs avg_pool cast clip concat const conv conv_transpose expand_dims floor gather gelu
-    greater_equal linear matmul max_pool maximum minimum mul pad reduce_max reduce_mean relu reshape
-    resize_bilinear rsqrt select sigmoid silu slice_by_index softmax squeeze sub topk transpose
-    upsample_bilinear upsample_nearest_neighbor""".split()
-)
+KNOWN = frozenset({
+    "add", "abs", "avg_pool", "cast", "clip", "concat", "const", "conv", "conv_transpose",
+    "expand_dims", "floor", "gather", "gelu", "greater_equal", "linear", "matmul", "max_pool",
+    "maximum", "minimum", "mul", "pad", "reduce_max", "reduce_mean", "relu", "reshape",
+    "resize_bilinear", "rsqrt", "select", "sigmoid", "silu", "slice_by_index", "softmax",
+    "squeeze", "sub", "topk", "transpose", "upsample_bilinear", "upsample_nearest_neighbor",
+})  # fmt: skip
 
 
 def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
@@ -54,7 +56,9 @@ def stamp(model: Any, card: ModelCard) -> None:
     """Descriptions, and the card as user-defined metadata; no date of conversion."""
     model.short_description = card.description
     model.license = "Apache-2.0 (code); the weights carry the licence of their source"
-    model.input_description[INPUT] = "RGB frame, stretched to the input size (bilinear, antialiased)"
+    model.input_description[INPUT] = (
+        "RGB frame, stretched to the input size (bilinear, antialiased)"
+    )
     for name, meaning in OUTPUT_MEANINGS.items():
         model.output_description[name] = meaning
     model.user_defined_metadata.clear()
@@ -62,10 +66,15 @@ def stamp(model: Any, card: ModelCard) -> None:
 
 
 def settle(path: Path) -> None:
-    """Make the package's bytes follow from its content alone: no random identifiers, maps sorted."""
+    """Make the package's bytes follow from its content alone: no random identifiers, maps sorted.
+
+    The debug map that coremltools adds for graphs of torch.export is no part of a package.
+    """
+    (path / DEBUG_MAP).unlink(missing_ok=True)
     specification = path / SPECIFICATION
     proto = read_specification(path)
-    proto.description.metadata.userDefined.pop("com.github.apple.coremltools.conversion_date", None)
+    for key in [key for key in proto.description.metadata.userDefined if key != KEY]:
+        del proto.description.metadata.userDefined[key]  # the converter's, with the date
     specification.write_bytes(proto.SerializeToString(deterministic=True))
 
     manifest = json.loads((path / "Manifest.json").read_text())
@@ -108,7 +117,7 @@ def interface(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shape and type of the inputs and outputs as the package describes them."""
     description = read_specification(path).description
     types = {65568: "float32", 131104: "int32", 65552: "float16"}  # MLMultiArrayDataType
-    found = {}
+    found: dict[str, tuple[tuple[int, ...], str]] = {}
     for feature in [*description.input, *description.output]:
         if feature.type.HasField("imageType"):
             image = feature.type.imageType
@@ -126,7 +135,9 @@ def check_package(path: Path, card: ModelCard) -> None:
     expect(f"{path.name}: inputs and outputs", interface(path), expected)
     unknown = sorted(set(operations(path)) - KNOWN)
     if unknown:
-        raise CheckError(f"{path.name} contains {', '.join(unknown)}; expected documented operations")
+        raise CheckError(
+            f"{path.name} contains {', '.join(unknown)}; expected documented operations"
+        )
     manifest = json.loads((path / "Manifest.json").read_text())
     for entry in manifest["itemInfoEntries"].values():
         if not (path / "Data" / entry["path"]).exists():

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from converters.card import ModelCard
+from converters.card import ModelCard, Port
 from converters.graph import Target
 from converters.tools import expect, prepare, require
 from model import DEIMv2
@@ -34,25 +34,55 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
     check(path, card)
 
 
+def load_runtime() -> Any:
+    """ExecuTorch's runtime. The public `executorch.runtime` is this module behind an import of the
+    whole exporter, which takes seconds."""
+    return require("executorch.extension.pybindings._C", EXTRA)
+
+
 def open_program(path: Path) -> Any:
-    """The ExecuTorch runtime's program of a file."""
-    return require("executorch.runtime", EXTRA).Runtime.get().load_program(str(path))
+    """The program in a file; RuntimeError if the runtime refuses it or it has no `forward`."""
+    runtime = load_runtime()
+    checks = runtime.Verification.InternalConsistency
+    program = runtime._load_program(str(path), program_verification=checks)
+    if "forward" not in methods(program):
+        raise RuntimeError(f"it has no method 'forward', but {methods(program)}")
+    return program
 
 
-def read_card(path: Path) -> str | None:
-    """The card's text in a `.pte`, None where it has none."""
-    program = open_program(path)
-    if CARD_METHOD not in program.method_names:
+def methods(program: Any) -> list[str]:
+    return [program.get_method_name(i) for i in range(program.num_methods())]
+
+
+def interface(method: Any) -> tuple[list[Port], list[Port]]:
+    """Inputs and outputs of a loaded method, which are in order and have no names."""
+    meta = method.method_meta()
+    return (
+        [_port(meta.input_tensor_meta, i) for i in range(meta.num_inputs())],
+        [_port(meta.output_tensor_meta, i) for i in range(meta.num_outputs())],
+    )
+
+
+def _port(meta: Any, index: int) -> Port:
+    try:
+        info = meta(index)
+    except RuntimeError:  # a number or a string instead of a tensor
+        return Port(f"#{index}", (), "no tensor")
+    return Port(f"#{index}", tuple(info.sizes()), TYPES.get(info.dtype(), f"type {info.dtype()}"))
+
+
+def read_card(program: Any) -> str | None:
+    """The card's text in a program, None where it has none."""
+    if CARD_METHOD not in methods(program):
         return None
-    (text,) = program.load_method(CARD_METHOD).execute([])
+    (text,) = program.load_method(CARD_METHOD)([])
     return str(text)
 
 
 def check(path: Path, card: ModelCard) -> None:
-    """The file loads and has the right inputs and outputs, which are in order and have no names."""
-    meta = open_program(path).load_method("forward").metadata
-    tensors = [meta.input_tensor_meta(i) for i in range(meta.num_inputs())]
-    tensors += [meta.output_tensor_meta(i) for i in range(meta.num_outputs())]
-    found = [(tuple(t.sizes()), TYPES.get(t.dtype(), str(t.dtype()))) for t in tensors]
+    """The file loads and has the right inputs and outputs."""
+    program = open_program(path)
+    inputs, outputs = interface(program.load_method("forward"))
+    found = [(port.shape, port.dtype) for port in [*inputs, *outputs]]
     expect(f"{path.name}: inputs and outputs", found, list(card.interface().values()))
-    expect(f"{path.name}: card", read_card(path), card.to_json())
+    expect(f"{path.name}: card", read_card(program), card.to_json())

@@ -7,13 +7,15 @@ instead of excused (`evaluation.parity`).
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -41,9 +43,9 @@ class Golden:
     candidates: Detections
 
 
-# Below this gap between the scores of the last chosen and the first left-out token, another order of
-# summation may choose the other token, and then no two programs agree, the float32 model on another
-# machine included. Sums of a few hundred float32 products differ by about a tenth of it.
+# Below this gap between the scores of the last chosen and the first left-out token, another order
+# of summation may choose the other token, and then no two programs agree, the float32 model on
+# another machine included. Sums of a few hundred float32 products differ by about a tenth of it.
 LEAST_GAP = 1e-5
 
 
@@ -66,6 +68,18 @@ def selection_gap(net: DEIMv2, frame: npt.NDArray[np.uint8]) -> float:
     return gaps[0]
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch splits sums by its number of threads; golden files must not depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@one_thread()
 def write_golden(folder: Path, net: DEIMv2, photographs: Sequence[Path]) -> tuple[GoldenFile, ...]:
     """Writes `golden/` into an export folder; `net` in eval mode, not yet in its mobile form.
 
@@ -100,8 +114,8 @@ def write_golden(folder: Path, net: DEIMv2, photographs: Sequence[Path]) -> tupl
         )  # fmt: skip
     if len(entries) < 3:
         raise CheckError(
-            f"only {len(entries)} of {len(names)} photographs have no tie among the model's queries, "
-            "expected 3 to compare artifacts on; are these trained weights?"
+            f"only {len(entries)} of {len(names)} photographs have no tie among the model's "
+            "queries, expected 3 to compare artifacts on; are these trained weights?"
         )
     sources = photographs[0].parent / ATTRIBUTION
     if sources.is_file():

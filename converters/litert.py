@@ -79,12 +79,14 @@ def stamp(path: Path, card: ModelCard) -> None:
 
 
 def read_card(path: Path) -> str | None:
-    """The card's text in a `.tflite`, None where it has none."""
-    flatbuffers = require("ai_edge_litert.tools.flatbuffer_utils", EXTRA)
-    model = flatbuffers.read_model(str(path))
-    for entry in model.metadata or []:
-        if entry.name == KEY.encode():
-            return bytes(model.buffers[entry.buffer].data).decode()
+    """The card's text in a `.tflite` that the interpreter accepts, None where it has none."""
+    schema = require("ai_edge_litert.schema_py_generated", EXTRA)
+    # Read in place: unpacking the model into objects takes seconds.
+    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    for i in range(model.MetadataLength()):
+        entry = model.Metadata(i)
+        if entry.Name() == KEY.encode():
+            return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode(errors="replace")
     return None
 
 
@@ -101,11 +103,17 @@ def operations(path: Path) -> Counter[str]:
     return Counter(codes[op.opcodeIndex] for op in model.subgraphs[0].operators)
 
 
+def open_interpreter(path: Path, threads: int | None = None) -> Any:
+    """LiteRT's interpreter, ready to run; ValueError or RuntimeError for a broken file."""
+    litert: Any = require("ai_edge_litert.interpreter", EXTRA)
+    interpreter = litert.Interpreter(str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
 def check(path: Path, card: ModelCard) -> None:
     """The file loads, has the right inputs and outputs, and nothing but built-in operations."""
-    interpreter: Any = require("ai_edge_litert.interpreter", EXTRA).Interpreter(str(path))
-    interpreter.allocate_tensors()
-    runner = interpreter.get_signature_runner()
+    runner = open_interpreter(path).get_signature_runner()
     found = {
         name: (tuple(d["shape"].tolist()), d["dtype"].__name__)
         for details in (runner.get_input_details(), runner.get_output_details())

@@ -129,7 +129,7 @@ class Manifest:
         write_whole(path, text.encode())
 
     def describes_same_model(self, other: "Manifest") -> bool:
-        """Whether the files of both may lie in one folder: same weights, precision and interface."""
+        """Whether the files of both may lie in one folder: same weights and interface."""
         parts = ("variant", "precision", "input", "outputs", "labels", "weights", "golden")
         return all(getattr(self, part) == getattr(other, part) for part in parts)
 

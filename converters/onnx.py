@@ -8,14 +8,15 @@ from typing import Any
 
 import torch
 
-from converters.card import INPUT, KEY, OUTPUTS, ModelCard
+from converters.card import INPUT, KEY, OUTPUTS, ModelCard, Port
 from converters.graph import Target
 from converters.tools import expect, prepare, require
 from model import DEIMv2
-from model.errors import CheckError, InputError
+from model.errors import CheckError
 
 EXTRA = "onnx"
 OPSET = 20
+TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(int32)": "int32"}
 
 
 def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
@@ -46,6 +47,7 @@ def stamp(model: Any, card: ModelCard) -> None:
     """The card as metadata, and a description; no traces of the machine that made the file."""
     model.doc_string = card.description
     del model.metadata_props[:]
+    del model.graph.metadata_props[:]  # every tensor's name again
     model.metadata_props.add(key=KEY, value=card.to_json())
     for node in model.graph.node:
         del node.metadata_props[:]
@@ -54,28 +56,42 @@ def stamp(model: Any, card: ModelCard) -> None:
         del value.metadata_props[:]
 
 
-def read_card(path: Path) -> str | None:
-    """The card's text in an `.onnx`, None where it has none."""
-    onnx = require("onnx", EXTRA)
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:  # protobuf's DecodeError has no public name
-        raise InputError(f"'{path}' is no complete ONNX file ({error})") from error
-    return next((p.value for p in model.metadata_props if p.key == KEY), None)
+def open_session(path: Path, threads: int | None = None) -> Any:
+    """ONNX Runtime's session on the CPU; raises one of its own errors for a broken file."""
+    runtime = require("onnxruntime", EXTRA)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # what matters is raised
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def interface(session: Any) -> tuple[list[Port], list[Port]]:
+    """Inputs and outputs of a session."""
+    inputs, outputs = (
+        [
+            Port(value.name, tuple(value.shape), TYPES.get(value.type, value.type))
+            for value in values
+        ]
+        for values in (session.get_inputs(), session.get_outputs())
+    )
+    return inputs, outputs
+
+
+def read_card(session: Any) -> str | None:
+    """The card's text in a session's file, None where it has none."""
+    return session.get_modelmeta().custom_metadata_map.get(KEY)
 
 
 def check(path: Path, card: ModelCard) -> None:
     """The file loads in ONNX Runtime and has the right inputs and outputs."""
-    onnx, runtime = require("onnx", EXTRA), require("onnxruntime", EXTRA)
+    onnx = require("onnx", EXTRA)
     onnx.checker.check_model(str(path), full_check=True)
-    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    types = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(int32)": "int32"}
-    found = {
-        value.name: (tuple(value.shape), types.get(value.type, value.type))
-        for value in [*session.get_inputs(), *session.get_outputs()]
-    }
+    session = open_session(path)
+    inputs, outputs = interface(session)
+    found = {port.name: (port.shape, port.dtype) for port in [*inputs, *outputs]}
     expect(f"{path.name}: inputs and outputs", found, card.interface())
     domains = {node.domain for node in onnx.load(str(path)).graph.node} - {"", "ai.onnx"}
     if domains:
         raise CheckError(f"{path.name} uses operators of {domains}; expected standard ones")
-    expect(f"{path.name}: card", read_card(path), card.to_json())
+    expect(f"{path.name}: card", read_card(session), card.to_json())

@@ -51,7 +51,7 @@ def quiet(log: Path | None) -> Iterator[None]:
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
     with (
-        open(log or os.devnull, "ab") as file,
+        Path(log or os.devnull).open("ab") as file,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
@@ -62,10 +62,12 @@ def quiet(log: Path | None) -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os.dup2(saved[0], 1)
-            os.dup2(saved[1], 2)
-            os.close(saved[0])
-            os.close(saved[1])
-            logging.disable(level)
+            try:
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:  # also where the disk is full
+                os.dup2(saved[0], 1)
+                os.dup2(saved[1], 2)
+                os.close(saved[0])
+                os.close(saved[1])
+                logging.disable(level)

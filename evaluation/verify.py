@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from converters.card import ModelCard
+from converters.coreml import check_package
 from converters.golden import Golden, read_golden
 from converters.manifest import File, Manifest, check_golden, file_problem
 from evaluation.parity import LIMITS, Limits, Parity, compare, merge
@@ -19,6 +21,7 @@ from model.images import find_photos, load_photo, resize
 
 RUNNABLE = ("onnx", "tflite", "pte")  # the first of them in a folder is the one to agree with
 FLOAT_MODEL = "the float32 model"
+STRUCTURE = "its structure"
 
 
 @dataclass(frozen=True)
@@ -66,22 +69,27 @@ def entry(parity: Parity, limits: Limits) -> dict[str, Any]:
     return {"measured": parity.to_json(), "limits": asdict(limits)}
 
 
-def verify_made(path: Path, precision: str, goldens: Sequence[Golden]) -> Row:
-    """A row for an artifact just converted, whose structure its converter has checked.
+def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> Row:
+    """Does an artifact detect what the float32 model detects, and is it what `card` says?
 
-    Without golden photographs, or for Core ML, which runs on macOS only, that is all.
-    Raises CheckError for an artifact that does not run.
+    Core ML runs on macOS only; what a package says of itself can be checked anywhere.
+    Raises InputError for a runtime that is not installed, or a precision without limits.
     """
-    if path.suffix == ".mlpackage" or not goldens:
-        return Row(path.name, "its structure")
-    limits = limits_of(precision)
-    try:
-        runner = open_model(path)
-        parity = _measure(runner, goldens, limits)
-    except InputError as error:
-        raise CheckError(str(error)) from error
+    limits = limits_of(card.precision)
+    if path.suffix == ".mlpackage":
+        return Row(path.name, STRUCTURE, _structure_problems(path, card))
     against = f"{FLOAT_MODEL}, {len(goldens)} golden photographs"
-    return Row(path.name, against, tuple(parity.failures(limits)), parity, limits)
+    try:
+        runner = _open(path, card.image_size)
+        parity = _measure(runner, goldens, limits)
+    except MissingExtraError:
+        raise
+    except (CheckError, InputError) as error:
+        return Row(path.name, against, (str(error),))
+    problems = parity.failures(limits)
+    if runner.labels is not None and tuple(runner.labels) != card.labels:
+        problems.append("the labels inside are not those of the manifest; export again")
+    return Row(path.name, against, tuple(problems), parity, limits)
 
 
 def verify_folder(folder: Path, images: Path | None = None) -> Report:
@@ -93,7 +101,7 @@ def verify_folder(folder: Path, images: Path | None = None) -> Report:
     artifact is in its row.
     """
     manifest = Manifest.read(folder)
-    limits = limits_of(manifest.precision)
+    card = _card(manifest)
     photos = [] if images is None else find_photos(images)
     check_golden(folder, manifest.golden)
     goldens = read_golden(folder, manifest.golden)
@@ -104,9 +112,9 @@ def verify_folder(folder: Path, images: Path | None = None) -> Report:
             rows.append(Row(file.name, "the manifest's hash", (problem,)))
             continue
         whole.append(file)
-        rows.append(_verify_file(folder, file, manifest, goldens, limits))
+        rows.append(verify_artifact(folder / file.name, card, goldens))
     if photos:
-        rows += _agreement(folder, whole, manifest.input.size, photos, limits)
+        rows += _agreement(folder, whole, card, photos)
     return Report(str(folder), tuple(rows))
 
 
@@ -118,24 +126,17 @@ def limits_of(precision: str) -> Limits:
     return LIMITS[precision]
 
 
-def _verify_file(
-    folder: Path, file: File, manifest: Manifest, goldens: Sequence[Golden], limits: Limits
-) -> Row:
-    path = folder / file.name
-    if file.format == "mlpackage":
-        return Row(file.name, "its structure", _structure_problems(path, manifest))
-    against = f"{FLOAT_MODEL}, {len(goldens)} golden photographs"
-    try:
-        runner = _open(path, manifest.input.size)
-        parity = _measure(runner, goldens, limits)
-    except MissingExtraError:
-        raise
-    except (CheckError, InputError) as error:
-        return Row(file.name, against, (str(error),))
-    problems = parity.failures(limits)
-    if runner.labels is not None and tuple(runner.labels) != manifest.labels:
-        problems.append("the labels inside are not those of the manifest; export again")
-    return Row(file.name, against, tuple(problems), parity, limits)
+def _card(manifest: Manifest) -> ModelCard:
+    """What every artifact of a folder says of itself."""
+    return ModelCard(
+        variant=manifest.variant,
+        precision=manifest.precision,
+        image_size=manifest.input.size,
+        queries=manifest.outputs[0].shape[1],
+        labels=manifest.labels,
+        weights=manifest.weights.source,
+        weights_sha256=manifest.weights.sha256,
+    )
 
 
 def _measure(runner: Runner, goldens: Sequence[Golden], limits: Limits) -> Parity:
@@ -147,33 +148,18 @@ def _measure(runner: Runner, goldens: Sequence[Golden], limits: Limits) -> Parit
     )
 
 
-def _structure_problems(path: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Core ML runs on macOS only; what a package says of itself can be checked anywhere."""
-    from converters.card import ModelCard
-    from converters.coreml import check_package
-
-    card = ModelCard(
-        variant=manifest.variant,
-        precision=manifest.precision,
-        image_size=manifest.input.size,
-        queries=manifest.outputs[0].shape[1],
-        labels=manifest.labels,
-        weights=manifest.weights.source,
-        weights_sha256=manifest.weights.sha256,
-    )
+def _structure_problems(path: Path, card: ModelCard) -> tuple[str, ...]:
     try:
         check_package(path, card)
-    except CheckError as error:
+    except MissingExtraError:
+        raise
+    except (CheckError, InputError) as error:
         return (str(error),)
     return ()
 
 
 def _agreement(
-    folder: Path,
-    files: Sequence[File],
-    size: tuple[int, int],
-    photos: Sequence[Path],
-    limits: Limits,
+    folder: Path, files: Sequence[File], card: ModelCard, photos: Sequence[Path]
 ) -> list[Row]:
     """Compares the artifacts with the first of them. Each may be as far from the float32 model as
     the limits allow, so two of them may be twice as far apart."""
@@ -186,6 +172,7 @@ def _agreement(
             f"{len(runnable)} artifact in '{folder}' can run here, expected 2 or more to compare "
             "on your own photographs; export with --format onnx tflite pte, or leave out --images"
         )
+    size, limits = card.image_size, limits_of(card.precision)
     twice = replace(
         limits,
         matched_share=1 - 2 * (1 - limits.matched_share),

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from converters.card import KEY
-from converters.golden import MADE_BY, Golden
+from converters.golden import MADE_BY
 from converters.manifest import (
     GoldenFile,
     Input,
@@ -40,7 +40,7 @@ def write_onnx(
     dtype: int = TensorProto.UINT8,
     shape: Sequence[int] = (1, *SIZE, 3),
     names: Sequence[str] = ("boxes", "scores", "labels"),
-    essentials: str | None = '{"labels": ["cat", "dog"]}',
+    card: str | None = '{"labels": ["cat", "dog"]}',
 ) -> Path:
     detections = found() if detections is None else detections
     arrays = {
@@ -64,8 +64,8 @@ def write_onnx(
         ],
     )
     net = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    if essentials is not None:
-        helper.set_model_props(net, {KEY: essentials})
+    if card is not None:
+        helper.set_model_props(net, {KEY: card})
     onnx.save(net, path)
     return path
 
@@ -88,12 +88,6 @@ def write_folder(folder: Path, scores: Sequence[float] = (0.9, 0.9)) -> Manifest
     )
     manifest.write(folder / "manifest.json")
     return manifest
-
-
-def goldens(folder: Path, manifest: Manifest) -> list[Golden]:
-    from converters.golden import read_golden
-
-    return read_golden(folder, manifest.golden)
 
 
 def _golden(folder: Path, name: str) -> GoldenFile:

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from converters.card import Port
 from model.detections import Detections
 from model.errors import InputError
 
@@ -28,18 +28,6 @@ class Runner(Protocol):
     def detect(self, frame: Frame) -> Detections:
         """Detections of one RGB frame, uint8 [H, W, 3]. Raises InputError for any other frame."""
         ...
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input or output of an artifact. A shape may hold None, or names, where it is not fixed."""
-
-    name: str
-    shape: tuple[Any, ...]
-    dtype: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.dtype} [{', '.join(map(str, self.shape))}]"
 
 
 def frame_size(path: Path, inputs: Sequence[Port]) -> tuple[int, int]:
@@ -93,21 +81,20 @@ def detections(outputs: Sequence[Any], order: tuple[int, int, int]) -> Detection
     return Detections(boxes, scores, labels)
 
 
-def labels_in(essentials: str | bytes | None, path: Path) -> list[str] | None:
-    """The class names in an artifact's essentials (JSON), None where it carries no essentials."""
-    if essentials is None:
+def labels_in(card: str | None, path: Path) -> list[str] | None:
+    """The class names in the text of an artifact's card, None where it carries no card."""
+    if card is None:
         return None
     try:
-        found = json.loads(essentials)
-    except ValueError:  # also text that is not UTF-8
+        found = json.loads(card)
+    except ValueError:
         found = None
     match found:
         case Mapping() if isinstance(labels := found.get("labels"), list):
             if all(isinstance(label, str) for label in labels):
                 return labels
     raise InputError(
-        f"'{path}' carries unreadable essentials, expected JSON with a list 'labels'; "
-        "export it again"
+        f"'{path}' carries an unreadable card, expected JSON with a list 'labels'; export it again"
     )
 
 

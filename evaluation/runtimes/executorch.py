@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 import torch
 
-from converters.tools import quiet, require
+from converters.executorch import interface, load_runtime, open_program, read_card
+from converters.tools import quiet
 from evaluation.runtimes.base import (
     Frame,
-    Port,
     broken,
     detections,
     frame_size,
@@ -25,9 +25,6 @@ from evaluation.runtimes.base import (
 )
 from model.detections import Detections
 from model.errors import InputError
-
-ESSENTIALS = "deimv2_json"  # a constant method
-DTYPES = {0: "uint8", 3: "int32", 6: "float32"}  # c10::ScalarType
 
 # Extended header: 4 bytes of flatbuffer root offset, "ET12", "eh00", then the header's own length
 # (u32), the program's length, the offset of the segments, and their length (u64 each).
@@ -39,28 +36,19 @@ class ExecuTorchRunner:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         check_header(path)
-        # The public `executorch.runtime` is this module behind an import of the whole exporter.
-        runtime = require("executorch.extension.pybindings._C", "executorch")
         try:
             with quiet(None):
-                self._set_threads(runtime, threads)
-                program = runtime._load_program(
-                    str(path), program_verification=runtime.Verification.InternalConsistency
-                )
-                names = [program.get_method_name(i) for i in range(program.num_methods())]
-                if "forward" not in names:
-                    raise RuntimeError(f"it has no method 'forward', but {names}")
+                self._set_threads(load_runtime(), threads)
+                program = open_program(path)
                 self._net = program.load_method("forward")
-                inside = essentials(program) if ESSENTIALS in names else None
+                card = read_card(program)
         except RuntimeError as error:
             raise broken(path, error) from error
         self._path = path
-        meta = self._net.method_meta()
-        inputs = [_port(meta.input_tensor_meta, i) for i in range(meta.num_inputs())]
-        outputs = [_port(meta.output_tensor_meta, i) for i in range(meta.num_outputs())]
+        inputs, outputs = interface(self._net)
         self.size = frame_size(path, inputs)
         self._order = output_order(path, outputs)
-        self.labels = labels_in(inside, path)
+        self.labels = labels_in(card, path)
         self._alive.add(self)
 
     @classmethod
@@ -97,23 +85,3 @@ def check_header(path: Path) -> None:
     expected = offset + segments if length >= HEADER.size - 8 and offset else program
     if path.stat().st_size < expected:
         raise broken(path, f"{path.stat().st_size} of {expected} bytes")
-
-
-def essentials(program: Any) -> str | bytes:
-    """What the constant method returns: a string, or the numbers of its bytes in UTF-8."""
-    values = program.load_method(ESSENTIALS)([])
-    match values:
-        case [str(text)]:
-            return text
-        case [torch.Tensor() as numbers]:
-            return bytes(numbers.flatten().tolist())
-    return bytes(values)
-
-
-def _port(meta: Any, index: int) -> Port:
-    try:
-        info = meta(index)
-    except RuntimeError:  # a number or a string instead of a tensor
-        return Port(f"#{index}", (), "no tensor")
-    dtype = DTYPES.get(info.dtype(), f"type {info.dtype()}")
-    return Port(f"#{index}", tuple(info.sizes()), dtype)

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from converters.card import KEY
-from converters.tools import quiet, require
+from converters.card import Port
+from converters.litert import open_interpreter, read_card
+from converters.tools import quiet
 from evaluation.runtimes.base import (
     Frame,
-    Port,
     broken,
     detections,
     frame_size,
@@ -18,15 +18,16 @@ from evaluation.runtimes.base import (
     require_frame,
 )
 from model.detections import Detections
+from model.errors import MissingExtraError
 
 
 class LiteRTRunner:
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        litert = require("ai_edge_litert.interpreter", "litert")
         try:
             with quiet(None):
-                self._net = litert.Interpreter(str(path), num_threads=threads)
-                self._net.allocate_tensors()
+                self._net = open_interpreter(path, threads)
+        except MissingExtraError:  # a ValueError too
+            raise
         except (ValueError, RuntimeError) as error:
             raise broken(path, error) from error
         self._path = path
@@ -35,7 +36,7 @@ class LiteRTRunner:
         self._order = output_order(path, [_port(tensor) for tensor in outputs])
         self._input = inputs[0]["index"]
         self._outputs = [tensor["index"] for tensor in outputs]
-        self.labels = labels_in(essentials(path), path)
+        self.labels = labels_in(read_card(path), path)
 
     def detect(self, frame: Frame) -> Detections:
         require_frame(frame, self.size)
@@ -49,14 +50,3 @@ class LiteRTRunner:
 
 def _port(tensor: Any) -> Port:
     return Port(tensor["name"], tuple(map(int, tensor["shape"])), np.dtype(tensor["dtype"]).name)
-
-
-def essentials(path: Path) -> bytes | None:
-    """The metadata buffer of a file that the interpreter has already accepted."""
-    schema = require("ai_edge_litert.schema_py_generated", "litert")
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
-    for i in range(model.MetadataLength()):
-        entry = model.Metadata(i)
-        if entry.Name() == KEY.encode():
-            return bytes(model.Buffers(entry.Buffer()).DataAsNumpy())
-    return None

@@ -1,13 +1,10 @@
 """Runs an `.onnx` file by ONNX Runtime, on the CPU."""
 
 from pathlib import Path
-from typing import Any
 
-from converters.card import KEY
-from converters.tools import require
+from converters.onnx import interface, open_session, read_card
 from evaluation.runtimes.base import (
     Frame,
-    Port,
     broken,
     detections,
     frame_size,
@@ -16,29 +13,23 @@ from evaluation.runtimes.base import (
     require_frame,
 )
 from model.detections import Detections
-
-DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(int32)": "int32"}
+from model.errors import MissingExtraError
 
 
 class OnnxRunner:
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        runtime = require("onnxruntime", "onnx")
-        options = runtime.SessionOptions()
-        options.log_severity_level = 4  # what matters is raised
-        if threads is not None:
-            options.intra_op_num_threads = threads
         try:
-            self._net = runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            self._net = open_session(path, threads)
+        except MissingExtraError:
+            raise
         except Exception as error:  # its own exceptions share no base class below this
             raise broken(path, error) from error
         self._path = path
-        inputs = [_port(tensor) for tensor in self._net.get_inputs()]
+        inputs, outputs = interface(self._net)
         self.size = frame_size(path, inputs)
         self._input = inputs[0].name
-        self._order = output_order(path, [_port(tensor) for tensor in self._net.get_outputs()])
-        self.labels = labels_in(self._net.get_modelmeta().custom_metadata_map.get(KEY), path)
+        self._order = output_order(path, outputs)
+        self.labels = labels_in(read_card(self._net), path)
 
     def detect(self, frame: Frame) -> Detections:
         require_frame(frame, self.size)
@@ -47,7 +38,3 @@ class OnnxRunner:
         except Exception as error:  # as above
             raise broken(self._path, error) from error
         return detections(outputs, self._order)
-
-
-def _port(tensor: Any) -> Port:
-    return Port(tensor.name, tuple(tensor.shape), DTYPES.get(tensor.type, tensor.type))

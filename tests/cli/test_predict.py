@@ -193,7 +193,7 @@ def test_a_variant_is_for_checkpoints(capsys: Capture, artifact: Path, photo: Pa
 
 
 def test_a_label_without_a_name_is_one_line(capsys: Capture, photo: Path, tmp_path: Path) -> None:
-    path = write_onnx(tmp_path / "a.onnx", essentials='{"labels": ["cat"]}')
+    path = write_onnx(tmp_path / "a.onnx", card='{"labels": ["cat"]}')
     assert "label 1 has no name" in complaint(capsys, "predict", path, photo, "--json")
 
 

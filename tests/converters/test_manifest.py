@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from converters.files import sha256_of, size_of, write_whole
@@ -195,7 +196,9 @@ def test_golden_files_hold_the_models_detections(tmp_path: Path) -> None:
     net.load_state_dict(random_state(net))
     net.eval()
     entries = write_golden(tmp_path, net, PHOTOGRAPHS)
-    assert [entry.image for entry in entries] == [f"golden/{p.stem}.png" for p in PHOTOGRAPHS]
+    names = [entry.image for entry in entries]
+    # in order, but without those on which the choice of queries is a tie
+    assert names == [n for p in PHOTOGRAPHS if (n := f"golden/{p.stem}.png") in names]
     golden = read_golden(tmp_path, entries)[1]
     assert golden.frame.shape == (320, 320, 3)
     assert np.array_equal(np.asarray(Image.open(tmp_path / entries[1].image)), golden.frame)
@@ -203,7 +206,12 @@ def test_golden_files_hold_the_models_detections(tmp_path: Path) -> None:
     assert np.array_equal(golden.reference.scores, expected.scores[:100])
     assert np.array_equal(golden.candidates.boxes, expected.boxes[100:])
     assert (tmp_path / "golden" / "ATTRIBUTION.md").is_file()
-    assert write_golden(tmp_path, net, PHOTOGRAPHS) == entries  # the same bytes
+    before = torch.get_num_threads()
+    torch.set_num_threads(before % 2 + 1)
+    try:
+        assert write_golden(tmp_path, net, PHOTOGRAPHS) == entries  # the same bytes
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_too_few_photographs_are_refused(tmp_path: Path) -> None:

@@ -76,14 +76,14 @@ def test_foreign_inputs_and_outputs_are_named(tmp_path: Path) -> None:
     assert "gives boxes float32 [1, 2, 4], scores float32 [1, 2], expected" in complaint(path)
 
 
-@pytest.mark.parametrize("essentials", ["{", "[]", '{"labels": 3}', '{"labels": [1]}'])
-def test_unreadable_essentials_are_named(tmp_path: Path, essentials: str) -> None:
-    assert "essentials" in complaint(write_onnx(tmp_path / "a.onnx", essentials=essentials))
+@pytest.mark.parametrize("card", ["{", "[]", '{"labels": 3}', '{"labels": [1]}'])
+def test_an_unreadable_card_is_named(tmp_path: Path, card: str) -> None:
+    assert "card" in complaint(write_onnx(tmp_path / "a.onnx", card=card))
 
 
-def test_essentials_may_be_absent(tmp_path: Path) -> None:
-    assert open_model(write_onnx(tmp_path / "a.onnx", essentials=None)).labels is None
-    assert labels_in(b'{"labels": ["a"]}', Path("x")) == ["a"]
+def test_a_card_may_be_absent(tmp_path: Path) -> None:
+    assert open_model(write_onnx(tmp_path / "a.onnx", card=None)).labels is None
+    assert labels_in('{"labels": ["a"]}', Path("x")) == ["a"]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

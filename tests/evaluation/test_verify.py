@@ -8,9 +8,9 @@ from PIL import Image
 
 from converters.manifest import Input, Manifest, describe
 from evaluation.parity import LIMITS
-from evaluation.verify import verify_artifact, verify_folder
+from evaluation.verify import verify_folder
 from model.errors import CheckError, InputError
-from tests.tiny import SIZE, goldens, write_folder, write_onnx
+from tests.tiny import write_folder, write_onnx
 
 
 def photos(folder: Path) -> Path:
@@ -21,12 +21,11 @@ def photos(folder: Path) -> Path:
 
 
 def test_an_equal_artifact_passes(tmp_path: Path) -> None:
-    manifest = write_folder(tmp_path)
-    parity = verify_artifact(
-        tmp_path / "tiny-0.onnx", goldens(tmp_path, manifest), LIMITS["fp32"], SIZE
-    )
-    assert (parity.matched, parity.counted, parity.box_px) == (6, 6, 0)
+    write_folder(tmp_path)
     report = verify_folder(tmp_path)
+    parity = report.rows[0].parity
+    assert parity is not None
+    assert (parity.matched, parity.counted, parity.box_px) == (6, 6, 0)
     assert report.passed
     assert [row.artifact for row in report.rows] == ["tiny-0.onnx", "tiny-1.onnx"]
     assert report.rows[0].against == "the float32 model, 3 golden photographs"

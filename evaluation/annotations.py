@@ -1,0 +1,264 @@
+"""COCO annotation files: which photos, which classes, which boxes.
+
+A file of any origin is read: ids may be sparse (COCO's 80 categories have ids up to 90), unordered
+or start at 0, file names may lie in subfolders, `area` and `iscrowd` may be absent. Places stand in
+for ids: photos in the order of the file, classes in the order of their ids. Whatever would make the
+result wrong without a word raises InputError instead.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.errors import InputError
+
+Record = Mapping[str, Any]
+SHOWN = 3  # names that a message lists
+LARGEST = 1e9  # pixels; beyond it stand NaN, Infinity and integers that no float holds
+
+
+@dataclass(frozen=True)
+class Photo:
+    """name: relative to the folder of photos. size: (width, height) in pixels, None if not said."""
+
+    name: str
+    size: tuple[int, int] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """N annotated boxes on P photos, of C classes.
+
+    path:         the file they come from, for messages
+    names:        the class names, in the order of the category ids
+    category_ids: as the file has them, sorted
+    boxes:        float64 [N, 4], x, y, width, height in pixels of the photo
+    areas:        float64 [N], the object's area in pixels; width x height where the file has none
+    crowd:        bool [N], one box around many objects, which the evaluation ignores
+    photo:        int32 [N], index into `photos`
+    label:        int32 [N], index into `names`
+    """
+
+    path: Path
+    photos: tuple[Photo, ...]
+    names: tuple[str, ...]
+    category_ids: tuple[int, ...]
+    boxes: npt.NDArray[np.float64]
+    areas: npt.NDArray[np.float64]
+    crowd: npt.NDArray[np.bool_]
+    photo: npt.NDArray[np.int32]
+    label: npt.NDArray[np.int32]
+
+    def first(self, count: int) -> "Annotations":
+        """Those of the first `count` photos of the file, all of them if there are fewer."""
+        kept = self.photo < count
+        return replace(
+            self,
+            photos=self.photos[:count],
+            boxes=self.boxes[kept],
+            areas=self.areas[kept],
+            crowd=self.crowd[kept],
+            photo=self.photo[kept],
+            label=self.label[kept],
+        )
+
+    def find(self, folder: Path) -> list[Path]:
+        """The photos' paths. Raises InputError unless all of them are in the folder."""
+        if not folder.is_dir():
+            raise InputError(
+                f"no folder at '{folder}', expected the photos of '{self.path}'; check the path"
+            )
+        paths = [folder / photo.name for photo in self.photos]
+        missing = [path.relative_to(folder) for path in paths if not path.is_file()]
+        if missing:
+            count = "none" if len(missing) == len(paths) else f"{len(paths) - len(missing)}"
+            more = ", ..." if len(missing) > SHOWN else ""
+            raise InputError(
+                f"{count} of the {len(paths)} photos of '{self.path}' are in '{folder}', "
+                f"{len(missing)} are missing ({_quoted(missing[:SHOWN])}{more}); name the folder "
+                "that 'file_name' is relative to, or copy them there"
+            )
+        return paths
+
+
+def read_annotations(path: Path, limit: int | None = None) -> Annotations:
+    """Reads a COCO annotation file. limit: keep the first photos only; None keeps all.
+
+    Raises InputError for a file that is missing, no COCO annotation file, has an entry that is
+    malformed or refers to nothing, or no box to find on the photos kept.
+    """
+    content = _read_json(path)
+    categories = sorted(_records(path, content, "categories", id=int, name=str), key=_id)
+    images = _records(path, content, "images", id=int, file_name=str)
+    rows = _records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
+    classes = _places(path, "categories", categories)
+    photos = _places(path, "images", images)
+    for i, row in enumerate(rows):
+        for key, known in (("image_id", photos), ("category_id", classes)):
+            if row[key] not in known:
+                raise _malformed(path, f"annotations[{i}]", key, row[key], "the id of an entry")
+    found = Annotations(
+        path=path,
+        photos=tuple(Photo(image["file_name"], _size(path, image)) for image in images),
+        names=tuple(category["name"] for category in categories),
+        category_ids=tuple(classes),
+        boxes=np.array([_box(path, i, row) for i, row in enumerate(rows)], np.float64),
+        areas=np.array([_area(path, i, row) for i, row in enumerate(rows)], np.float64),
+        crowd=np.array([_crowd(path, i, row) for i, row in enumerate(rows)], bool),
+        photo=np.array([photos[row["image_id"]] for row in rows], np.int32),
+        label=np.array([classes[row["category_id"]] for row in rows], np.int32),
+    )
+    kept = found if limit is None else found.first(limit)
+    if kept.crowd.all():
+        raise InputError(
+            f"'{path}' has no box to find on the {len(kept.photos)} photos asked for, expected at "
+            "least one; use another file or a higher limit"
+        )
+    return kept
+
+
+def match_classes(
+    annotations: Annotations, labels: Sequence[str] | None, count: int | None
+) -> npt.NDArray[np.int32]:
+    """Which class of the annotations each class of the model is: int32 [C].
+
+    labels: the model's class names; None where it has none, and then its classes are taken as the
+    annotations' in the order of their ids, as COCO's own are. count: how many classes the model
+    has, None if not known.
+    Raises InputError unless both have the same number of classes and the same names.
+    """
+    names, path = annotations.names, annotations.path
+    if count is not None and count != len(names):
+        raise InputError(
+            f"the model has {count} classes, '{path}' has {len(names)}; expected as many; "
+            "use the annotations of the data set that it was trained on"
+        )
+    if labels is None or tuple(labels) == names:
+        return np.arange(len(names), dtype=np.int32)
+    here, there = Counter(labels), Counter(names)
+    if here != there:
+        raise InputError(
+            f"the model's class names are not those of '{path}': only the model has "
+            f"{_some(here - there)}, only the file has {_some(there - here)}; expected the same "
+            "names; use the annotations of its data set, or give its names with --labels FILE"
+        )
+    twice = [name for name, uses in there.items() if uses > 1]
+    if twice:
+        raise InputError(
+            f"'{path}' has more than one class named {_quoted(twice[:SHOWN])}, and not in the "
+            "model's order; expected names of their own; rename them in both"
+        )
+    return np.array([names.index(label) for label in labels], np.int32)
+
+
+def _read_json(path: Path) -> Record:
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "no file"
+        raise InputError(f"{found} at '{path}', expected COCO annotations (JSON); check the path")
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"'{path}' is no JSON ({reason}), expected COCO annotations; copy or write it again"
+        ) from error
+    if not isinstance(content, dict):
+        raise InputError(
+            f"'{path}' holds a {type(content).__name__}, expected COCO annotations: an object "
+            "with the lists 'images', 'annotations' and 'categories'; use another file"
+        )
+    return content
+
+
+def _records(path: Path, content: Record, part: str, **keys: type) -> list[Record]:
+    """One list of the file, each entry an object that has the keys with values of these types."""
+    rows = content.get(part)
+    if not isinstance(rows, list) or not rows:
+        found = "an empty list" if rows == [] else "no list"
+        raise InputError(
+            f"'{path}' has {found} '{part}', expected COCO annotations with 'images', "
+            "'annotations' and 'categories'; use another file"
+        )
+    for i, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise _malformed(path, part, f"[{i}]", row, "an object")
+        for key, kind in keys.items():
+            if type(row.get(key)) is not kind:  # exact: true is an int to isinstance
+                raise _malformed(path, f"{part}[{i}]", key, row.get(key), kind.__name__)
+    return rows
+
+
+def _id(row: Record) -> int:
+    return int(row["id"])
+
+
+def _places(path: Path, part: str, rows: Sequence[Record]) -> dict[int, int]:
+    """Id -> place in the list."""
+    places = {_id(row): place for place, row in enumerate(rows)}
+    if len(places) < len(rows):
+        (value, uses), *_ = Counter(map(_id, rows)).most_common(1)
+        raise _malformed(path, part, "id", value, f"an id of its own, not {uses} times the same")
+    return places
+
+
+def _size(path: Path, image: Record) -> tuple[int, int] | None:
+    sides = image.get("width"), image.get("height")
+    if sides == (None, None):
+        return None
+    width, height = sides
+    if type(width) is int and type(height) is int and min(width, height) > 0:
+        return width, height
+    where = f"image '{image['file_name']}'"
+    raise _malformed(path, where, "width, height", list(sides), "pixels of at least 1")
+
+
+def _box(path: Path, index: int, row: Record) -> list[float]:
+    box: list[float] = row["bbox"]
+    if len(box) == 4 and all(map(_is_number, box)) and min(box[2:]) >= 0:
+        return box
+    expected = "[x, y, width, height] in pixels, width and height of at least 0"
+    raise _malformed(path, f"annotations[{index}]", "bbox", box, expected)
+
+
+def _area(path: Path, index: int, row: Record) -> float:
+    """The segmented area where the file has one: by it COCO tells small from large objects."""
+    area = row.get("area")
+    if area is None:
+        return float(row["bbox"][2] * row["bbox"][3])
+    if _is_number(area) and area >= 0:
+        return float(area)
+    raise _malformed(path, f"annotations[{index}]", "area", area, "pixels of at least 0")
+
+
+def _crowd(path: Path, index: int, row: Record) -> bool:
+    crowd = row.get("iscrowd", 0)
+    if crowd in (0, 1):
+        return bool(crowd)
+    raise _malformed(path, f"annotations[{index}]", "iscrowd", crowd, "0 or 1")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+
+
+def _malformed(path: Path, where: str, key: str, value: object, expected: str) -> InputError:
+    text = json.dumps(value, default=str)
+    text = text if len(text) <= 80 else f"{text[:80]}..."
+    return InputError(
+        f"'{path}': {key} of {where} is {text}, expected {expected}; correct the file"
+    )
+
+
+def _quoted(names: Sequence[object]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _some(names: Counter[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return _quoted(list(names)[:SHOWN]) + more if names else "none"

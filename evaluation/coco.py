@@ -1,0 +1,250 @@
+"""The twelve COCO numbers of a detector on a folder of photos, and the AP of every class.
+
+found = collect(runner, annotations, annotations.find(folder), classes)
+scores = evaluate(annotations, found)
+
+Matching, interpolation and summary are faster-coco-eval's; what is here feeds it. It takes a dict
+for every detection. But AP and AR of a class look at that class alone, and so the classes are
+evaluated one after the other, and the library's summary then averages over all of them: the same
+numbers to the bit, in the same time. 5000 photos of 300 detections take 42 MB as arrays, and 0.6 GB
+while they are evaluated, where a third are of one class; all dicts at once take 2.7 GB.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.annotations import Annotations
+from evaluation.runtimes import Runner
+from model.detections import Detections
+from model.errors import InputError, MissingExtraError
+from model.images import load_photo, resize
+
+KEPT = 300  # detections per photo, as many as the largest variant gives
+
+# In the order of the library's summary. AP is over IoU 0.50 to 0.95 unless the name says otherwise,
+# AR is with up to 1, 10 or 100 detections per photo and class; areas are 32^2 and 96^2 pixels.
+METRICS = {
+    "AP": "IoU 0.50:0.95",
+    "AP50": "IoU 0.50",
+    "AP75": "IoU 0.75",
+    "AP_small": "area below 32^2 pixels",
+    "AP_medium": "area between",
+    "AP_large": "area above 96^2 pixels",
+    "AR1": "recall, 1 detection per photo and class",
+    "AR10": "recall, 10 detections",
+    "AR100": "recall, 100 detections",
+    "AR_small": "recall, area below 32^2 pixels",
+    "AR_medium": "recall, area between",
+    "AR_large": "recall, area above 96^2 pixels",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """All detections, in the order of the photos, best first on each.
+
+    boxes:  float32 [M, 4], x1, y1, x2, y2 in 0..1 of the photo
+    scores: float32 [M]
+    label:  int32 [M], index into the annotations' classes
+    photo:  int32 [M], index into the annotations' photos
+    sizes:  int32 [P, 2], width and height of each photo in pixels
+    """
+
+    boxes: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    label: npt.NDArray[np.int32]
+    photo: npt.NDArray[np.int32]
+    sizes: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """boxes: how many there are to find. ap, ap50: in 0..1, None where there are none."""
+
+    name: str
+    category_id: int
+    boxes: int
+    ap: float | None
+    ap50: float | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """metrics: by the names in METRICS, in 0..1; None where no box to find is of that size."""
+
+    metrics: dict[str, float | None]
+    classes: tuple[ClassScore, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        rows = [
+            {"name": c.name, "category_id": c.category_id, "boxes": c.boxes}
+            | {"AP": c.ap, "AP50": c.ap50}
+            for c in self.classes
+        ]
+        return {"metrics": self.metrics, "classes": rows}
+
+
+def require_library() -> Any:
+    """The package faster_coco_eval. Raises MissingExtraError if it is not installed."""
+    try:
+        import faster_coco_eval
+    except ImportError as error:
+        raise MissingExtraError("faster_coco_eval", "train") from error
+    return faster_coco_eval
+
+
+def collect(
+    runner: Runner,
+    annotations: Annotations,
+    paths: Sequence[Path],
+    classes: npt.NDArray[np.int32],
+    progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> Found:
+    """Runs the detector on one photo after the other; only its detections stay in memory.
+
+    paths: of the annotations' photos, in their order. classes: from `match_classes`.
+    progress: passes the paths through, and shows where it stands.
+    Raises InputError for a photo that cannot be read or is not as large as annotated, and for
+    detections that are no numbers or of a class that the annotations lack.
+    """
+    found, sizes = [], []
+    for photo, path in zip(annotations.photos, progress(paths), strict=True):
+        image = load_photo(path)
+        if photo.size not in (None, image.size):
+            raise InputError(
+                f"'{path}' has {image.width} x {image.height} pixels when upright, expected "
+                f"{' x '.join(map(str, photo.size or ()))} as '{annotations.path}' says; "
+                "use the photo that was annotated"
+            )
+        found.append(_checked(runner.detect(resize(image, runner.size)), path, len(classes)))
+        sizes.append(image.size)
+    return Found(
+        boxes=np.concatenate([each.boxes for each in found]),
+        scores=np.concatenate([each.scores for each in found]),
+        label=classes[np.concatenate([each.labels for each in found])],
+        photo=np.repeat(np.arange(len(found), dtype=np.int32), [len(each) for each in found]),
+        sizes=np.array(sizes, np.int32),
+    )
+
+
+def evaluate(annotations: Annotations, found: Found) -> Scores:
+    """Raises MissingExtraError if faster-coco-eval is not installed."""
+    library = require_library()
+    summary = library.COCOeval_faster(iouType="bbox")
+    counts = [len(summary.params.iouThrs), len(summary.params.recThrs)]
+    counts += [1, len(summary.params.areaRng), len(summary.params.maxDets)]
+    undefined = np.full(counts, -1.0), np.full([counts[0], *counts[2:]], -1.0)
+    precisions, recalls, classes = [], [], []
+    for label in range(len(annotations.names)):
+        boxes = int(((annotations.label == label) & ~annotations.crowd).sum())
+        precision, recall = _curves(library, annotations, found, label) if boxes else undefined
+        precisions.append(precision)
+        recalls.append(recall)
+        everywhere = precision[:, :, 0, 0, -1]  # of all areas, with up to 100 detections
+        classes.append(
+            ClassScore(
+                name=annotations.names[label],
+                category_id=annotations.category_ids[label],
+                boxes=boxes,
+                ap=_defined(everywhere.mean()),
+                ap50=_defined(everywhere[0].mean()),
+            )
+        )
+    summary.eval = {
+        "precision": np.concatenate(precisions, axis=2),
+        "recall": np.concatenate(recalls, axis=1),
+    }
+    summary.summarize()
+    return Scores(
+        dict(zip(METRICS, map(_defined, summary.stats), strict=True)),
+        tuple(classes),
+    )
+
+
+def _checked(found: Detections, path: Path, classes: int) -> Detections:
+    if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
+        raise InputError(
+            f"a detection on '{path}' is no number (NaN or infinite), expected boxes and scores; "
+            "check the weights, or export again"
+        )
+    for label in found.labels.tolist():
+        if not 0 <= label < classes:
+            raise InputError(
+                f"a detection on '{path}' is of class {label}, expected 0 to {classes - 1} as the "
+                "annotations have; use those of the data set that the model was trained on"
+            )
+    return Detections(found.boxes[:KEPT], found.scores[:KEPT], found.labels[:KEPT])
+
+
+def _curves(
+    library: Any, annotations: Annotations, found: Found, label: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Precision [T, R, 1, A, D] and recall [T, 1, A, D] of one class, over IoU thresholds, recall
+    thresholds, areas, and most detections."""
+    truth = _truth(annotations, label)
+    detections = _detections(found, label)
+    # Photos without the class, neither annotated nor detected, change nothing.
+    photos = {row["image_id"] for row in truth} | {row["image_id"] for row in detections}
+    sides = [_dataset(library, rows, photos) for rows in (truth, detections)]
+    evaluator = library.COCOeval_faster(*sides, iouType="bbox")
+    evaluator.evaluate()
+    evaluator.accumulate()
+    return evaluator.eval["precision"], evaluator.eval["recall"]
+
+
+def _truth(annotations: Annotations, label: int) -> list[dict[str, Any]]:
+    rows = np.flatnonzero(annotations.label == label)
+    return [
+        {"image_id": photo, "bbox": box, "area": area, "iscrowd": int(crowd)}
+        for photo, box, area, crowd in zip(
+            annotations.photo[rows].tolist(),
+            annotations.boxes[rows].tolist(),
+            annotations.areas[rows].tolist(),
+            annotations.crowd[rows].tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _detections(found: Found, label: int) -> list[dict[str, Any]]:
+    """Boxes in pixels of their photos, as x, y, width, height."""
+    rows = np.flatnonzero(found.label == label)
+    scale = found.sizes[found.photo[rows]].astype(np.float64)
+    corners = found.boxes[rows].astype(np.float64) * np.tile(scale, 2)
+    sides = (corners[:, 2:] - corners[:, :2]).clip(min=0)
+    boxes = np.concatenate([corners[:, :2], sides], axis=1)
+    return [
+        {"image_id": photo, "bbox": box, "area": area, "iscrowd": 0, "score": score}
+        for photo, box, area, score in zip(
+            found.photo[rows].tolist(),
+            boxes.tolist(),
+            sides.prod(axis=1).tolist(),
+            found.scores[rows].tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _dataset(library: Any, rows: Sequence[dict[str, Any]], photos: Iterable[int]) -> Any:
+    """Rows of one class as the library holds them. Its ids start at 1: it takes 0 for no match."""
+    for i, row in enumerate(rows):
+        row |= {"id": i + 1, "category_id": 1}
+    dataset = library.COCO()
+    dataset.dataset = {
+        "images": [{"id": photo} for photo in photos],
+        "categories": [{"id": 1, "name": "this class"}],
+        "annotations": rows,
+    }
+    dataset.createIndex()
+    return dataset
+
+
+def _defined(value: float) -> float | None:
+    """The library says -1 where there is nothing to find."""
+    return None if value < 0 or math.isnan(value) else float(value)

@@ -1,0 +1,195 @@
+"""An export holds its promises: the same bytes, checked files, a manifest of what passed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from converters.manifest import Manifest
+from evaluation.photographs import PHOTOGRAPHS
+from evaluation.runtimes import open_model
+from tests.cli.commands import Capture, output
+from tests.cli.exports import copy_from, hashes, start, use
+
+NAMES = ["cup", "plate", "fork"]
+
+
+@pytest.fixture
+def quick(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conversions take the artifacts of the shared export."""
+    use(monkeypatch, copy_from(exported))
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("names") / "names.txt"
+    path.write_text("\n".join(NAMES) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, names: Path) -> Path:
+    """A real export of three classes for frames of 256x320."""
+    folder = tmp_path_factory.mktemp("small")
+    arguments = ["--format", "onnx", "--image-size", "256x320", "--labels", names]
+    assert main(["export", *map(str, arguments), "--output", str(folder)]) == 0
+    return folder
+
+
+def listed(folder: Path) -> list[str]:
+    return [file.format for file in Manifest.read(folder).files]
+
+
+def test_the_same_command_gives_the_same_bytes(exported: Path, tmp_path: Path) -> None:
+    """In another process, with another order of hashes. Takes minutes: it is a real export."""
+    arguments = ("export", "--variant", "atto", "--format", *listed(exported))
+    process = start(*arguments, "--output", tmp_path, PYTHONHASHSEED="7")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    found, expected = hashes(tmp_path), hashes(exported)
+    assert [name for name in expected if found.get(name) != expected[name]] == []
+    assert found.keys() == expected.keys()
+
+
+def test_what_toolchains_print_is_in_the_log_alone(exported: Path, tmp_path: Path) -> None:
+    assert (exported / "export.log").stat().st_size > 0
+
+
+def test_frames_need_not_be_square(small: Path) -> None:
+    manifest = Manifest.read(small)
+    assert manifest.input.size == (256, 320)
+    (path,) = small.glob("*.onnx")
+    assert open_model(path).size == (256, 320)
+    assert main(["verify", str(small)]) == 0
+
+
+def test_class_names_are_in_the_manifest_and_in_the_artifact(capsys: Capture, small: Path) -> None:
+    assert Manifest.read(small).labels == tuple(NAMES)
+    (path,) = small.glob("*.onnx")
+    assert open_model(path).labels == NAMES
+    arguments = (path, PHOTOGRAPHS[0], "--threshold", 0, "--json")
+    (row,) = json.loads(output(capsys, "predict", *arguments))
+    assert len(row["detections"]) == 100
+    assert {found["name"] for found in row["detections"]} <= set(NAMES)
+    assert all(found["name"] == NAMES[found["label"]] for found in row["detections"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["tflite", "mlpackage", "pte"])
+def test_class_names_are_in_every_kind_of_artifact(tmp_path: Path, names: Path, kind: str) -> None:
+    arguments = ["--format", kind, "--labels", str(names), "--output", str(tmp_path)]
+    assert main(["export", *arguments]) == 0
+    assert main(["verify", str(tmp_path)]) == 0  # compares the names inside with the manifest's
+    if kind != "mlpackage":
+        (path,) = tmp_path.glob(f"*.{kind}")
+        assert open_model(path).labels == NAMES
+
+
+def test_half_precision_is_kept_or_refused_with_its_numbers(tmp_path: Path) -> None:
+    """Untrained weights amplify rounding, so either may happen; what is said must be what is.
+
+    In a process of its own, whose standard output holds the JSON alone while toolchains print.
+    """
+    kinds = ("tflite", "onnx")
+    arguments = ("--precision", "fp16", "--format", *kinds, "--output", tmp_path, "--json")
+    process = start("export", *arguments)
+    printed, errors = process.communicate()
+    report = json.loads(printed)
+    held = [holds(row["measured"], row["limits"]) for row in report["rows"]]
+    assert [row["passed"] for row in report["rows"]] == held
+    assert process.returncode == (0 if all(held) else 1), errors
+    names = [f"deimv2-atto-fp16.{kind}" for kind in kinds]
+    kept = [name for name, fits in zip(names, held, strict=True) if fits]
+    assert [file["name"] for file in report["files"]] == kept
+    assert [name for name in names if (tmp_path / name).exists()] == kept
+    assert (tmp_path / "manifest.json").exists() == bool(kept)
+    for row in report["rows"]:
+        assert row["limits"]["box_px"] == 1.0
+        assert row["passed"] or "the limit is" in " ".join(row["problems"])
+
+
+def holds(measured: dict[str, float], limits: dict[str, float]) -> bool:
+    return (
+        measured["matched_share"] >= limits["matched_share"]
+        and measured["box_px"] <= limits["box_px"]
+        and measured["score"] <= limits["score"]
+    )
+
+
+def test_json_alone_is_on_standard_output(capsys: Capture, quick: None, tmp_path: Path) -> None:
+    report = json.loads(
+        output(capsys, "export", "--format", "onnx", "--output", tmp_path, "--json")
+    )
+    assert report["passed"] is True
+    assert [row["artifact"] for row in report["rows"]] == ["deimv2-atto-fp32.onnx"]
+    assert report["rows"][0]["measured"]["matched_share"] == 1
+    assert report["files"][0]["sha256"] == Manifest.read(tmp_path).files[0].sha256
+
+
+def test_a_format_named_twice_is_made_once(capsys: Capture, quick: None, tmp_path: Path) -> None:
+    arguments = ("--format", "onnx", "pte", "onnx", "--output", tmp_path)
+    assert output(capsys, "export", *arguments).count("deimv2-atto-fp32.onnx") == 1
+    assert listed(tmp_path) == ["onnx", "pte"]
+
+
+def test_artifacts_need_not_be_run(
+    capsys: Capture, quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: object) -> None:
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr("evaluation.verify.open_model", run)
+    arguments = ("export", "--format", "onnx", "--output", tmp_path, "--no-verify")
+    assert "its structure" in output(capsys, *arguments)
+    assert Manifest.read(tmp_path).parity == {}
+
+
+def test_the_same_model_in_another_format_joins_the_first(
+    capsys: Capture, quick: None, tmp_path: Path
+) -> None:
+    for kind in ("tflite", "onnx", "mlpackage", "onnx"):
+        output(capsys, "export", "--format", kind, "--output", tmp_path)
+    assert sorted(listed(tmp_path)) == ["mlpackage", "onnx", "tflite"]
+    assert set(Manifest.read(tmp_path).parity) == {
+        "deimv2-atto-fp32.onnx",
+        "deimv2-atto-fp32.tflite",
+    }
+    assert main(["verify", str(tmp_path)]) == 0
+
+
+def test_an_earlier_artifact_that_was_damaged_is_not_listed_again(
+    capsys: Capture, quick: None, tmp_path: Path
+) -> None:
+    output(capsys, "export", "--format", "tflite", "--output", tmp_path)
+    (tmp_path / "deimv2-atto-fp32.tflite").write_bytes(b"damaged")
+    output(capsys, "export", "--format", "onnx", "--output", tmp_path)
+    assert listed(tmp_path) == ["onnx"]
+
+
+def test_another_model_takes_the_folder_over(
+    capsys: Capture, exported: Path, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "both"
+    shutil.copytree(exported, folder)
+    use(monkeypatch, copy_from(small))
+    arguments = ["--format", "onnx", "--image-size", "256x320", "--output", str(folder)]
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(NAMES))
+    assert main(["export", *arguments, "--labels", str(names)]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in lines if "left by an export of another model" in line]
+    for kind in ("mlpackage", "pte", "tflite"):
+        assert f"deimv2-atto-fp32.{kind}" in line
+    assert ".onnx" not in line
+    assert Manifest.read(folder).labels == tuple(NAMES)
+    assert listed(folder) == ["onnx"]
+    assert main(["verify", str(folder)]) == 0
+    assert (folder / "deimv2-atto-fp32.tflite").exists()
+
+
+def test_a_broken_manifest_is_replaced(capsys: Capture, quick: None, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{")
+    output(capsys, "export", "--format", "onnx", "--output", tmp_path)
+    assert listed(tmp_path) == ["onnx"]

@@ -1,0 +1,279 @@
+"""What `deimv2 export` cannot do ends in one line, and leaves what was there as it was."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from onnx import helper
+from safetensors.torch import save_file
+
+from cli.main import main
+from converters.manifest import Manifest
+from model import build_model
+from model.weights import random_state
+from tests.cli.commands import Capture, complaint
+from tests.cli.exports import ROOT, copy_from, hashes, start, use
+
+ONNX = "deimv2-atto-fp32.onnx"
+TFLITE = "deimv2-atto-fp32.tflite"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "atto.safetensors"
+    save_file(random_state(build_model("atto")), path)
+    return path
+
+
+@pytest.fixture
+def quick(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conversions take the artifacts of the shared export."""
+    use(monkeypatch, copy_from(exported))
+
+
+def export_to(folder: Path, *kinds: str) -> list[str]:
+    return ["export", "--format", *kinds, "--output", str(folder)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--variant", "huge"], "unknown variant 'huge', expected one of atto, femto"),
+        (["--format", "torchscript"], "invalid choice: 'torchscript'"),
+        (["--precision", "int4"], "invalid choice: 'int4'"),
+        (["--image-size", "33"], "image size 33x33 does not fit; height and width must be"),
+        (["--image-size", "320x330"], "image size 320x330 does not fit"),
+        (["--image-size", "0"], "image size 0x0 does not fit"),
+        (["--image-size", "32"], "image size 32x32 is too small for variant 'atto'"),
+        (["--image-size", "99968"], "'99968' is too large, expected up to 2048"),
+        (["--image-size", "9" * 5000], "is no size, expected a side or HxW in pixels"),
+        (["--image-size", "wide"], "'wide' is no size, expected a side or HxW in pixels"),
+        (["--image-size", "-320"], "image-size"),
+        (["--image-size", "1x2x3"], "'1x2x3' is no size"),
+        (["--weights", "nowhere.pth"], "nowhere.pth"),
+        (["--labels", "nowhere.txt"], "no label file at 'nowhere.txt'"),
+    ],
+)
+def test_bad_arguments_are_one_line(
+    capsys: Capture, tmp_path: Path, arguments: list[str], part: str
+) -> None:
+    folder = tmp_path / "out"
+    assert part in complaint(capsys, "export", *arguments, "--output", folder)
+    assert not folder.exists()
+
+
+def test_weights_that_do_not_fit_are_named(
+    capsys: Capture, tmp_path: Path, checkpoint: Path
+) -> None:
+    arguments = ("export", "--output", tmp_path / "out", "--weights", checkpoint)
+    line = complaint(capsys, *arguments, "--variant", "femto")
+    assert "these are weights of variant 'atto'" in line
+    names = tmp_path / "three.txt"
+    names.write_text("cup\nplate\nfork\n")
+    assert "has 3 class names, expected 80" in complaint(capsys, *arguments, "--labels", names)
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(checkpoint.read_bytes()[:100_000])
+    assert "cut.safetensors" in complaint(capsys, "export", "--weights", cut)
+    assert not (tmp_path / "out").exists()
+
+
+def test_released_weights_without_a_network_are_one_line(tmp_path: Path) -> None:
+    arguments = ("export", "--weights", "coco", "--output", tmp_path / "out")
+    process = start(*arguments, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path / "cache"))
+    out, errors = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    assert "Traceback" not in errors
+    last = errors.splitlines()[-1]
+    assert last.startswith("deimv2: error: cannot fetch 'model.safetensors' of ")
+    assert "HF_HUB_OFFLINE is set" in last
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("below", ["file", "file/below", "/proc/deimv2"])
+def test_a_folder_that_cannot_be_made_is_one_line(
+    capsys: Capture, tmp_path: Path, below: str
+) -> None:
+    (tmp_path / "file").write_text("a file")
+    line = complaint(capsys, *export_to(tmp_path / below, "onnx"))
+    assert "cannot make the folder" in line
+    assert "choose another one" in line
+
+
+@pytest.fixture(params=["64k", "3m"])  # full at the golden files; at the first artifact
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "none", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this user cannot mount a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "mlpackage"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    capsys: Capture, quick: None, small_disk: Path, kind: str
+) -> None:
+    filler = small_disk / "filler"
+    filler.write_bytes(b"\0" * (1 << 20) if shutil.disk_usage(small_disk).free > 2 << 20 else b"")
+    line = complaint(capsys, *export_to(small_disk, kind))
+    assert "No space left on device" in line
+    assert "choose another --output or free some space" in line
+    assert list(small_disk.iterdir()) == [filler]
+
+
+def test_a_write_that_fails_is_one_line_and_leaves_nothing(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convert(net: Any, card: Any, path: Path, gather: bool) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    use(monkeypatch, convert)
+    line = complaint(capsys, *export_to(tmp_path, "onnx"))
+    assert f"cannot write to '{tmp_path}' (No space left on device)" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_export_leaves_the_earlier_one_whole(
+    exported: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(exported, folder)
+    before = hashes(folder)
+    process = start(*export_to(folder, "onnx"))
+    assert process.stderr is not None
+    assert any(line.startswith("converting to") for line in process.stderr)
+    assert [path for path in folder.iterdir() if path.name.startswith(".export-")]
+    time.sleep(1)  # well inside the conversion, which takes many seconds
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1].startswith("deimv2: error: interrupted")
+    assert hashes(folder) == before
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    assert main(["verify", str(folder)]) == 0
+
+
+def shift_labels(path: Path) -> None:
+    """Every label in an `.onnx` becomes the next one."""
+    net = onnx.load(path)
+    for node in net.graph.node:
+        for i, name in enumerate(node.output):
+            if name == "labels":
+                node.output[i] = "labels_before"
+    net.graph.initializer.append(helper.make_tensor("one", onnx.TensorProto.INT32, [1], [1]))
+    net.graph.node.append(helper.make_node("Add", ["labels_before", "one"], ["labels"]))
+    onnx.save(net, path)
+
+
+@pytest.fixture
+def wrong(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `quick`, but the labels in the `.onnx` are off by one."""
+
+    def convert(net: Any, card: Any, path: Path, gather: bool) -> None:
+        copy_from(exported)(net, card, path, gather)
+        shift_labels(path)
+
+    use(monkeypatch, copy_from(exported))
+    use(monkeypatch, convert, "onnx")
+
+
+def test_an_artifact_that_detects_something_else_is_not_kept(
+    capsys: Capture, wrong: None, tmp_path: Path
+) -> None:
+    assert main(export_to(tmp_path, "tflite", "onnx")) == 1
+    captured = capsys.readouterr()
+    (line,) = [line for line in captured.out.splitlines() if line.startswith(ONNX)]
+    assert line.rstrip().endswith("FAIL")
+    assert f"{ONNX}: 0 of " in captured.err
+    assert "the limit is 1 (worst label" in captured.err
+    assert [file.name for file in Manifest.read(tmp_path).files] == [TFLITE]
+    assert set(Manifest.read(tmp_path).parity) == {TFLITE}
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [TFLITE, "export.log", "golden", "manifest.json"]
+    assert main(["verify", str(tmp_path)]) == 0
+
+
+def test_where_nothing_passes_there_is_no_manifest(
+    capsys: Capture, wrong: None, tmp_path: Path
+) -> None:
+    assert main([*export_to(tmp_path, "onnx"), "--json"]) == 1
+    assert '"files": []' in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["export.log"]
+
+
+def test_where_nothing_passes_the_earlier_export_stays_whole(
+    capsys: Capture, exported: Path, wrong: None, tmp_path: Path
+) -> None:
+    shutil.copytree(exported, tmp_path / "out")
+    assert main(export_to(tmp_path / "out", "onnx")) == 1
+    assert hashes(tmp_path / "out") == hashes(exported)
+
+
+def test_a_toolchain_that_fails_is_one_line_that_names_the_log(
+    capsys: Capture, quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convert(net: Any, card: Any, path: Path, gather: bool) -> None:
+        os.write(1, b"what the toolchain printed")  # as native code prints
+        path.write_bytes(b"half of it")
+        raise RuntimeError("no rule\nfor operator 7")
+
+    use(monkeypatch, convert, "onnx")
+    assert main(export_to(tmp_path, "onnx", "tflite")) == 1
+    captured = capsys.readouterr()
+    line = f"{ONNX}: onnx could not convert it (no rule for operator 7); see export.log"
+    assert captured.err.splitlines().count(line) == 1
+    assert "Traceback" not in captured.err
+    assert "what the toolchain printed" in (tmp_path / "export.log").read_text()
+    assert "what the toolchain printed" not in captured.out + captured.err
+    assert [file.name for file in Manifest.read(tmp_path).files] == [TFLITE]
+    assert not (tmp_path / ONNX).exists()
+
+
+HIDDEN = """
+import sys
+
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == sys.argv[1]:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+sys.meta_path.insert(0, Hide())
+from cli.main import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "kind", "extra"),
+    [
+        ("coremltools", "mlpackage", "coreml"),
+        ("executorch", "pte", "executorch"),
+    ],
+)
+def test_a_missing_toolchain_is_one_line_that_names_its_extra(
+    tmp_path: Path, package: str, kind: str, extra: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HIDDEN, package, *export_to(tmp_path, kind)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert "Traceback" not in done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert f"the package '{package}' is not installed" in line
+    assert f"pip install 'deimv2-mobile[{extra}]'" in line
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,53 @@
+"""Golden photographs: those on which the model's own choice is a tie are left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from converters import golden
+from evaluation.photographs import PHOTOGRAPHS
+from model import DEIMv2, build_model
+from model.errors import CheckError
+from model.images import load_photo, normalise, resize, to_tensor
+from model.layers import flatten_maps
+from model.weights import random_state
+
+
+@pytest.fixture(scope="module")
+def net() -> DEIMv2:
+    net = build_model("atto", image_size=224)
+    net.load_state_dict(random_state(net))
+    return net.eval()
+
+
+def test_the_gap_is_between_the_last_chosen_and_the_first_left_out_token(net: DEIMv2) -> None:
+    frame = resize(load_photo(PHOTOGRAPHS[0]), net.image_size)
+    with torch.inference_mode():
+        image = normalise(to_tensor(frame), net.variant.mean, net.variant.std)
+        maps = net.encoder(net.backbone(image))
+        _, valid = net.decoder.anchors([m.shape[2:] for m in maps], image.device)
+        scores = net.decoder.enc_score_head(flatten_maps(maps) * valid).amax(-1)[0]
+    best = scores.sort(descending=True).values.numpy()
+    queries = net.variant.decoder.queries
+    assert golden.selection_gap(net, frame) == pytest.approx(best[queries - 1] - best[queries])
+
+
+def test_ties_are_left_out(net: DEIMv2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [resize(load_photo(photo), net.image_size) for photo in PHOTOGRAPHS]
+    gaps = [golden.selection_gap(net, frame) for frame in frames]
+    least = float(np.median(gaps))
+    monkeypatch.setattr(golden, "LEAST_GAP", least)
+    entries = golden.write_golden(tmp_path, net, PHOTOGRAPHS)
+    kept = [p.stem for p, gap in zip(PHOTOGRAPHS, gaps, strict=True) if gap >= least]
+    assert [Path(entry.image).stem for entry in entries] == kept
+    assert len(kept) < len(PHOTOGRAPHS)
+
+
+def test_too_few_photographs_without_a_tie_are_an_error(
+    net: DEIMv2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(golden, "LEAST_GAP", float("inf"))
+    with pytest.raises(CheckError, match="only 0 of 5 photographs"):
+        golden.write_golden(tmp_path, net, PHOTOGRAPHS)
