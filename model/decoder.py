@@ -33,6 +33,24 @@ class Prediction:
     edges: Tensor | None = None  # logits of the edge distributions [B, Q, 4*bins]
     reference: Tensor | None = None  # first layer's boxes [B, Q, 4], which the edges refine
 
+    def __getitem__(self, queries: slice) -> "Prediction":
+        """The same of some of the queries."""
+        edges = None if self.edges is None else self.edges[:, queries]
+        reference = None if self.reference is None else self.reference[:, queries]
+        return Prediction(self.logits[:, queries], self.boxes[:, queries], edges, reference)
+
+
+@dataclass(frozen=True)
+class ExtraQueries:
+    """N queries that training puts in front of the Q selected ones (denoising).
+
+    A label equal to the number of classes stands for no object.
+    """
+
+    labels: Tensor  # int64 [B, N]
+    boxes: Tensor  # [B, N, 4], unactivated
+    hidden: Tensor  # bool [N + Q, N + Q], True where a query (row) must not look (column)
+
 
 @dataclass(frozen=True)
 class DecoderOutput:
@@ -43,6 +61,22 @@ class DecoderOutput:
     layers: tuple[Prediction, ...] = ()  # every layer, the final one last
     first: Prediction | None = None  # first layer's plain boxes, before any refinement
     encoder: Prediction | None = None  # the selected encoder tokens
+    extra: "DecoderOutput | None" = None  # the same of the extra queries, where there are any
+
+    def split(self, extra: int) -> "DecoderOutput":
+        """Move the first `extra` queries of every layer into the field of that name."""
+
+        def part(
+            queries: slice, encoder: Prediction | None, extra: DecoderOutput | None
+        ) -> DecoderOutput:
+            assert self.first is not None
+            layers = tuple(layer[queries] for layer in self.layers)
+            last = layers[-1]
+            return DecoderOutput(
+                last.logits, last.boxes, layers, self.first[queries], encoder, extra
+            )
+
+        return part(slice(extra, None), self.encoder, part(slice(extra), None, None))
 
 
 def inverse_sigmoid(x: Tensor, eps: float = 1e-5) -> Tensor:
@@ -318,11 +352,18 @@ class Decoder(nn.Module):
                 heads[i] = nn.Identity()
         self.denoising_class_embed = None
 
-    def forward(self, maps: list[Tensor]) -> DecoderOutput:
+    def forward(self, maps: list[Tensor], extra: ExtraQueries | None = None) -> DecoderOutput:
         memory = flatten_maps(maps)
         shapes = [(m.shape[2], m.shape[3]) for m in maps]
         content, reference, encoder = self.select_queries(memory, shapes)
-        return self.refine(content, reference, memory, shapes, encoder)
+        if extra is None:
+            return self.refine(content, reference, memory, shapes, encoder)
+        assert self.denoising_class_embed is not None
+        embedded = self.denoising_class_embed(extra.labels).to(content.dtype)
+        content = torch.cat([embedded, content], dim=1)
+        reference = torch.cat([extra.boxes.to(reference.dtype), reference], dim=1)
+        out = self.refine(content, reference, memory, shapes, encoder, extra.hidden)
+        return out.split(extra.labels.shape[1])
 
     def select_queries(
         self, memory: Tensor, shapes: Shapes

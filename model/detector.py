@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from model import variants
-from model.decoder import Decoder, DecoderOutput
+from model.decoder import Decoder, DecoderOutput, ExtraQueries
 from model.encoder import HybridEncoder, LiteEncoder
 from model.errors import InputError
 from model.hgnetv2 import HGNetv2
@@ -19,9 +19,11 @@ class DEIMv2(nn.Module):
 
     Takes images [B, 3, H, W], float32 in 0..1, with the variant's mean and standard deviation
     already applied (`model.images.normalise`); H and W are any multiples of 32. Gives `.logits`
-    [B, Q, C] and `.boxes` [B, Q, 4], (cx, cy, w, h) in 0..1 of the image.
+    [B, Q, C] and `.boxes` [B, Q, 4], (cx, cy, w, h) in 0..1 of the image. In training mode it also
+    takes extra queries, whose answers come as `.extra`.
 
-    Raises InputError for images of another shape, or for training the fused form.
+    Raises InputError for images of another shape, for training the fused form, or for extra
+    queries in eval mode.
     """
 
     def __init__(self, variant: Variant, num_classes: int, image_size: tuple[int, int]) -> None:
@@ -41,13 +43,15 @@ class DEIMv2(nn.Module):
         )
         self.decoder = Decoder(variant.decoder, num_classes)
 
-    def forward(self, images: Tensor) -> DecoderOutput:
+    def forward(self, images: Tensor, extra: ExtraQueries | None = None) -> DecoderOutput:
         if images.ndim != 4 or images.shape[1] != 3:
             raise InputError(f"images have shape {list(images.shape)}; expected [B, 3, H, W]")
         check_size(images.shape[2], images.shape[3], self.variant)
         if self.training and self.decoder.denoising_class_embed is None:
             raise InputError("the model is fused, expected its training form; build it again")
-        return self.decoder(self.encoder(self.backbone(images)))
+        if extra is not None and not self.training:
+            raise InputError("extra queries were given in eval mode; call train() first")
+        return self.decoder(self.encoder(self.backbone(images)), extra)
 
     def fuse(self) -> "DEIMv2":
         """Fold and drop, in place, what only training needs; for eval mode. Returns self."""

@@ -87,7 +87,6 @@ class Decoder:
     shared_box_head: bool
     heads: int = 8
     bins: int = 33  # of each edge's distribution
-    denoising: int = 100
 
 
 @dataclass(frozen=True)
