@@ -78,8 +78,10 @@ def size(text: str) -> tuple[int, int]:
 
 def run(args: argparse.Namespace) -> int:
     from cli.weights import load
+    from converters.convert import require_toolchains
     from converters.files import make_folder
 
+    require_toolchains(args.format)
     output = args.output or Path("artifacts") / f"{args.variant}-{args.precision}"
     with console.status(f"loading {args.variant} with weights {args.weights}"):
         loaded = load(args.variant, args.weights, args.labels, args.image_size)
@@ -91,7 +93,8 @@ def run(args: argparse.Namespace) -> int:
     make_folder(output)
     with workplace(output) as work:
         report, manifest = export(args, loaded, work)
-        install(work, output, manifest)
+        with uninterrupted():
+            install(work, output, manifest)
     if args.json:
         files = [asdict(file) for file in manifest.files]
         console.print_json(report.to_json() | {"files": files})
@@ -120,6 +123,17 @@ def workplace(output: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         signal.signal(signal.SIGTERM, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits: stopped between two moves, a folder would hold files of two exports."""
+    handlers = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def unwritable(output: Path, error: OSError) -> InputError:

@@ -4,9 +4,9 @@ import argparse
 from typing import Any
 
 from cli import console
+from converters import FORMATS
 from model.variants import VARIANTS, Variant
 
-FORMATS = ("tflite", "pte", "mlpackage", "onnx")
 EXAMPLE = "example: deimv2 list --json"
 
 

@@ -1,14 +1,30 @@
 """One door to the four converters."""
 
+from collections.abc import Iterable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from converters.card import ModelCard
 from converters.tools import quiet
 from model import DEIMv2
-from model.errors import CheckError, InputError
+from model.errors import CheckError, InputError, MissingExtraError
 
 MODULES = {"tflite": "litert", "mlpackage": "coreml", "pte": "executorch", "onnx": "onnx"}
+TOOLCHAINS = {
+    "tflite": ("litert_torch", "ai_edge_litert", "ai_edge_quantizer"),
+    "mlpackage": ("coremltools",),
+    "pte": ("executorch",),
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
+}
+
+
+def require_toolchains(kinds: Iterable[str]) -> None:
+    """Raise MissingExtraError unless all that these formats need is installed; imports nothing."""
+    for kind in kinds:
+        for package in TOOLCHAINS[kind]:
+            if find_spec(package) is None:
+                raise MissingExtraError(package, MODULES[kind])
 
 
 def use_gather(kind: str, accelerator: bool) -> bool:

@@ -245,11 +245,14 @@ HIDDEN = """
 import sys
 
 class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == sys.argv[1]:
-            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+    def __init__(self, finder):
+        self.finder = finder
 
-sys.meta_path.insert(0, Hide())
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] != sys.argv[1]:
+            return self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = [Hide(finder) for finder in sys.meta_path]
 from cli.main import main
 sys.exit(main(sys.argv[2:]))
 """
@@ -260,6 +263,8 @@ sys.exit(main(sys.argv[2:]))
     [
         ("coremltools", "mlpackage", "coreml"),
         ("executorch", "pte", "executorch"),
+        ("ai_edge_quantizer", "tflite", "litert"),
+        ("onnxruntime", "onnx", "onnx"),
     ],
 )
 def test_a_missing_toolchain_is_one_line_that_names_its_extra(
