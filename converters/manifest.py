@@ -189,14 +189,6 @@ def check_golden(folder: Path, golden: Sequence[GoldenFile]) -> None:
                 raise CheckError(problem)
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
-    """Raises CheckError if a listed file is missing or is not the one of the manifest."""
-    for file in manifest.files:
-        if problem := file_problem(folder, file.name, file.sha256):
-            raise CheckError(problem)
-    check_golden(folder, manifest.golden)
-
-
 def check_beside(artifact: Path) -> None:
     """Raises InputError if a manifest lies beside the artifact and expects another hash of it."""
     if not artifact.exists() or not (artifact.parent / NAME).is_file():

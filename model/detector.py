@@ -66,8 +66,7 @@ def check_size(height: int, width: int, variant: Variant) -> None:
             f"image size {height}x{width} does not fit; "
             f"height and width must be multiples of {STRIDE}"
         )
-    strides = (16, 32) if len(variant.decoder.points) == 2 else (8, 16, 32)
-    tokens = sum((height // s) * (width // s) for s in strides)
+    tokens = sum((height // s) * (width // s) for s in variant.decoder.strides)
     if tokens < variant.decoder.queries:
         raise InputError(
             f"image size {height}x{width} is too small for variant '{variant.name}': it gives "

@@ -88,6 +88,11 @@ class Decoder:
     heads: int = 8
     bins: int = 33  # of each edge's distribution
 
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Of the maps that it looks at, large to small."""
+        return (8, 16, 32)[-len(self.points) :]
+
 
 @dataclass(frozen=True)
 class Variant:

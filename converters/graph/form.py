@@ -99,8 +99,7 @@ class MobileForm(nn.Module):
         super().__init__()
         self.frame = target.frame
         height, width = net.image_size
-        strides = (8, 16, 32)[-len(net.variant.decoder.points) :]
-        sizes = [(height // s, width // s) for s in strides]
+        sizes = [(height // s, width // s) for s in net.variant.decoder.strides]
         self.dtype = torch.float16 if target.half else torch.float32
         self.normalisation = Normalisation(net.variant.mean, net.variant.std)
         self.backbone, self.encoder = net.backbone, net.encoder
@@ -147,8 +146,7 @@ def replace(module: nn.Module, rewrites: Rewrites) -> None:
         if rewrite := rewrites.get(type(child)):
             child = rewrite(child)
             setattr(module, name, child)
-        if not isinstance(child, WidePad):
-            replace(child, rewrites)
+        replace(child, rewrites)
 
 
 # What stays in float32 when the rest is halved, and why.

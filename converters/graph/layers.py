@@ -206,11 +206,10 @@ class WidePad(nn.Module):
 
     def __init__(self, pad: nn.ZeroPad2d) -> None:
         super().__init__()
-        self.pad = pad
+        self.padding = pad.padding
 
     def forward(self, x: Tensor) -> Tensor:
-        padded: Tensor = self.pad(x.float())
-        return padded.to(x.dtype)
+        return F.pad(x.float(), self.padding).to(x.dtype)
 
 
 class FixedResize(nn.Module):
