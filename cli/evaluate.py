@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import console
+from cli.counts import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,12 +50,6 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--threads", type=count, metavar="N", help="default: the runtime's choice")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
-
-
-def count(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no count, expected 1 or more")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import console
+from cli.counts import size
 from cli.verify import print_report
 from converters import FORMATS, PHONE_FORMATS, PRECISIONS
 from model.errors import CheckError, InputError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 EXAMPLE = "example: deimv2 export --variant atto --output artifacts/atto"
 LOG = "export.log"  # what the toolchains printed
-LARGEST_SIDE = 2048  # beyond it, one attention map of a ViT variant takes gigabytes
 
 
 def add(subparsers: Any) -> None:
@@ -66,20 +66,10 @@ def add(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def size(text: str) -> tuple[int, int]:
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and len(part) < 6 for part in parts):
-        raise argparse.ArgumentTypeError(f"'{text}' is no size, expected a side or HxW in pixels")
-    height, width = int(parts[0]), int(parts[-1])
-    if max(height, width) > LARGEST_SIDE:
-        raise argparse.ArgumentTypeError(f"'{text}' is too large, expected up to {LARGEST_SIDE}")
-    return height, width
-
-
 def run(args: argparse.Namespace) -> int:
     from cli.weights import load
     from converters.convert import require_toolchains
-    from converters.files import make_folder
+    from model.files import make_folder
 
     require_toolchains(args.format)
     output = args.output or Path("artifacts") / f"{args.variant}-{args.precision}"

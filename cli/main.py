@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from cli import console, evaluate, export, predict, verify
+from cli import console, distill, evaluate, export, predict, preview, scenes, train, verify
 from cli import list as list_command
 from model.errors import CheckError, InputError
 
-COMMANDS = (list_command, export, verify, predict, evaluate)
+COMMANDS = (list_command, export, verify, predict, evaluate, train, preview, distill, scenes)
 
 
 class Help(argparse.HelpFormatter):

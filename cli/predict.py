@@ -68,7 +68,7 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from cli.models import open_runner
-    from converters.files import make_folder
+    from model.files import make_folder
     from model.images import find_photos
 
     photos = [
@@ -147,7 +147,7 @@ def predict(
 
 
 def save(image: "Image.Image", path: Path) -> None:
-    from converters.files import write_whole
+    from model.files import write_whole
 
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=92)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.labels import read_labels_file
-from converters.files import sha256_of
 from model import build_model, load_weights
 from model.coco import COCO_LABELS
 from model.errors import InputError
+from model.files import sha256_of
 from model.hub import fetch_checkpoint
 from model.variants import VARIANTS
 from model.weights import class_count, random_state, read_checkpoint, read_labels
@@ -41,14 +41,18 @@ def load(
         raise InputError(f"unknown variant '{variant}', expected one of {', '.join(VARIANTS)}")
     if weights == "random":
         return _random(variant, labels, image_size)
-    path, source = Path(weights), Path(weights).name
-    if weights == "coco":
-        path, source = fetch_checkpoint(VARIANTS[variant].hub), VARIANTS[variant].hub
+    path = fetch(weights, variant)
+    source = VARIANTS[variant].hub if weights == "coco" else path.name
     state = read_checkpoint(path)
     net = build_model(variant, class_count(state) or len(COCO_LABELS), image_size)
     load_weights(net, state)
     names = _names(labels, read_labels(path), net.num_classes, weights)
     return Loaded(net.eval(), names, source, sha256_of(path))
+
+
+def fetch(weights: str, variant: str) -> Path:
+    """The file that `weights` stands for."""
+    return fetch_checkpoint(VARIANTS[variant].hub) if weights == "coco" else Path(weights)
 
 
 def _random(variant: str, file: Path | None, image_size: tuple[int, int] | None) -> Loaded:

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from converters.files import sha256_of, write_whole
+from model.files import sha256_of, write_whole
 from converters.manifest import GoldenFile
 from model.decoder import QuerySelection
 from model.detections import Detections

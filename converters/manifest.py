@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.card import INPUT, OUTPUT_MEANINGS, OUTPUTS
-from converters.files import sha256_of, size_of, write_whole
+from model.files import sha256_of, size_of, write_whole
 from model.errors import CheckError, InputError, MissingExtraError
 
 NAME = "manifest.json"

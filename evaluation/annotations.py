@@ -6,21 +6,18 @@ for ids: photos in the order of the file, classes in the order of their ids. Wha
 result wrong without a word raises InputError instead.
 """
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model.errors import InputError
+from training.records import Record, is_number, malformed, read_json, records
 
-Record = Mapping[str, Any]
 SHOWN = 3  # names that a message lists
-LARGEST = 1e9  # pixels; beyond it stand NaN, Infinity and integers that no float holds
 
 
 @dataclass(frozen=True)
@@ -93,16 +90,16 @@ def read_annotations(path: Path, limit: int | None = None) -> Annotations:
     Raises InputError for a file that is missing, no COCO annotation file, has an entry that is
     malformed or refers to nothing, or no box to find on the photos kept.
     """
-    content = _read_json(path)
-    categories = sorted(_records(path, content, "categories", id=int, name=str), key=_id)
-    images = _records(path, content, "images", id=int, file_name=str)
-    rows = _records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
+    content = read_json(path)
+    categories = sorted(records(path, content, "categories", id=int, name=str), key=_id)
+    images = records(path, content, "images", id=int, file_name=str)
+    rows = records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
     classes = _places(path, "categories", categories)
     photos = _places(path, "images", images)
     for i, row in enumerate(rows):
         for key, known in (("image_id", photos), ("category_id", classes)):
             if row[key] not in known:
-                raise _malformed(path, f"annotations[{i}]", key, row[key], "the id of an entry")
+                raise malformed(path, f"annotations[{i}]", key, row[key], "the id of an entry")
     found = Annotations(
         path=path,
         photos=tuple(Photo(image["file_name"], _size(path, image)) for image in images),
@@ -157,43 +154,6 @@ def match_classes(
     return np.array([names.index(label) for label in labels], np.int32)
 
 
-def _read_json(path: Path) -> Record:
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "no file"
-        raise InputError(f"{found} at '{path}', expected COCO annotations (JSON); check the path")
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(
-            f"'{path}' is no JSON ({reason}), expected COCO annotations; copy or write it again"
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(
-            f"'{path}' holds a {type(content).__name__}, expected COCO annotations: an object "
-            "with the lists 'images', 'annotations' and 'categories'; use another file"
-        )
-    return content
-
-
-def _records(path: Path, content: Record, part: str, **keys: type) -> list[Record]:
-    """One list of the file, each entry an object that has the keys with values of these types."""
-    rows = content.get(part)
-    if not isinstance(rows, list) or not rows:
-        found = "an empty list" if rows == [] else "no list"
-        raise InputError(
-            f"'{path}' has {found} '{part}', expected COCO annotations with 'images', "
-            "'annotations' and 'categories'; use another file"
-        )
-    for i, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise _malformed(path, part, f"[{i}]", row, "an object")
-        for key, kind in keys.items():
-            if type(row.get(key)) is not kind:  # exact: true is an int to isinstance
-                raise _malformed(path, f"{part}[{i}]", key, row.get(key), kind.__name__)
-    return rows
-
-
 def _id(row: Record) -> int:
     return int(row["id"])
 
@@ -203,7 +163,7 @@ def _places(path: Path, part: str, rows: Sequence[Record]) -> dict[int, int]:
     places = {_id(row): place for place, row in enumerate(rows)}
     if len(places) < len(rows):
         (value, uses), *_ = Counter(map(_id, rows)).most_common(1)
-        raise _malformed(path, part, "id", value, f"an id of its own, not {uses} times the same")
+        raise malformed(path, part, "id", value, f"an id of its own, not {uses} times the same")
     return places
 
 
@@ -215,15 +175,15 @@ def _size(path: Path, image: Record) -> tuple[int, int] | None:
     if type(width) is int and type(height) is int and min(width, height) > 0:
         return width, height
     where = f"image '{image['file_name']}'"
-    raise _malformed(path, where, "width, height", list(sides), "pixels of at least 1")
+    raise malformed(path, where, "width, height", list(sides), "pixels of at least 1")
 
 
 def _box(path: Path, index: int, row: Record) -> list[float]:
     box: list[float] = row["bbox"]
-    if len(box) == 4 and all(map(_is_number, box)) and min(box[2:]) >= 0:
+    if len(box) == 4 and all(map(is_number, box)) and min(box[2:]) >= 0:
         return box
     expected = "[x, y, width, height] in pixels, width and height of at least 0"
-    raise _malformed(path, f"annotations[{index}]", "bbox", box, expected)
+    raise malformed(path, f"annotations[{index}]", "bbox", box, expected)
 
 
 def _area(path: Path, index: int, row: Record) -> float:
@@ -231,28 +191,16 @@ def _area(path: Path, index: int, row: Record) -> float:
     area = row.get("area")
     if area is None:
         return float(row["bbox"][2] * row["bbox"][3])
-    if _is_number(area) and area >= 0:
+    if is_number(area) and area >= 0:
         return float(area)
-    raise _malformed(path, f"annotations[{index}]", "area", area, "pixels of at least 0")
+    raise malformed(path, f"annotations[{index}]", "area", area, "pixels of at least 0")
 
 
 def _crowd(path: Path, index: int, row: Record) -> bool:
     crowd = row.get("iscrowd", 0)
     if crowd in (0, 1):
         return bool(crowd)
-    raise _malformed(path, f"annotations[{index}]", "iscrowd", crowd, "0 or 1")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
-
-
-def _malformed(path: Path, where: str, key: str, value: object, expected: str) -> InputError:
-    text = json.dumps(value, default=str)
-    text = text if len(text) <= 80 else f"{text[:80]}..."
-    return InputError(
-        f"'{path}': {key} of {where} is {text}, expected {expected}; correct the file"
-    )
+    raise malformed(path, f"annotations[{index}]", "iscrowd", crowd, "0 or 1")
 
 
 def _quoted(names: Sequence[object]) -> str:

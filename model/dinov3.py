@@ -10,6 +10,7 @@ i + 32. The first 16 planes turn with the patch's y, the others with its x, both
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -152,17 +153,32 @@ class VisionTransformer(nn.Module):
         self.norm = nn.LayerNorm(c.width, c.norm_eps) if c.pretrained_extras else nn.Identity()
 
     def forward(self, images: Tensor) -> list[Tensor]:
+        batch, _, height, width = images.shape
+        return [
+            x[:, -(height // PATCH) * (width // PATCH) :]
+            .transpose(1, 2)
+            .reshape(batch, -1, height // PATCH, width // PATCH)
+            for x in self._tapped(images, self.taps)
+        ]
+
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The last block's class token [B, D] and patch tokens [B, H/16 * W/16, D]."""
+        (x,) = self._tapped(images, (len(self.blocks) - 1,))
+        patches = (images.shape[2] // PATCH) * (images.shape[3] // PATCH)
+        return x[:, 0], x[:, -patches:]
+
+    def _tapped(self, images: Tensor, taps: Sequence[int]) -> list[Tensor]:
+        """All tokens [B, T, D] after each tapped block: class, storage, patches."""
         patches = self.patch_embed(images)
-        batch, width, h, w = patches.shape
+        batch, _, h, w = patches.shape
         tokens = [self.cls_token.expand(batch, -1, -1)]
         if self.storage_tokens is not None:
             tokens.append(self.storage_tokens.expand(batch, -1, -1))
-        still = sum(t.shape[1] for t in tokens)
         x = torch.cat([*tokens, patches.flatten(2).transpose(1, 2)], dim=1)
         cos, sin = self.rotary(h, w)
-        maps = []
+        tapped = []
         for i, block in enumerate(self.blocks):
             x = block(x, cos, sin)
-            if i in self.taps:
-                maps.append(self.norm(x)[:, still:].transpose(1, 2).reshape(batch, width, h, w))
-        return maps
+            if i in taps:
+                tapped.append(self.norm(x))
+        return tapped

@@ -74,8 +74,8 @@ def resize(photo: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     return np.array(photo.resize((width, height), Image.Resampling.BILINEAR))
 
 
-def find_photos(folder: str | PathLike[str]) -> list[Path]:
-    """The photos in a folder (not below it), sorted by name, known by their suffix.
+def find_photos(folder: str | PathLike[str], below: bool = False) -> list[Path]:
+    """The photos in a folder, sorted by name, known by their suffix; those `below` it on demand.
 
     Raises InputError if the folder does not exist or holds none.
     """
@@ -84,7 +84,7 @@ def find_photos(folder: str | PathLike[str]) -> list[Path]:
         raise InputError(f"no folder at '{folder}', expected one with photos; check the path")
     photos = sorted(
         path
-        for path in folder.iterdir()
+        for path in (folder.rglob("*") if below else folder.iterdir())
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
     if not photos:

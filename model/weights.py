@@ -10,7 +10,7 @@ import json
 import re
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from model import variants
 from model.detector import DEIMv2, build_model
 from model.errors import InputError
+from model.files import write_whole
 from model.variants import VARIANTS, Variant
 
 StateDict = Mapping[str, Tensor]
@@ -169,6 +171,77 @@ def _check_keys(net: DEIMv2, state: StateDict, original: StateDict, where: str) 
         f"weights{where} do not fit variant '{net.variant.name}' with {net.num_classes} classes: "
         f"{shown}{hint}"
     )
+
+
+def save_weights(
+    net: DEIMv2, path: Path, labels: Sequence[str], dtype: torch.dtype = torch.float32
+) -> None:
+    """Writes a `.safetensors` checkpoint under our names, with the class names in its metadata.
+
+    A tensor that has several names is stored under each. Raises InputError for another number of
+    labels than classes.
+    """
+    if len(labels) != net.num_classes:
+        raise InputError(
+            f"{len(labels)} class names were given, expected {net.num_classes}; name every class"
+        )
+    state = {
+        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).clone()
+        for key, value in net.state_dict().items()
+    }
+    metadata = {"labels": json.dumps(list(labels)), "variant": net.variant.name}
+    write_whole(path, save({k: v.contiguous() for k, v in state.items()}, metadata))
+
+
+def transfer_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> list[str]:
+    """Load a checkpoint of any number of classes into `net`; gives the keys that were left alone.
+
+    Those are the tensors whose shape follows from the number of classes, and only if it differs.
+    Raises InputError as `load_weights` does.
+    """
+    state = _state_dict(source, "the mapping") if isinstance(source, Mapping) else None
+    state = read_checkpoint(source) if state is None else state  # type: ignore[arg-type]
+    count = class_count(state)
+    if count in (None, net.num_classes):
+        load_weights(net, state)
+        return []
+    current, renamed = net.state_dict(), _ours(state, net.variant)
+    with torch.device("meta"):
+        other = build_model(net.variant.name, count).state_dict()
+    remade = [key for key, value in other.items() if value.shape != current[key].shape]
+    fitting = {
+        k: v for k, v in renamed.items() if other.get(k) is None or v.shape == other[k].shape
+    }
+    load_weights(net, fitting | {key: current[key] for key in remade if key in renamed})
+    return remade
+
+
+def load_backbone(net: DEIMv2, path: Path) -> int:
+    """Load pre-trained weights into the backbone: HGNetv2's, or the ViT of an S, M, L or X.
+
+    The keys may have any of the released prefixes or none, as a backbone that was saved alone has.
+    Other tensors of the file are left out. Gives the number of tensors loaded; raises InputError
+    unless every one of that part is there.
+    """
+    vit = isinstance(net.variant.backbone, variants.ViT)
+    part = "backbone.vit." if vit else "backbone."
+    state = read_checkpoint(path)
+    wanted = {key: v for key, v in net.state_dict().items() if key.startswith(part)}
+    found: dict[str, Tensor] = {}
+    for prefix in ("", "backbone.", "backbone.dinov3._model.", "backbone.dinov3."):
+        renamed = _ours({prefix + key: value for key, value in state.items()}, net.variant)
+        fitting = {k: v for k, v in renamed.items() if k in wanted and v.shape == wanted[k].shape}
+        found = max(found, fitting, key=len)
+    # buffers that follow from the architecture need not be there
+    missing = [key for key in wanted if key not in found and not key.endswith(".periods")]
+    if missing:
+        raise InputError(
+            f"'{path}' has {len(found)} of the {len(wanted)} tensors of variant "
+            f"'{net.variant.name}'s backbone, the first missing is {missing[0]}; use weights of "
+            "that backbone"
+        )
+    net.load_state_dict(found, strict=False)
+    return len(found)
 
 
 def class_count(state: StateDict) -> int | None:

@@ -29,6 +29,25 @@ class Denoising:
     matches: Matches
     groups: int
 
+    def part(self, first: int, count: int, objects: Sequence[int]) -> "Denoising":
+        """Those for `count` images from `first` on; `objects` says how many each image has."""
+        images = slice(first, first + count)
+        kept = (self.matches.image >= first) & (self.matches.image < first + count)
+        before = sum(objects[:first])
+        q = self.queries
+        matches = Matches(
+            self.matches.image[kept] - first,
+            self.matches.query[kept],
+            self.matches.target[kept] - before,
+        )
+        queries = ExtraQueries(q.labels[images], q.boxes[images], q.hidden)
+        return Denoising(queries, matches, self.groups)
+
+    def to(self, device: torch.device) -> "Denoising":
+        q = self.queries
+        queries = ExtraQueries(q.labels.to(device), q.boxes.to(device), q.hidden.to(device))
+        return Denoising(queries, self.matches.to(device), self.groups)
+
 
 @torch.no_grad()
 def denoise(

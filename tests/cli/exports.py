@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from converters.convert import MODULES
-from converters.files import sha256_of
+from model.files import sha256_of
 
 ROOT = Path(__file__).parents[2]
 # A shell's background jobs ignore Ctrl-C, and their children inherit that.

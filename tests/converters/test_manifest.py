@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from converters.files import sha256_of, size_of, write_whole
+from model.files import sha256_of, size_of, write_whole
 from converters.golden import attribution, one_thread, read_golden, write_golden
 from converters.manifest import (
     SCHEMA,

@@ -1,0 +1,36 @@
+"""Numbers on the command line."""
+
+import argparse
+import math
+
+LARGEST_SIDE = 2048  # beyond it, one attention map of a ViT variant takes gigabytes
+
+
+def count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no count, expected 1 or more")
+    return int(text)
+
+
+def size(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and len(part) < 6 for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size, expected a side or HxW in pixels")
+    height, width = int(parts[0]), int(parts[-1])
+    if max(height, width) > LARGEST_SIDE:
+        raise argparse.ArgumentTypeError(f"'{text}' is too large, expected up to {LARGEST_SIDE}")
+    return height, width
+
+
+def natural(text: str) -> int:
+    return 0 if text == "0" else count(text)
+
+
+def rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no learning rate, expected 0 to 1")
+    return value

@@ -1,0 +1,73 @@
+"""`deimv2 scenes`: the demo's data set, garments on photographs."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cli import console
+from cli.counts import count, natural
+from model.errors import InputError
+
+EXAMPLE = "example: deimv2 scenes garments"
+GARMENTS = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
+PHOTOS = Path("/usr/share/backgrounds/mate/nature")  # Debian's mate-backgrounds
+PARTS = {"train": ("train", 12_000, 0), "val": ("t10k", 200, 1)}  # Fashion-MNIST's, scenes, seed
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "scenes",
+        help="make the demo's data set",
+        description="Makes the data set that the demo weights were trained on: Fashion-MNIST's "
+        "garments on photographs, with COCO annotations. The garments and photographs of the two "
+        "parts are different ones. On Debian and Ubuntu: apt-get install dataset-fashion-mnist "
+        "mate-backgrounds",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument("output", type=Path, metavar="DIR", help="gets train/ and val/")
+    parser.add_argument("--part", choices=PARTS, action="append", help="default: both")
+    parser.add_argument(
+        "--count", type=count, metavar="N",
+        help=f"scenes; default: {PARTS['train'][1]} in train, {PARTS['val'][1]} in val",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=natural, metavar="N", help="default: 0 in train, 1 in val")
+    parser.add_argument(
+        "--garments", type=Path, default=GARMENTS, metavar="DIR",
+        help=f"Fashion-MNIST's four files; default: {GARMENTS}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--photos", type=Path, metavar="DIR",
+        help=f"backgrounds; default: {PHOTOS} in train, this package's own in val",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from evaluation.photographs import PHOTOGRAPHS
+    from training.scenes import read_garments, read_photos, write_scenes
+
+    made = {}
+    for part in args.part or PARTS:
+        source, number, seed = PARTS[part]
+        folder = args.output / part
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"'{folder}' is not empty; choose another folder, or remove it")
+        garments = read_garments(args.garments, source)
+        photos = args.photos or (PHOTOS if part == "train" else PHOTOGRAPHS[0].parent)
+        number = args.count or number
+        write_scenes(
+            folder,
+            garments,
+            read_photos(photos),
+            number,
+            seed if args.seed is None else args.seed,
+            lambda items: console.track_rate(items, "scenes"),
+        )
+        made[part] = {"folder": str(folder), "scenes": number}
+    if args.json:
+        console.print_json(made)
+    else:
+        for row in made.values():
+            print(f"{row['folder']}: {row['scenes']} scenes")
+    return 0

@@ -1,0 +1,247 @@
+"""`deimv2 train`: a detector on one's own photos, from scratch or from trained weights."""
+
+import argparse
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli import console
+from cli.counts import count, natural, rate, size
+from cli.data import add_data, find_val, read_train
+from model.errors import InputError
+
+if TYPE_CHECKING:
+    from model import DEIMv2
+    from training.dataset import Dataset, Part
+    from training.recipes import Recipe
+    from training.trainer import Evaluate
+    from training.world import World
+
+EXAMPLE = "example: deimv2 train --data shelves --weights coco --variant n --epochs 60"
+FINE_TUNING_EPOCHS = 60
+FINE_TUNING_BATCH = 16
+FRESH = "none"
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "train",
+        help="train on your own photos",
+        description="Trains on photos with COCO annotations, fresh or from trained weights, and "
+        "keeps the best weights as best.safetensors. A training that was stopped goes on with "
+        "--resume. For several GPUs: torchrun --nproc-per-node 4 -m cli.main train ...",
+        epilog=EXAMPLE,
+    )
+    add_data(parser, val=True)
+    start = parser.add_argument_group("start")
+    start.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
+    start.add_argument(
+        "--weights", default=FRESH, metavar="none|demo|coco|PATH",
+        help="what to start from; class heads are made anew for other classes. Default: none",
+    )  # fmt: skip
+    start.add_argument("--backbone", type=Path, metavar="FILE", help="pre-trained backbone weights")
+    start.add_argument("--resume", type=Path, metavar="DIR", help="go on with a stopped training")
+    how = parser.add_argument_group("training")
+    how.add_argument(
+        "--epochs", type=count, metavar="N",
+        help=f"default: {FINE_TUNING_EPOCHS} from weights, the paper's for a fresh training. The "
+        "phases of the paper's recipe keep their shares",
+    )  # fmt: skip
+    how.add_argument(
+        "--batch", type=count, metavar="N",
+        help=f"photos per step, in all processes together; default: {FINE_TUNING_BATCH} from "
+        "weights, the paper's for a fresh training",
+    )  # fmt: skip
+    how.add_argument(
+        "--lr", type=rate, metavar="X", help="of the heads; the others keep their ratio"
+    )
+    how.add_argument("--image-size", type=size, metavar="N|HxW", help="default: the variant's own")
+    how.add_argument("--no-denoising", action="store_true", help="without denoising queries")
+    how.add_argument("--no-dense", action="store_true", help="without Mosaic, MixUp and Copy-Blend")
+    how.add_argument("--no-augment", action="store_true", help="flips only")
+    how.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--device", metavar="cpu|cuda", help="default: cuda where there is one")
+    machine.add_argument("--threads", type=count, metavar="N", help="default: PyTorch's choice")
+    machine.add_argument("--workers", type=natural, default=2, metavar="N", help="default: 2")
+    machine.add_argument("--no-amp", action="store_true", help="float32 on GPUs too")
+    machine.add_argument(
+        "--compile", action="store_true", help="torch.compile; needs a C++ compiler"
+    )
+    machine.add_argument("--save-minutes", type=float, default=5.0, metavar="X", help="default: 5")
+    machine.add_argument("--report-every", type=count, default=20, metavar="STEPS")
+    machine.add_argument("--evaluate-every", type=count, default=1, metavar="EPOCHS")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="default: runs/VARIANT; must not hold a training"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    import torch
+
+    from training.world import join, leave
+
+    if args.resume is not None:
+        args = resumed(args)
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    world = join(args.device)
+    try:
+        return train(args, world)
+    finally:
+        leave()
+
+
+def resumed(args: argparse.Namespace) -> argparse.Namespace:
+    """The options that the stopped training was started with; the machine's may be given anew."""
+    from training.checkpoint import read_state
+
+    stored = read_state(args.resume)["about"]
+    machine = {name: getattr(args, name) for name in MACHINE}
+    kept = {
+        name: Path(value) if name in PATHS and value is not None else value
+        for name, value in stored.items()
+    }
+    return argparse.Namespace(**(vars(args) | kept | machine | {"output": args.resume}))
+
+
+PATHS = ("data", "images", "annotations", "val_images", "val_annotations", "backbone")
+MACHINE = (
+    "device", "threads", "workers", "no_amp", "compile", "save_minutes", "report_every", "json",
+    "resume", "run",
+)  # fmt: skip
+
+
+def train(args: argparse.Namespace, world: "World") -> int:
+    import torch
+
+    from cli.journal import Screen, Silence, open_board
+    from model.files import make_folder
+    from training.batches import Batches
+    from training.checkpoint import LAST, StopError, read_state
+    from training.trainer import Options, Trainer
+
+    output = args.output or Path("runs") / args.variant
+    if args.resume is None and (output / LAST).exists():
+        raise InputError(
+            f"'{output}' holds a training already; go on with --resume {output}, or choose "
+            "another --output"
+        )
+    say = console.log if world.leads else (lambda _: None)
+    dataset, val = read_train(args, say), find_val(args, say)
+    torch.manual_seed(args.seed)
+    net = start(args, dataset, say)
+    recipe = recipe_of(args, len(dataset.samples))
+    batches = Batches(
+        dataset, recipe, net.image_size, (net.variant.mean, net.variant.std),
+        args.seed, world.rank, world.size,
+    )  # fmt: skip
+    make_folder(output)
+    journal = Screen(output, open_board(output)) if world.leads else Silence()
+    about = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in vars(args).items()
+        if name not in MACHINE and name != "output"
+    }
+    options = Options(
+        workers=args.workers,
+        save_seconds=args.save_minutes * 60,
+        report_every=args.report_every,
+        evaluate_every=args.evaluate_every,
+        amp=not args.no_amp,
+        compiled=args.compile,
+        about=about,
+    )
+    trainer = Trainer(net, dataset.names, recipe, batches, output, world, journal, options)
+    if args.resume is not None:
+        trainer.restore(read_state(output))
+        say(f"goes on at step {trainer.step} of {trainer.steps}")
+    evaluate = None if val is None else evaluation(val, dataset.names)
+    try:
+        trainer.run(evaluate)
+    except StopError:
+        how = f"deimv2 train --resume {shlex.quote(str(output))}"
+        say(f"stopped at step {trainer.step}; go on with: {how}")
+        return 130
+    if world.leads:
+        report(args, trainer)
+    return 0
+
+
+def report(args: argparse.Namespace, trainer: Any) -> None:
+    from training.checkpoint import BEST
+
+    best = trainer.folder / BEST
+    found = trainer.best if trainer.best >= 0 else None
+    if args.json:
+        console.print_json({"weights": str(best), "AP": found, "steps": trainer.steps})
+    else:
+        print(best)
+
+
+def start(args: argparse.Namespace, dataset: "Dataset", say: Any) -> "DEIMv2":
+    """The net, with the weights to start from."""
+    from cli.weights import fetch
+    from model import build_model
+    from model.weights import load_backbone, transfer_weights
+
+    net = build_model(args.variant, len(dataset.names), args.image_size and tuple(args.image_size))
+    if args.weights != FRESH and args.resume is None:
+        path = fetch(args.weights, args.variant)
+        remade = transfer_weights(net, path)
+        if remade:
+            say(f"weights: all of '{path}' but {len(remade)} tensors of the class heads, made anew "
+                f"for {net.num_classes} classes")  # fmt: skip
+        else:
+            say(f"weights: all of '{path}'")
+    if args.backbone is not None and args.resume is None:
+        count = load_backbone(net, args.backbone)
+        say(f"weights: {count} tensors of the backbone from '{args.backbone}'")
+    return net
+
+
+def recipe_of(args: argparse.Namespace, samples: int) -> "Recipe":
+    from training.recipes import RECIPES
+    from training.schedule import fit, with_lr
+
+    fresh = args.weights == FRESH
+    recipe = fit(
+        RECIPES[args.variant],
+        args.epochs or (None if fresh else FINE_TUNING_EPOCHS),
+        args.batch or (None if fresh else min(FINE_TUNING_BATCH, samples)),
+        samples,
+    )
+    if args.lr is not None:
+        recipe = with_lr(recipe, args.lr)
+    augment = recipe.augment
+    if args.no_dense or args.no_augment:
+        recipe = replace(recipe, mixing=None, augment=replace(augment, mosaic=0.0))
+    if args.no_augment:
+        recipe = replace(recipe, augment=replace(recipe.augment, epochs=(0, 0)))
+    if args.no_denoising:
+        recipe = replace(recipe, denoising=replace(recipe.denoising, queries=0))
+    return recipe
+
+
+def evaluation(part: "Part", names: tuple[str, ...]) -> "Evaluate":
+    """Measures a net by the twelve COCO numbers. Raises InputError if the data do not fit."""
+    from evaluation.annotations import match_classes, read_annotations
+    from evaluation.coco import collect, evaluate, require_library
+    from evaluation.runtimes import CheckpointRunner
+
+    require_library()
+    annotations = read_annotations(part.annotations)
+    photos = annotations.find(part.images)
+    classes = match_classes(annotations, names, len(names))
+
+    def measure(net: "DEIMv2") -> dict[str, float | None]:
+        runner = CheckpointRunner(net)
+        found = collect(
+            runner, annotations, photos, classes, lambda paths: console.track(paths, "evaluating")
+        )
+        return evaluate(annotations, found).metrics
+
+    return measure

@@ -1,0 +1,84 @@
+"""Checkpoints of a running training: whole or not there, and an orderly stop."""
+
+import contextlib
+import errno
+import io
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.errors import InputError
+from model.files import write_whole
+
+FORMAT = 1  # of LAST
+LAST, BEST = "last.pt", "best.safetensors"
+
+
+class StopError(Exception):
+    """Asked to stop; the state is saved."""
+
+
+def save_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Writes LAST: tensors and plain values by name. Raises InputError where the disk is full."""
+    content = io.BytesIO()
+    torch.save({"format": FORMAT} | dict(state), content)
+    guarded(folder, lambda: write_whole(folder / LAST, content.getvalue()))
+
+
+def guarded(folder: Path, write: Callable[[], None]) -> None:
+    """Runs `write`, which leaves nothing partial. Raises InputError where the disk is full."""
+    try:
+        write()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"no space left in '{folder}', expected some for the weights; what was saved before is "
+            f"whole: make room, then go on with --resume {folder}"
+        ) from error
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """What `Trainer.save` wrote. Raises InputError if there is none, or it is damaged."""
+    path = folder / LAST
+    if not path.is_file():
+        raise InputError(
+            f"no '{path}', expected the folder of a training that was stopped; check the path"
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["format"] == FORMAT:
+            return state
+    except Exception as error:  # a broken pickle can raise anything
+        raise InputError(
+            f"'{path}' is damaged ({type(error).__name__}), expected a saved training; start "
+            f"again from '{folder / BEST}' with --weights"
+        ) from error
+    raise InputError(
+        f"'{path}' has format {state['format']}, expected {FORMAT}; use the version that wrote it"
+    )
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Within it, Ctrl-C and SIGTERM are put into the list instead; a second Ctrl-C interrupts."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def note(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,215 @@
+"""Distilling DINOv3's ViT-S into the small ViTs of S and M (DEIMv2, section 3.1).
+
+The student learns, on any photos, to give the teacher's features: its class token and every patch
+token, through a linear projection to the teacher's width that is thrown away afterwards. The loss
+is the cosine distance, the mean over patches plus that of the class token, so that the few channels
+in which a ViT's features are huge do not drown the others.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from model import VARIANTS, build_model
+from model.dinov3 import PATCH, VisionTransformer
+from model.errors import CheckError, InputError
+from model.files import write_whole
+from model.images import load_photo, normalise
+from model.variants import IMAGENET, ViT
+from model.weights import load_backbone
+from training.batches import leave_signals
+from training.checkpoint import BEST, StopError, guarded, save_state, stop_signals
+from training.recipes import Schedule
+from training.schedule import factor
+from training.trainer import Journal, Place
+
+TEACHER = "l"  # the variant whose backbone is DINOv3's ViT-S
+STUDENTS = {"vit-tiny": "s", "vit-tiny-plus": "m"}
+CROP = 0.25, 1.0  # of a photo's area
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """epochs, photos per step, side of the crops in pixels, and the optimiser's settings."""
+
+    epochs: int
+    batch: int
+    side: int = 224
+    lr: float = 1e-3
+    decay: float = 0.05
+    seed: int = 0
+
+
+class Crops(TorchDataset[Tensor]):
+    """By step: float32 [B, 3, side, side], normalised; each follows from the seed and its place."""
+
+    def __init__(self, photos: Sequence[Path], c: Distillation) -> None:
+        if c.side % PATCH or c.side <= 0:
+            raise InputError(f"side {c.side} does not fit; expected a multiple of {PATCH}")
+        self.photos, self.c = photos, c
+        self.steps = max(1, len(photos) // c.batch)  # per epoch
+
+    def __len__(self) -> int:
+        return self.steps * self.c.epochs
+
+    def __getitem__(self, step: int) -> Tensor:
+        epoch, step = divmod(step, self.steps)
+        order = np.random.default_rng([self.c.seed, epoch]).permutation(len(self.photos))
+        places = range(step * self.c.batch, (step + 1) * self.c.batch)
+        crops = [self._crop(epoch, int(order[i % len(order)])) for i in places]
+        return normalise(torch.stack(crops).permute(0, 3, 1, 2).float() / 255, *IMAGENET)
+
+    def _crop(self, epoch: int, index: int) -> Tensor:
+        """A part of the photo, perhaps mirrored; uint8 [side, side, 3]."""
+        rng = np.random.default_rng([self.c.seed, epoch, index])
+        photo = load_photo(self.photos[index])
+        share = np.sqrt(rng.uniform(*CROP))
+        width, height = (max(1, round(length * share)) for length in photo.size)
+        x, y = (
+            int(rng.integers(0, photo.width - width + 1)),
+            int(rng.integers(0, photo.height - height + 1)),
+        )
+        part = photo.resize(
+            (self.c.side, self.c.side), Image.Resampling.BILINEAR, (x, y, x + width, y + height)
+        )
+        if rng.random() < 0.5:
+            part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return torch.from_numpy(np.array(part))
+
+
+class Student(nn.Module):
+    """A small ViT and the projection to the teacher's width."""
+
+    def __init__(self, vit: VisionTransformer, teacher: ViT) -> None:
+        super().__init__()
+        self.vit = vit
+        self.projection = nn.Linear(vit.cls_token.shape[-1], teacher.width)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        whole, patches = self.vit.features(images)
+        return self.projection(whole), self.projection(patches)
+
+
+def distance(ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor]) -> Tensor:
+    """Cosine distance of class tokens [B, D] plus that of patch tokens [B, N, D]."""
+    return sum(
+        ((1 - F.cosine_similarity(a, b, dim=-1)).mean() for a, b in zip(ours, theirs, strict=True)),
+        start=torch.zeros((), device=ours[0].device),
+    )
+
+
+def load_teacher(path: Path) -> VisionTransformer:
+    """DINOv3's ViT-S from its released weights. Raises InputError for any others."""
+    net = build_model(TEACHER)
+    load_backbone(net, path)
+    vit: VisionTransformer = net.backbone.vit  # type: ignore[union-attr, assignment]
+    return vit.eval().requires_grad_(False)
+
+
+def new_student(name: str, seed: int) -> Student:
+    if name not in STUDENTS:
+        raise InputError(f"unknown student '{name}'; expected one of {', '.join(STUDENTS)}")
+    torch.manual_seed(seed)
+    net = build_model(STUDENTS[name])
+    teacher = VARIANTS[TEACHER].backbone
+    assert isinstance(teacher, ViT)
+    return Student(net.backbone.vit, teacher)  # type: ignore[union-attr, arg-type]
+
+
+class Distiller:
+    """Trains a student; `folder` gets the state, and its ViT alone as BEST."""
+
+    def __init__(
+        self,
+        student: Student,
+        teacher: VisionTransformer,
+        crops: Crops,
+        folder: Path,
+        device: torch.device,
+        journal: Journal,
+        about: dict[str, Any],
+    ) -> None:
+        self.student, self.teacher = student.to(device).train(), teacher.to(device)
+        self.crops, self.folder, self.device = crops, folder, device
+        self.journal, self.about = journal, about
+        c = crops.c
+        self.optimizer = torch.optim.AdamW(student.parameters(), c.lr, weight_decay=c.decay)
+        steps = len(crops)
+        self.schedule = Schedule(
+            c.epochs, 0, 0, max(1, round(0.05 * steps)), c.epochs, c.batch, final=0.0
+        )
+        self.step = 0
+
+    def run(self, workers: int, save_seconds: float, report_every: int) -> None:
+        """To the end. Raises StopError after Ctrl-C or SIGTERM, once the state is saved."""
+        loader = DataLoader(
+            self.crops,
+            batch_size=None,
+            sampler=range(self.step, len(self.crops)),
+            num_workers=workers,
+            worker_init_fn=leave_signals,
+        )
+        saved = told = time.monotonic()
+        losses: list[float] = []
+        with stop_signals() as asked:
+            for images in loader:
+                losses.append(self._step(images.to(self.device)))
+                now = time.monotonic()
+                if self.step % report_every == 0 or self.step == len(self.crops):
+                    self._tell(losses, now - told)
+                    told, losses = now, []
+                if asked or now - saved >= save_seconds:
+                    self.save()
+                    saved = now
+                if asked:
+                    raise StopError
+        self.save()
+
+    def _tell(self, losses: list[float], seconds: float) -> None:
+        values = {
+            "loss": sum(losses) / len(losses),
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "images_per_second": len(losses) * self.crops.c.batch / seconds,
+        }
+        epoch = max(0, self.step - 1) // self.crops.steps
+        self.journal.step(Place(self.step, len(self.crops), epoch), values)
+
+    def _step(self, images: Tensor) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.crops.c.lr * factor(self.step, self.crops.steps, self.schedule)
+        with torch.no_grad():
+            wanted = self.teacher.features(images)
+        loss = distance(self.student(images), wanted)
+        if not loss.isfinite():
+            raise CheckError(f"the loss is {float(loss)} at step {self.step}; use a smaller --lr")
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        return float(loss)
+
+    def save(self) -> None:
+        """The state to go on from, and the student's ViT as `train --backbone` takes it."""
+        from safetensors.torch import save
+
+        state = {"step": self.step, "student": self.student.state_dict(), "about": self.about}
+        save_state(self.folder, state | {"optimizer": self.optimizer.state_dict()})
+        vit = {k: v.detach().cpu().clone() for k, v in self.student.vit.state_dict().items()}
+        guarded(self.folder, lambda: write_whole(self.folder / BEST, save(vit)))
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.student.load_state_dict(state["student"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        self.journal.rewind(self.step)
