@@ -41,16 +41,20 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import torch
-
     from cli.journal import Screen
     from model.files import make_folder
     from model.images import find_photos
     from training.checkpoint import BEST, LAST, StopError, read_state
     from training.distill import Crops, Distillation, Distiller, load_teacher, new_student
+    from training.world import usable_device
 
     state = None if args.resume is None else read_state(args.resume)
     if state is not None:
+        if "student" not in state:
+            raise InputError(
+                f"'{args.resume}' holds no distillation, expected a stopped one; go on with the "
+                f"command that made it: deimv2 train --resume {args.resume}"
+            )
         stored = {
             k: Path(v) if k in ("teacher", "images") else v for k, v in state["about"].items()
         }
@@ -66,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     crops = Crops(photos, Distillation(args.epochs, args.batch, args.side, args.lr, seed=args.seed))
     with console.status(f"reading {args.teacher}"):
         teacher = load_teacher(args.teacher)
-    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = usable_device(args.device)
     make_folder(output)
     about = {k: str(v) if isinstance(v := getattr(args, k), Path) else v for k in KEPT}
     distiller = Distiller(

@@ -14,11 +14,15 @@ GOLDEN_RATIO = 0.618034  # steps of hue that keep neighbouring classes far apart
 
 
 def draw(
-    photo: Image.Image, detections: Detections, labels: Sequence[str], threshold: float
+    photo: Image.Image,
+    detections: Detections,
+    labels: Sequence[str],
+    threshold: float,
+    scores: bool = True,
 ) -> Image.Image:
-    """A copy of the photo with a box, a name and a score for each detection above `threshold`.
+    """A copy of the photo with a box and a name for each detection above `threshold`.
 
-    photo: RGB, of any size. labels: the class names, by label index.
+    photo: RGB, of any size. labels: the class names, by label index. scores: written too.
     Line and text sizes follow the photo's; the best detection is drawn last, on top.
     Raises InputError for a label that has no name.
     """
@@ -37,7 +41,8 @@ def draw(
     for box, score, label in reversed(list(rows)):
         corners = _corners(box, photo.size)
         pen.rectangle(corners, outline=colour(label), width=line)
-        _tag(pen, corners, f"{labels[label]} {score:.2f}", colour(label), font, photo.size)
+        text = f"{labels[label]} {score:.2f}" if scores else labels[label]
+        _tag(pen, corners, text, colour(label), font, photo.size)
     return canvas
 
 

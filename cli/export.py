@@ -45,9 +45,9 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="default fp32")
     parser.add_argument(
-        "--weights", default="random", metavar="random|coco|PATH",
-        help="reproducible random numbers (default), the released COCO weights, or a .pth or "
-        ".safetensors file",
+        "--weights", metavar="demo|coco|random|PATH",
+        help="the demo weights (default where the variant has them), the released COCO weights, "
+        "reproducible random numbers (default elsewhere), or a .pth or .safetensors file",
     )  # fmt: skip
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
     parser.add_argument(
@@ -67,12 +67,13 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cli.weights import load
+    from cli.weights import default, load
     from converters.convert import require_toolchains
     from model.files import make_folder
 
     require_toolchains(args.format)
     output = args.output or Path("artifacts") / f"{args.variant}-{args.precision}"
+    args.weights = args.weights or default(args.variant)
     with console.status(f"loading {args.variant} with weights {args.weights}"):
         loaded = load(args.variant, args.weights, args.labels, args.image_size)
     if args.weights == "random":

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evaluation.runtimes import Runner
     from model.detections import Detections
 
+DEMO_VARIANT = "atto"
 EXAMPLE = "example: deimv2 predict artifacts/atto/deimv2-atto-fp32.tflite photo.jpg --output drawn"
 
 
@@ -46,10 +47,11 @@ def add(subparsers: Any) -> None:
         "(.pth, .safetensors). Boxes are x1, y1, x2, y2 in 0..1 of the photo.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("model", type=Path, metavar="ARTIFACT|CHECKPOINT")
     parser.add_argument(
-        "images", type=Path, nargs="+", metavar="IMAGE", help="photo, or folder of photos"
-    )
+        "inputs", type=Path, nargs="+", metavar="[MODEL] PHOTO...",
+        help="an artifact or a checkpoint, then photos or folders of photos; without a model, the "
+        "demo weights of Atto, which know nine kinds of garments",
+    )  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="DIR", help="draw on the photos, into DIR")
     parser.add_argument(
         "--threshold", type=score, default=0.5, metavar="SCORE",
@@ -71,12 +73,13 @@ def run(args: argparse.Namespace) -> int:
     from model.files import make_folder
     from model.images import find_photos
 
+    model, places = model_and_photos(args.inputs)
     photos = [
-        photo for path in args.images for photo in (find_photos(path) if path.is_dir() else [path])
+        photo for path in places for photo in (find_photos(path) if path.is_dir() else [path])
     ]
-    with console.status(f"opening {args.model}"):
-        runner = open_runner(args.model, args.variant)
-        labels = labels_of(args.model, runner, args.labels)
+    with console.status(f"opening {model}"):
+        runner = open_runner(model, args.variant)
+        labels = labels_of(model, runner, args.labels)
     if args.output is not None:
         make_folder(args.output)
     drawings = drawing_paths(photos, args.output)
@@ -89,6 +92,20 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_predictions(predictions, labels)
     return 0
+
+
+def model_and_photos(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
+    """The first input is the model unless it is a photo or a folder of photos."""
+    from cli.weights import fetch
+    from model.errors import InputError
+    from model.images import SUFFIXES
+
+    first = inputs[0]
+    if first.suffix.lower() in SUFFIXES or (first.is_dir() and not first.suffix):
+        return fetch("demo", DEMO_VARIANT), inputs
+    if len(inputs) == 1:
+        raise InputError(f"no photos after '{first}', expected one or more; name them")
+    return first, inputs[1:]
 
 
 def score(text: str) -> float:

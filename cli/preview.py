@@ -1,6 +1,8 @@
 """`deimv2 preview`: a contact sheet of augmented photos, as the network sees them."""
 
 import argparse
+import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +14,16 @@ from model.errors import InputError
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
+    from training.batches import Batches
     from training.recipes import Recipe
+    from training.targets import Target
 
 EXAMPLE = "example: deimv2 preview --data shelves --variant n --output sheet.jpg"
-CELL = 240  # pixels of a photo's longer side
+CELL = 240  # pixels of a photo's sides
+BATCH = 3  # photos that MixUp and Copy-Blend change together
+KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
 def add(subparsers: Any) -> None:
@@ -57,9 +64,13 @@ def run(args: argparse.Namespace) -> int:
 
     if args.variant not in VARIANTS:
         raise InputError(f"unknown variant '{args.variant}'; expected one of {', '.join(VARIANTS)}")
+    if args.output.suffix.lower() not in KINDS:
+        raise InputError(
+            f"'{args.output}' ends in '{args.output.suffix}', expected .jpg or .png; rename it"
+        )
     recipe = RECIPES[args.variant]
     dataset = read_train(args, console.log)
-    schedule = replace(recipe.schedule, batch=args.columns)
+    schedule = replace(recipe.schedule, batch=min(BATCH, args.columns))
     rows = phases(recipe)
     with console.status("augmenting"):
         sheet = contact_sheet(dataset, replace(recipe, schedule=schedule), rows, args)
@@ -86,14 +97,21 @@ def contact_sheet(
     batches = Batches(dataset, recipe, (side, side), PLAIN, args.seed)
     sheet = Image.new("RGB", (CELL * args.columns, CELL * len(rows)))
     for row, epoch in enumerate(rows.values()):
-        batch = batches[epoch, 0]
-        for column, (image, target) in enumerate(zip(batch.images, batch.targets, strict=True)):
+        shown = itertools.islice(photos(batches, epoch), args.columns)
+        for column, (image, target) in enumerate(shown):
             picture = drawn(image, target, dataset.names)
             sheet.paste(picture, (CELL * column, CELL * row))
     return sheet
 
 
-def drawn(image: Any, target: Any, names: tuple[str, ...]) -> "Image.Image":
+def photos(batches: "Batches", epoch: int) -> "Iterator[tuple[Tensor, Target]]":
+    """The photos of an epoch with their objects, batch after batch."""
+    for step in itertools.count():
+        batch = batches[epoch, step]
+        yield from zip(batch.images, batch.targets, strict=True)
+
+
+def drawn(image: "Tensor", target: "Target", names: tuple[str, ...]) -> "Image.Image":
     """A picture [3, H, W] in 0..1 with the boxes that are trained on it."""
     import numpy as np
     from PIL import Image
@@ -105,7 +123,7 @@ def drawn(image: Any, target: Any, names: tuple[str, ...]) -> "Image.Image":
     pixels = (image.permute(1, 2, 0).numpy() * 255).round().clip(0, 255).astype(np.uint8)
     labels = target.labels.numpy().astype(np.int32)
     found = Detections(corners(target.boxes).numpy(), np.ones(len(labels), np.float32), labels)
-    return draw(Image.fromarray(pixels).resize((CELL, CELL)), found, names, 0.0)
+    return draw(Image.fromarray(pixels).resize((CELL, CELL)), found, names, 0.0, scores=False)
 
 
 def save(sheet: "Image.Image", path: Path) -> None:
@@ -114,8 +132,5 @@ def save(sheet: "Image.Image", path: Path) -> None:
     from model.files import write_whole
 
     content = io.BytesIO()
-    kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}.get(path.suffix.lower())
-    if kind is None:
-        raise InputError(f"'{path}' ends in '{path.suffix}', expected .jpg or .png; rename it")
-    sheet.save(content, kind, quality=92)
+    sheet.save(content, KINDS[path.suffix.lower()], quality=92)
     write_whole(path, content.getvalue())

@@ -47,12 +47,13 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.photographs import PHOTOGRAPHS
     from training.scenes import read_garments, read_photos, write_scenes
 
-    made = {}
-    for part in args.part or PARTS:
-        source, number, seed = PARTS[part]
-        folder = args.output / part
+    folders = {part: args.output / part for part in args.part or PARTS}
+    for folder in folders.values():
         if folder.exists() and any(folder.iterdir()):
             raise InputError(f"'{folder}' is not empty; choose another folder, or remove it")
+    made = {}
+    for part, folder in folders.items():
+        source, number, seed = PARTS[part]
         garments = read_garments(args.garments, source)
         photos = args.photos or (PHOTOS if part == "train" else PHOTOGRAPHS[0].parent)
         number = args.count or number

@@ -1,4 +1,4 @@
-"""Where weights come from: `random`, `coco`, or a file."""
+"""Where weights come from: `demo`, `coco`, `random`, or a file."""
 
 import hashlib
 from collections.abc import Mapping
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from model import DEIMv2
 
-DEFAULT = "random"
+DEMO = Path(__file__).parents[1] / "model" / "demo"  # a file for each variant that has one
+DEMO_SOURCE = "demo: trained on garments of Fashion-MNIST on photographs"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Loaded:
     sha256: str
 
 
+def default(variant: str) -> str:
+    """The demo weights where the variant has them, else random ones."""
+    return "demo" if (DEMO / f"{variant}.safetensors").is_file() else "random"
+
+
 def load(
     variant: str, weights: str, labels: Path | None, image_size: tuple[int, int] | None
 ) -> Loaded:
@@ -42,7 +48,7 @@ def load(
     if weights == "random":
         return _random(variant, labels, image_size)
     path = fetch(weights, variant)
-    source = VARIANTS[variant].hub if weights == "coco" else path.name
+    source = {"coco": VARIANTS[variant].hub, "demo": DEMO_SOURCE}.get(weights, path.name)
     state = read_checkpoint(path)
     net = build_model(variant, class_count(state) or len(COCO_LABELS), image_size)
     load_weights(net, state)
@@ -51,8 +57,19 @@ def load(
 
 
 def fetch(weights: str, variant: str) -> Path:
-    """The file that `weights` stands for."""
-    return fetch_checkpoint(VARIANTS[variant].hub) if weights == "coco" else Path(weights)
+    """The file that `weights` stands for. Raises InputError if it cannot be had."""
+    if weights == "coco":
+        return fetch_checkpoint(VARIANTS[variant].hub)
+    if weights != "demo":
+        return Path(weights)
+    path = DEMO / f"{variant}.safetensors"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in DEMO.glob("*.safetensors")))
+        raise InputError(
+            f"variant '{variant}' has no demo weights, expected one of: {known}; choose coco, "
+            "random or a file"
+        )
+    return path
 
 
 def _random(variant: str, file: Path | None, image_size: tuple[int, int] | None) -> Loaded:

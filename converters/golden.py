@@ -19,12 +19,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from model.files import sha256_of, write_whole
 from converters.manifest import GoldenFile
 from model.decoder import QuerySelection
 from model.detections import Detections
 from model.detector import DEIMv2
 from model.errors import CheckError, InputError
+from model.files import sha256_of, write_whole
 from model.images import load_photo, resize
 from model.postprocess import detect
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from converters.card import INPUT, OUTPUT_MEANINGS, OUTPUTS
-from model.files import sha256_of, size_of, write_whole
 from model.errors import CheckError, InputError, MissingExtraError
+from model.files import sha256_of, size_of, write_whole
 
 NAME = "manifest.json"
 SCHEMA = Path(__file__).with_name("manifest.schema.json")

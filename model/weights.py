@@ -139,14 +139,17 @@ def load_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> None:
     Raises InputError that lists the first few keys if any is missing, unknown or misshapen, and
     says which variant the weights seem to be of.
     """
-    if isinstance(source, Mapping):
-        state = _state_dict(source, "the mapping")
-    else:
-        state = read_checkpoint(source)
+    state, where = _read(source)
     renamed = _ours(state, net.variant)
-    where = "" if isinstance(source, Mapping) else f" in '{source}'"
     _check_keys(net, renamed, state, where)
     net.load_state_dict(renamed)
+
+
+def _read(source: Mapping[str, Any] | str | Path) -> tuple[dict[str, Tensor], str]:
+    """The state dict of a source, and where it is, for a message."""
+    if isinstance(source, Mapping):
+        return _state_dict(source, "the mapping"), ""
+    return read_checkpoint(source), f" in '{source}'"
 
 
 def _check_keys(net: DEIMv2, state: StateDict, original: StateDict, where: str) -> None:
@@ -199,20 +202,13 @@ def transfer_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> lis
     Those are the tensors whose shape follows from the number of classes, and only if it differs.
     Raises InputError as `load_weights` does.
     """
-    state = _state_dict(source, "the mapping") if isinstance(source, Mapping) else None
-    state = read_checkpoint(source) if state is None else state  # type: ignore[arg-type]
-    count = class_count(state)
-    if count in (None, net.num_classes):
-        load_weights(net, state)
-        return []
-    current, renamed = net.state_dict(), _ours(state, net.variant)
+    state, where = _read(source)
+    renamed, current = _ours(state, net.variant), net.state_dict()
     with torch.device("meta"):
-        other = build_model(net.variant.name, count).state_dict()
-    remade = [key for key, value in other.items() if value.shape != current[key].shape]
-    fitting = {
-        k: v for k, v in renamed.items() if other.get(k) is None or v.shape == other[k].shape
-    }
-    load_weights(net, fitting | {key: current[key] for key in remade if key in renamed})
+        other = build_model(net.variant.name, class_count(state) or net.num_classes)
+    _check_keys(other, renamed, state, where)
+    remade = [key for key, value in current.items() if value.shape != renamed[key].shape]
+    net.load_state_dict(renamed | {key: current[key] for key in remade})
     return remade
 
 

@@ -18,7 +18,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     folder, done = shared / "exported", shared / "exported.done"
     with FileLock(shared / "exported.lock"):
         if not done.exists():
-            arguments = ["--variant", "atto", "--format", *FORMATS, "--output", str(folder)]
-            assert main(["export", *arguments]) == 0
+            arguments = ["--variant", "atto", "--weights", "random", "--format", *FORMATS]
+            assert main(["export", *arguments, "--output", str(folder)]) == 0
             done.touch()
     return folder

@@ -16,7 +16,15 @@ from training.dataset import Boxes, Labels
 from training.recipes import Augment
 
 Rng = np.random.Generator
-CROP_OVERLAPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # least IoU of a box with the crop; 1: no crop
+CROP_OVERLAPS = (
+    0.0,
+    0.1,
+    0.3,
+    0.5,
+    0.7,
+    0.9,
+    1.0,
+)  # least IoU of some box with the crop; 1: no crop
 CROP_TRIALS = 40
 
 
@@ -125,7 +133,7 @@ def zoom_out(picture: Picture, fill: int, rng: Rng) -> Picture:
 
 
 def crop(picture: Picture, rng: Rng) -> Picture:
-    """A part that overlaps every object in it by a share drawn; objects centred outside are lost.
+    """A part that overlaps an object by a share drawn; objects centred outside are lost.
 
     Tries crops of 0.3 to 1 of the sides, until one fits or the whole picture is drawn.
     """
@@ -143,7 +151,7 @@ def crop(picture: Picture, rng: Rng) -> Picture:
             x, y = int((width - w) * rng.random()), int((height - h) * rng.random())
             window = np.array([x, y, x + w, y + h], np.float32)
             inside = _centred(picture.boxes, window)
-            if inside.any() and _overlaps(picture.boxes[inside], window).min() >= least:
+            if inside.any() and _overlaps(picture.boxes[inside], window).max() >= least:
                 return Picture(
                     picture.image.crop((x, y, x + w, y + h)),
                     picture.labels[inside],
@@ -153,7 +161,7 @@ def crop(picture: Picture, rng: Rng) -> Picture:
 
 def _centred(boxes: Boxes, window: Boxes) -> npt.NDArray[np.bool_]:
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return ((window[:2] < centre) & (centre < window[2:])).all(axis=1)
+    return np.asarray((window[:2] < centre) & (centre < window[2:])).all(axis=1)
 
 
 def _overlaps(boxes: Boxes, window: Boxes) -> npt.NDArray[np.float32]:

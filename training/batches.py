@@ -116,7 +116,8 @@ class Batches(TorchDataset[Batch]):
     def _load(self, index: int, unreadable: list[str]) -> Picture:
         """The sample's picture, or that of the next sample that can be read."""
         count = len(self.dataset.samples)
-        for attempt in range(min(ATTEMPTS, count)):
+        attempts = min(ATTEMPTS, count)
+        for attempt in range(attempts):
             sample = self.dataset.samples[(index + attempt) % count]
             try:
                 photo = load_photo(sample.path)
@@ -131,7 +132,7 @@ class Batches(TorchDataset[Batch]):
                 continue
             return Picture(photo, sample.labels, sample.boxes).kept(0)
         raise InputError(
-            f"{len(unreadable)} photos in a row cannot be used, the last because {unreadable[-1]}"
+            f"{attempts} photos in a row cannot be used, the last because {unreadable[-1]}"
         )
 
     def _rng(self, *key: int) -> np.random.Generator:
@@ -162,10 +163,10 @@ class Places:
         return self.epochs * self.steps - self.start
 
 
-def load(batches: Batches, start: int, workers: int, pinned: bool) -> DataLoader[Batch]:
+def load(batches: Batches, start: int, workers: int, pinned: bool) -> Iterator[Batch]:
     """All batches of a training from step `start` on, by so many worker processes."""
     places = Places(start, batches.recipe.schedule.epochs, batches.steps)
-    return DataLoader(
+    loader = DataLoader(
         batches,
         batch_size=None,
         sampler=places,
@@ -174,9 +175,20 @@ def load(batches: Batches, start: int, workers: int, pinned: bool) -> DataLoader
         prefetch_factor=4 if workers else None,
         worker_init_fn=leave_signals,
     )
+    try:
+        yield from loader
+    except InputError as error:  # a worker's comes with its whole traceback as the message
+        message = str(error).rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2]
+        raise InputError(message.strip()) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            "a worker process for the data was killed, expected it to last (often memory runs "
+            "short); go on with --resume and fewer --workers"
+        ) from error
 
 
 def leave_signals(_: int) -> None:
     """A Ctrl-C reaches every process of a terminal; what follows from it, the trainer decides."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

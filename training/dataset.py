@@ -5,7 +5,6 @@ cannot be trained on is left out, and `Findings` says how often, with examples; 
 nothing to train on, or makes the file unreadable, raises InputError.
 """
 
-import glob
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -84,13 +83,13 @@ def find_part(folder: Path, name: str) -> Part | None:
     places = [p for pattern in FOLDERS[name] for p in folder.glob(pattern) if p.is_dir()]
     found = set()
     for images in places:
-        whole = folder / "annotations" / f"instances_{glob.escape(images.name)}.json"
+        whole = folder / "annotations" / f"instances_{images.name}.json"
         files = [whole] if whole.is_file() else sorted(images.glob("*.json"))
         found |= {Part(images, file) for file in files}
     if len(found) > 1:
-        files = ", ".join(sorted(str(part.annotations) for part in found))
+        names = ", ".join(sorted(str(part.annotations) for part in found))
         raise InputError(
-            f"'{folder}' has several files for '{name}' ({files}), expected one; name it with "
+            f"'{folder}' has several files for '{name}' ({names}), expected one; name it with "
             "--images and --annotations"
         )
     return found.pop() if found else None
@@ -180,7 +179,7 @@ def _usable_box(
     name = images[row["image_id"]]["file_name"]
     where += f" on '{name}' of {size[0]} x {size[1]} pixels"
     if clipped[2] - clipped[0] < 1 or clipped[3] - clipped[1] < 1:
-        findings.add("boxes outside of their photos are left out", where)
+        findings.add("boxes with less than a pixel in their photos are left out", where)
         return None
     if max(abs(a - b) for a, b in zip(clipped, [x, y, x + width, y + height], strict=True)) > 1:
         findings.add("boxes reach beyond their photos and are clipped", where)

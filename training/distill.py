@@ -36,6 +36,7 @@ from training.trainer import Journal, Place
 TEACHER = "l"  # the variant whose backbone is DINOv3's ViT-S
 STUDENTS = {"vit-tiny": "s", "vit-tiny-plus": "m"}
 CROP = 0.25, 1.0  # of a photo's area
+ATTEMPTS = 20  # photos tried in place of an unreadable one
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,11 @@ class Distillation:
     seed: int = 0
 
 
-class Crops(TorchDataset[Tensor]):
-    """By step: float32 [B, 3, side, side], normalised; each follows from the seed and its place."""
+class Crops(TorchDataset[tuple[Tensor, list[str]]]):
+    """By step: float32 [B, 3, side, side], normalised, and why photos were passed over.
+
+    Each crop follows from the seed and its place.
+    """
 
     def __init__(self, photos: Sequence[Path], c: Distillation) -> None:
         if c.side % PATCH or c.side <= 0:
@@ -62,17 +66,30 @@ class Crops(TorchDataset[Tensor]):
     def __len__(self) -> int:
         return self.steps * self.c.epochs
 
-    def __getitem__(self, step: int) -> Tensor:
+    def __getitem__(self, step: int) -> tuple[Tensor, list[str]]:
         epoch, step = divmod(step, self.steps)
         order = np.random.default_rng([self.c.seed, epoch]).permutation(len(self.photos))
         places = range(step * self.c.batch, (step + 1) * self.c.batch)
-        crops = [self._crop(epoch, int(order[i % len(order)])) for i in places]
-        return normalise(torch.stack(crops).permute(0, 3, 1, 2).float() / 255, *IMAGENET)
+        unreadable: list[str] = []
+        crops = [self._crop(epoch, int(order[i % len(order)]), unreadable) for i in places]
+        images = torch.stack(crops).permute(0, 3, 1, 2).float() / 255
+        return normalise(images, *IMAGENET), unreadable
 
-    def _crop(self, epoch: int, index: int) -> Tensor:
+    def _load(self, index: int, unreadable: list[str]) -> Image.Image:
+        """The photo, or the next one that can be read."""
+        for attempt in range(min(ATTEMPTS, len(self.photos))):
+            try:
+                return load_photo(self.photos[(index + attempt) % len(self.photos)])
+            except InputError as error:
+                unreadable.append(str(error))
+        raise InputError(
+            f"{len(unreadable)} photos in a row cannot be used, the last because {unreadable[-1]}"
+        )
+
+    def _crop(self, epoch: int, index: int, unreadable: list[str]) -> Tensor:
         """A part of the photo, perhaps mirrored; uint8 [side, side, 3]."""
         rng = np.random.default_rng([self.c.seed, epoch, index])
-        photo = load_photo(self.photos[index])
+        photo = self._load(index, unreadable)
         share = np.sqrt(rng.uniform(*CROP))
         width, height = (max(1, round(length * share)) for length in photo.size)
         x, y = (
@@ -112,7 +129,7 @@ def load_teacher(path: Path) -> VisionTransformer:
     """DINOv3's ViT-S from its released weights. Raises InputError for any others."""
     net = build_model(TEACHER)
     load_backbone(net, path)
-    vit: VisionTransformer = net.backbone.vit  # type: ignore[union-attr, assignment]
+    vit: VisionTransformer = net.backbone.vit  # type: ignore[assignment]
     return vit.eval().requires_grad_(False)
 
 
@@ -123,7 +140,7 @@ def new_student(name: str, seed: int) -> Student:
     net = build_model(STUDENTS[name])
     teacher = VARIANTS[TEACHER].backbone
     assert isinstance(teacher, ViT)
-    return Student(net.backbone.vit, teacher)  # type: ignore[union-attr, arg-type]
+    return Student(net.backbone.vit, teacher)  # type: ignore[arg-type]
 
 
 class Distiller:
@@ -162,7 +179,9 @@ class Distiller:
         saved = told = time.monotonic()
         losses: list[float] = []
         with stop_signals() as asked:
-            for images in loader:
+            for images, unreadable in loader:
+                for reason in unreadable:
+                    self.journal.say(f"passed over: {reason}")
                 losses.append(self._step(images.to(self.device)))
                 now = time.monotonic()
                 if self.step % report_every == 0 or self.step == len(self.crops):
@@ -191,24 +210,37 @@ class Distiller:
             wanted = self.teacher.features(images)
         loss = distance(self.student(images), wanted)
         if not loss.isfinite():
-            raise CheckError(f"the loss is {float(loss)} at step {self.step}; use a smaller --lr")
+            raise CheckError(f"the loss is {loss.item()} at step {self.step}; use a smaller --lr")
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        return float(loss)
+        return loss.item()
 
     def save(self) -> None:
         """The state to go on from, and the student's ViT as `train --backbone` takes it."""
         from safetensors.torch import save
 
-        state = {"step": self.step, "student": self.student.state_dict(), "about": self.about}
-        save_state(self.folder, state | {"optimizer": self.optimizer.state_dict()})
+        state = {
+            "step": self.step,
+            "student": self.student.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "about": self.about,
+            "photos": len(self.crops.photos),
+        }
+        save_state(self.folder, state)
         vit = {k: v.detach().cpu().clone() for k, v in self.student.vit.state_dict().items()}
         guarded(self.folder, lambda: write_whole(self.folder / BEST, save(vit)))
 
     def restore(self, state: dict[str, Any]) -> None:
+        """From what `read_state` gives. Raises InputError if the photos are not those of then."""
+        now, then = len(self.crops.photos), state["photos"]
+        if now != then:
+            raise InputError(
+                f"there are {now} photos, expected {then} as the distillation in '{self.folder}' "
+                "started with; bring them back, or start anew"
+            )
         self.student.load_state_dict(state["student"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]

@@ -43,7 +43,7 @@ def copy_blend(images: Tensor, targets: list[Target], c: Mixing, share: float, r
     every = joined(targets)
     source = np.repeat(np.arange(len(targets)), [len(t.labels) for t in targets])
     corners = to_corners(every.boxes).numpy() * [width, height, width, height]
-    pixels = corners.astype(int).clip(0, [width, height, width, height])
+    pixels = corners.round().astype(int).clip(0, [width, height, width, height])
     sides = pixels[:, 2:] - pixels[:, :2]
     usable = np.flatnonzero((sides.prod(axis=1) >= c.min_area) & (sides > 0).all(axis=1))
     mixed, results = images.clone(), []
@@ -59,7 +59,7 @@ def copy_blend(images: Tensor, targets: list[Target], c: Mixing, share: float, r
             high = np.minimum(
                 margin, np.minimum((width, height) - patch[2:], (width - w - x, height - h - y))
             )
-            x1, y1, x2, y2 = (*(patch[:2] - low), *(patch[2:] + high))
+            (x1, y1), (x2, y2) = patch[:2] - low, patch[2:] + high
             u, v = x - low[0], y - low[1]
             here = image[:, v : v + y2 - y1, u : u + x2 - x1]
             here.mul_(share).add_((1 - share) * images[source[i], :, y1:y2, x1:x2])

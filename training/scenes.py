@@ -10,6 +10,7 @@ even by people (83.5 % in the paper's human study).
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ OPAQUE = 0.5  # opacity that counts as the garment, for its box
 QUALITY = 85  # of the JPEGs
 
 Pixels = npt.NDArray[np.uint8]
-Weights = npt.NDArray[np.float32]
+Weights = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,11 @@ def read_garments(folder: Path, part: str) -> Garments:
     ours = np.full(256, -1)
     ours[list(CLASSES.values())] = np.arange(len(CLASSES))
     labels = ours[numbers]
+    if len(labels) != len(pictures) or labels.max(initial=-1) < 0:
+        raise InputError(
+            f"'{folder}' has {len(pictures)} pictures and {len(labels)} labels in part '{part}', "
+            "expected a label for each and garments among them; copy Fashion-MNIST again"
+        )
     return Garments(pictures[labels >= 0], labels[labels >= 0])
 
 
@@ -95,7 +101,7 @@ def _read_idx(path: Path, dimensions: int) -> Pixels:
         content = gzip.decompress(path.read_bytes())
         sides = np.frombuffer(content[4:start], ">u4")
         return np.frombuffer(content[start:], np.uint8).reshape(sides)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise InputError(
             f"'{path}' is damaged ({error}), expected a file of Fashion-MNIST; copy it again"
         ) from error
@@ -104,7 +110,7 @@ def _read_idx(path: Path, dimensions: int) -> Pixels:
 def make_scene(garments: Garments, photos: Sequence[Image.Image], seed: int, index: int) -> Scene:
     """Scene number `index`. photos: RGB, of which one is the background."""
     rng = np.random.default_rng([seed, index])
-    canvas = _background(photos[rng.integers(len(photos))], rng)
+    canvas = _background(photos[int(rng.integers(len(photos)))], rng)
     masks: list[npt.NDArray[np.bool_]] = []
     labels = []
     for _ in range(rng.integers(1, MOST + 1)):
@@ -115,7 +121,7 @@ def make_scene(garments: Garments, photos: Sequence[Image.Image], seed: int, ind
         whole = np.zeros((SIZE, SIZE), np.float32)
         inside, cut = _overlap(place, shade.shape)
         whole[inside] = opacity[cut]
-        if (whole > OPAQUE).sum() < INSIDE * (opacity > OPAQUE).sum():
+        if (whole > OPAQUE).sum() < max(1, INSIDE * (opacity > OPAQUE).sum()):
             continue
         canvas[inside] += (colour[cut] - canvas[inside]) * opacity[cut][..., None]
         masks = [mask & (whole <= OPAQUE) for mask in masks] + [whole > OPAQUE]
@@ -189,7 +195,8 @@ def write_scenes(
 ) -> None:
     """Writes scenes 0 to count - 1 as JPEGs and `annotations.json` (COCO) into the folder."""
     make_folder(folder)
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for index in progress(range(count)):
         scene = make_scene(garments, photos, seed, index)
         stored = io.BytesIO()

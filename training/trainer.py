@@ -7,7 +7,8 @@ the losses that it would have had.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from model import DEIMv2
-from model.errors import CheckError
+from model.errors import CheckError, InputError
 from model.weights import load_weights, read_checkpoint, released_name, save_weights
 from training.batches import Batch, Batches, load
 from training.checkpoint import BEST, StopError, guarded, save_state, stop_signals
@@ -29,6 +30,7 @@ from training.schedule import factor
 from training.targets import Target
 from training.world import World, synchronise
 
+AGREE_EVERY = 10  # steps between which several processes do not ask each other to stop
 Metrics = Mapping[str, float | None]  # by COCO's names; "AP" decides which weights are best
 Evaluate = Callable[[DEIMv2], Metrics]
 
@@ -50,6 +52,44 @@ class Place:
     step: int
     steps: int
     epoch: int
+
+
+class Meter:
+    """Means of the losses since the last report, and the speed."""
+
+    def __init__(self) -> None:
+        self.start, self.waited, self.steps = time.monotonic(), 0.0, 0
+        self.sums: dict[str, float] = {}
+
+    def wait(self, source: Callable[[], Batch]) -> Batch:
+        """A batch from the source; the time that it takes is noted."""
+        start = time.monotonic()
+        batch = source()
+        self.waited += time.monotonic() - start
+        return batch
+
+    def add(self, values: Mapping[str, float]) -> None:
+        self.steps += 1
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves out the time within."""
+        start = time.monotonic()
+        yield
+        self.start += time.monotonic() - start
+
+    def means(self) -> dict[str, float]:
+        return {name: value / self.steps for name, value in self.sums.items()}
+
+    def speed(self, batch: int) -> dict[str, float]:
+        """Images per second, and the share of the time that was spent waiting for data."""
+        seconds = time.monotonic() - self.start
+        return {
+            "images_per_second": self.steps * batch / seconds,
+            "waiting": self.waited / seconds,
+        }
 
 
 @dataclass(frozen=True)
@@ -99,6 +139,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.half)
         self.step, self.best = 0, -1.0
         self.restarted = False
+        self.unreadable: set[str] = set()
 
     @property
     def steps(self) -> int:
@@ -117,55 +158,52 @@ class Trainer:
         loader = load(
             self.batches, self.step, self.options.workers, self.world.device.type == "cuda"
         )
-        saved = told = time.monotonic()
-        waited, steps, sums = 0.0, 0, torch.zeros(())
+        saved, meter = time.monotonic(), Meter()
         with stop_signals() as asked:
             source = iter(loader)
             while self.step < self.steps:
                 self._restart_if_due()
-                start = time.monotonic()
-                batch = next(source)
-                waited += time.monotonic() - start
-                for reason in batch.unreadable:
-                    self.journal.say(f"passed over: {reason}")
-                losses = self._step(batch)
-                sums, steps = sums + losses["total"], steps + 1
-                now = time.monotonic()
+                batch = meter.wait(lambda: next(source))
+                self._note(batch.unreadable)
+                meter.add(self._step(batch))
                 if self.step % self.options.report_every == 0 or self.step == self.steps:
-                    values = {name: float(v) for name, v in losses.items()}
-                    values["loss"] = self._finite(float(self.world.mean(sums)) / steps)
-                    values["lr"] = self.optimizer.param_groups[0]["lr"]
-                    images = steps * self.recipe.schedule.batch
-                    values["images_per_second"] = images / (now - told)
-                    values["waiting"] = waited / (now - told)
-                    self._tell(values)
-                    told, waited, steps, sums = now, 0.0, 0, torch.zeros(())
+                    self._tell(meter)
+                    meter = Meter()
                 ended = self.step % self.batches.steps == 0
                 if ended:
-                    self._end_epoch(evaluate)
-                stop = self.world.share(bool(asked)) if self._may_stop(ended) else False
-                if ended or stop or self._is_late(now - saved):
+                    with meter.paused():
+                        self._end_epoch(evaluate)
+                stop = self._asked(bool(asked), ended)
+                if ended or stop or time.monotonic() - saved >= self.options.save_seconds:
                     self.save()
                     saved = time.monotonic()
                 if stop:
                     raise StopError
-                if ended:
-                    told = time.monotonic()
-        self.journal.say(f"done: {self.folder / BEST}")
 
-    def _may_stop(self, ended: bool) -> bool:
-        """Alone at any step; together where all processes ask at the same one."""
-        return self.world.size == 1 or ended or self.step % 10 == 0
+    def _note(self, unreadable: Sequence[str]) -> None:
+        """Says of every photo that cannot be read, once in a training."""
+        for reason in unreadable:
+            if reason not in self.unreadable:
+                self.unreadable.add(reason)
+                self.journal.say(f"passed over: {reason}")
 
-    def _is_late(self, seconds: float) -> bool:
-        return self.world.leads and seconds >= self.options.save_seconds
+    def _asked(self, here: bool, ended: bool) -> bool:
+        """Whether to stop. Several processes must agree on it, so they ask only now and then."""
+        if self.world.size > 1 and not ended and self.step % AGREE_EVERY:
+            return False
+        return any(self.world.gather([here]))
 
-    def _tell(self, values: dict[str, float]) -> None:
+    def _tell(self, meter: "Meter") -> None:
         if self.world.leads:
+            lr = self.optimizer.param_groups[0]["lr"]
+            values = meter.means() | {"lr": lr} | meter.speed(self.recipe.schedule.batch)
             self.journal.step(self.place, values)
 
-    def _step(self, batch: Batch) -> dict[str, Tensor]:
-        """One update. Gives the losses by kind, over all layers, and their total."""
+    def _step(self, batch: Batch) -> dict[str, float]:
+        """One update. Gives the losses by kind, summed over all layers, and all of them together.
+
+        Raises CheckError, with the weights as they were, for a loss that is no number.
+        """
         c, device = self.recipe, self.world.device
         epoch = self.step // self.batches.steps
         rate = factor(self.step, self.batches.steps, c.schedule)
@@ -180,6 +218,7 @@ class Trainer:
             out = self.wrapped(images, None if extra is None else extra.queries)
         losses = self.criterion(out, targets, epoch, extra, self.world.mean)
         total = torch.stack(list(losses.values())).sum()
+        values = self._values(total, losses)
         self.optimizer.zero_grad()
         self.scaler.scale(total).backward()
         self.scaler.unscale_(self.optimizer)
@@ -188,7 +227,24 @@ class Trainer:
         self.scaler.update()
         self.average.update(self.net)
         self.step += 1
-        return {"total": total.detach().cpu(), **_by_kind(losses)}
+        return values
+
+    def _values(self, total: Tensor, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        """Means over the processes; the denoising queries' losses under names of their own."""
+        sums = {"loss": total.detach()}
+        for name, value in losses.items():
+            kind = name.split("/")[0]
+            kind = f"denoising_{kind}" if "/denoised" in name else kind
+            sums[kind] = sums.get(kind, torch.zeros_like(total)) + value.detach()
+        values = dict(
+            zip(sums, self.world.mean(torch.stack(list(sums.values()))).tolist(), strict=True)
+        )
+        if not math.isfinite(values["loss"]):
+            raise CheckError(
+                f"the loss is {values['loss']} at step {self.step}, expected a number; start again "
+                f"with a smaller --lr, from '{self.folder / BEST}' if there is one"
+            )
+        return values
 
     def _denoising(self, targets: list[Target]) -> Denoising | None:
         """Drawn for the whole batch in every process alike; this process's part of it."""
@@ -208,14 +264,6 @@ class Trainer:
         share = self.batches.share
         counts = [len(target.labels) for target in every]
         return drawn.part(self.world.rank * share, share, counts).to(self.world.device)
-
-    def _finite(self, loss: float) -> float:
-        if not math.isfinite(loss):
-            raise CheckError(
-                f"the loss is {loss} at step {self.step}, expected a number; start "
-                f"again with a smaller --lr, from '{self.folder / BEST}' if there is one"
-            )
-        return loss
 
     def _end_epoch(self, evaluate: Evaluate | None) -> None:
         """Evaluates the average and keeps it if it is the best so far."""
@@ -261,11 +309,21 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "about": self.options.about,
+            "samples": len(self.batches.dataset.samples),
+            "names": list(self.names),
         }
         save_state(self.folder, state)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """From what `read_state` gives. Raises InputError if it is of another training."""
+        """From what `read_state` gives. Raises InputError if the data are not those of then."""
+        then = state["samples"], tuple(state["names"])
+        now = len(self.batches.dataset.samples), self.names
+        if now != then:
+            raise InputError(
+                f"the data have {now[0]} photos and {len(now[1])} classes, expected {then[0]} and "
+                f"{len(then[1])} as the training in '{self.folder}' started with; bring them back, "
+                f"or start anew from '{self.folder / BEST}'"
+            )
         load_weights(self.net, state["model"])
         load_weights(self.average.net, state["ema"]["module"])
         self.average.updates = state["ema"]["updates"]
@@ -292,13 +350,3 @@ def optimizer(net: DEIMv2, recipe: Recipe) -> torch.optim.AdamW:
         ],
         betas=recipe.optimizer.betas,
     )
-
-
-def _by_kind(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Summed over the layers: mal, l1, giou, fgl, ddf; the denoising queries' under their own."""
-    sums: dict[str, Tensor] = {}
-    for name, value in losses.items():
-        kind = name.split("/")[0]
-        kind = f"denoising_{kind}" if "/denoised" in name else kind
-        sums[kind] = sums.get(kind, 0) + value.detach()
-    return {name: value.cpu() for name, value in sums.items()}

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -9,7 +10,10 @@ import torch.distributed as dist
 import torch.distributed.nn
 from torch import Tensor, nn
 
+from model.errors import InputError
+
 T = TypeVar("T")
+PATIENCE = timedelta(hours=2)  # the others wait while rank 0 evaluates
 
 
 @dataclass(frozen=True)
@@ -49,17 +53,30 @@ class World:
         return values[0]
 
 
+def usable_device(name: str | None) -> torch.device:
+    """The device of this name, None for the GPU where there is one. Raises InputError otherwise."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"device '{name}' cannot be used ({reason}), expected cpu, cuda or mps; leave --device "
+            "out, or install a build of PyTorch for it"
+        ) from error
+    return device
+
+
 def join(device: str | None = None) -> World:
     """Joins the processes that torchrun announces in the environment; without it, one alone."""
     size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-    kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    place = torch.device(kind)
+    place = usable_device(device)
     if size > 1:
-        if kind == "cuda":
+        if place.type == "cuda":
             place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
             torch.cuda.set_device(place)
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if kind == "cuda" else "gloo")
+            dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
     return World(rank, size, place)
 
 

@@ -34,6 +34,20 @@ def test_a_name_and_score_stand_above_the_box() -> None:
     assert (tag == ink(colour(0))).all(axis=1).sum() > 20
 
 
+def test_a_name_can_stand_without_its_score() -> None:
+    def drawn_with(score: float, scores: bool) -> np.ndarray:
+        photo = Image.new("RGB", (640, 480), GREY)
+        found = one((0.25, 0.5, 0.75, 0.9), score=score)
+        return np.asarray(draw(photo, found, NAMES, 0.5, scores))
+
+    without = drawn_with(0.9, False)
+    assert np.array_equal(without, drawn_with(0.6, False))
+    assert not np.array_equal(drawn_with(0.9, True), drawn_with(0.6, True))
+    assert (without[230, 160:180] != GREY).any()  # the name
+    assert (without[230, 200:240] == GREY).all()  # where the score would stand
+    assert (drawn_with(0.9, True)[230, 200:210] != GREY).any()
+
+
 def test_a_box_at_the_top_keeps_its_name_inside_the_photo() -> None:
     tag = drawn((640, 480), one((0.9, 0.0, 1.0, 0.9)))[:20, 540:].reshape(-1, 3)
     assert (tag == ink(colour(0))).all(axis=1).sum() > 20

@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from model.files import sha256_of, size_of, write_whole
 from converters.golden import attribution, one_thread, read_golden, write_golden
 from converters.manifest import (
     SCHEMA,
@@ -26,6 +25,7 @@ from converters.manifest import (
 from evaluation.photographs import PHOTOGRAPHS
 from model import build_model
 from model.errors import CheckError, InputError
+from model.files import sha256_of, size_of, write_whole
 from model.postprocess import detect
 from model.weights import random_state
 from tests.tiny import write_folder

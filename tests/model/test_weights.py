@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file, save_model
 from torch import Tensor
 
 from model import DEIMv2, build_model, load_weights
 from model.errors import InputError
+from model.weights import random_state, read_labels, save_weights
 from tests.model.golden import released_state
 
 State = dict[str, Tensor]
@@ -218,3 +220,57 @@ def test_nothing_in_a_hostile_file_is_executed(net, released, tmp_path) -> None:
     assert not proof.exists()
     torch.load(path, weights_only=False)["epoch"].close()  # the attack itself works
     assert proof.exists()
+
+
+def metadata(path: Path) -> dict[str, str]:
+    with safe_open(path, framework="pt") as file:
+        return file.metadata()
+
+
+@pytest.mark.parametrize("variant", ["atto", "n", "s"])
+def test_what_is_saved_loads_bit_for_bit(tmp_path, variant) -> None:
+    trained, path = build_model(variant, 2), tmp_path / "weights.safetensors"
+    load_weights(trained, random_state(trained))
+    save_weights(trained, path, ["cat", "dög"])
+    assert_equal(load_file(path), trained.state_dict())
+    net = build_model(variant, 2)
+    load_weights(net, path)
+    assert_equal(net.state_dict(), trained.state_dict())
+    assert read_labels(path) == ["cat", "dög"]
+    assert metadata(path)["variant"] == variant
+
+
+def test_a_shared_head_is_saved_under_each_of_its_names(net, tmp_path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_weights(net, path, [str(i) for i in range(80)])
+    heads = [k for k in load_file(path) if k.endswith("dec_bbox_head.1.layers.0.weight")]
+    assert heads == ["decoder.dec_bbox_head.1.layers.0.weight"]
+
+
+def test_half_precision_is_saved_and_counters_stay_whole(net, loaded, tmp_path) -> None:
+    path = tmp_path / "weights.safetensors"
+    load_weights(net, loaded)
+    save_weights(net, path, [str(i) for i in range(80)], torch.float16)
+    halved = {k: v.half() if v.is_floating_point() else v for k, v in loaded.items()}
+    stored = load_file(path)
+    assert_equal(stored, halved)
+    assert {v.dtype for v in stored.values()} == {torch.float16, torch.int64}
+    assert_equal(net.state_dict(), loaded)  # itself left alone
+    load_weights(net, path)
+    assert_equal(net.state_dict(), {k: v.to(loaded[k].dtype) for k, v in halved.items()})
+
+
+@pytest.mark.parametrize("count", [0, 79, 81])
+def test_each_class_needs_its_name(net, tmp_path, count) -> None:
+    with pytest.raises(InputError, match=f"{count} class names were given, expected 80"):
+        save_weights(net, tmp_path / "weights.safetensors", ["name"] * count)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_to_keeps_nothing(net, tmp_path) -> None:
+    taken = tmp_path / "weights.safetensors"
+    (taken / "inside").mkdir(parents=True)
+    for path in (taken, tmp_path / "none" / "weights.safetensors"):
+        with pytest.raises(OSError):
+            save_weights(net, path, ["name"] * 80)
+    assert list(tmp_path.rglob("*")) == [taken, taken / "inside"]

@@ -1,0 +1,137 @@
+"""`distill` makes a backbone for `train`, goes on where it was stopped, and refuses in one line."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from cli.journal import LOG, read_log
+from evaluation.photographs import PHOTOGRAPHS
+from model import build_model
+from model.weights import load_backbone
+from tests.cli.commands import Capture, complaint, output
+from tests.teacher import write_teacher
+from training.checkpoint import BEST, LAST, read_state, save_state
+
+TINY = ["--side", "32", "--batch", "4", "--report-every", "1", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_teacher(tmp_path_factory.mktemp("teacher") / "vits16.pth")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Five photos, three of them in subfolders."""
+    for path, below in zip(PHOTOGRAPHS, ("", "", "a", "a", "a/b"), strict=True):
+        (tmp_path / "images" / below).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "images" / below)
+    return tmp_path / "images"
+
+
+def line(teacher: Path, images: Path, folder: Path, *more: object) -> list[object]:
+    options = ["--teacher", teacher, "--images", images, "--output", folder]
+    return ["distill", *options, *TINY, *more]
+
+
+def losses(folder: Path) -> dict[int, float]:
+    return {row["step"]: row["loss"] for row in read_log(folder)}
+
+
+def test_a_backbone_of_photos_in_subfolders_too(
+    capsys: Capture, tmp_path: Path, teacher: Path, images: Path
+) -> None:
+    folder = tmp_path / "run"
+    options = ["--epochs", 2, "--batch", 5, "--workers", 0, "--student", "vit-tiny-plus", "--json"]
+    found = json.loads(output(capsys, *line(teacher, images, folder, *options)))
+    assert found == {"weights": str(folder / BEST), "steps": 2}
+    assert list(losses(folder)) == [1, 2]
+    assert read_state(folder)["photos"] == 5
+    net = build_model("m")
+    assert load_backbone(net, folder / BEST) == len(load_file(folder / BEST))
+    message = complaint(capsys, *line(teacher, images, folder))
+    assert f"'{folder}' holds one already; give --resume {folder}" in message
+
+
+def test_a_stopped_process_goes_on_with_the_same_losses(
+    capsys: Capture, tmp_path: Path, teacher: Path, images: Path
+) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    options = ["--epochs", 8, "--workers", 1]
+    assert output(capsys, *line(teacher, images, whole, *options)) == f"{whole / BEST}\n"
+    words = map(str, line(teacher, images, stopped, *options))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", *words], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while len(read_log(stopped)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    steps = read_state(stopped)["step"]
+    assert 2 <= steps < 8
+    last = errors.splitlines()[-1]
+    assert last == f"stopped at step {steps}; go on with: deimv2 distill --resume {stopped}"
+    output(capsys, "distill", "--resume", stopped, "--report-every", 1, "--device", "cpu")
+    assert losses(stopped) == pytest.approx(losses(whole), rel=1e-4)
+    assert list(losses(stopped)) == list(range(1, 9))
+
+
+def test_a_wrong_teacher_is_refused(
+    capsys: Capture, tmp_path: Path, teacher: Path, images: Path
+) -> None:
+    folder, other = tmp_path / "run", tmp_path / "other.safetensors"
+    save_file({k: v.half() for k, v in torch.load(teacher).items() if "blocks.11." not in k}, other)
+    message = complaint(capsys, *line(other, images, folder))
+    assert f"'{other}' has " in message
+    assert "of variant 'l's backbone, the first missing is backbone.vit.blocks.11." in message
+    other.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    assert "is no complete .safetensors file" in complaint(capsys, *line(other, images, folder))
+    message = complaint(capsys, *line(tmp_path / "none.pth", images, folder))
+    assert "no checkpoint at" in message
+    assert not folder.exists()
+
+
+def test_missing_photos_and_options_are_one_line(
+    capsys: Capture, tmp_path: Path, teacher: Path, images: Path
+) -> None:
+    folder = tmp_path / "run"
+    assert "no folder at" in complaint(capsys, *line(teacher, tmp_path / "none", folder))
+    (tmp_path / "empty").mkdir()
+    assert "no photos in" in complaint(capsys, *line(teacher, tmp_path / "empty", folder))
+    message = complaint(capsys, *line(teacher, images, folder, "--side", 100))
+    assert "side 100 does not fit; expected a multiple of 16" in message
+    assert "give --teacher FILE --images DIR" in complaint(capsys, "distill", "--images", images)
+    assert "give --teacher FILE --images DIR" in complaint(capsys, "distill", "--teacher", teacher)
+    message = complaint(capsys, *line(teacher, images, folder, "--student", "vit-small"))
+    assert "invalid choice: 'vit-small'" in message
+    assert "is no learning rate" in complaint(
+        capsys, *line(teacher, images, folder, "--lr", "fast")
+    )
+    assert not folder.exists()
+
+
+def test_what_cannot_be_resumed_is_refused(
+    capsys: Capture, tmp_path: Path, teacher: Path, images: Path
+) -> None:
+    message = complaint(capsys, "distill", "--resume", tmp_path / "none")
+    assert f"no '{tmp_path / 'none' / LAST}'" in message
+    save_state(tmp_path, {"step": 3, "model": {}, "about": {"images": None}})
+    message = complaint(capsys, "distill", "--resume", tmp_path)
+    assert f"'{tmp_path}' holds no distillation" in message
+    folder = tmp_path / "run"
+    output(capsys, *line(teacher, images, folder, "--epochs", 1, "--workers", 0))
+    next(images.glob("*.jpg")).unlink()
+    before = (folder / LOG).read_bytes()
+    message = complaint(capsys, "distill", "--resume", folder)
+    assert "there are 4 photos, expected 5" in message
+    assert (folder / LOG).read_bytes() == before

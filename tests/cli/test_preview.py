@@ -1,0 +1,143 @@
+"""`preview` shows what a training would see: a row for each phase, batch beside batch."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cli.preview import BATCH, CELL, phases
+from model.variants import PLAIN, VARIANTS
+from tests.cli.commands import Capture, complaint, output
+from tests.training.scenes import few
+from training.batches import Batches
+from training.dataset import Part, read_dataset
+from training.recipes import RECIPES
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Part:
+    return few(tmp_path / "set" / "train", 9)
+
+
+def batches(part: Part, variant: str, mixed: bool = True) -> Batches:
+    recipe = RECIPES[variant]
+    recipe = replace(recipe, schedule=replace(recipe.schedule, batch=BATCH))
+    recipe = recipe if mixed else replace(recipe, mixing=None)
+    side = VARIANTS[variant].image_size
+    return Batches(read_dataset(part)[0], recipe, (side, side), PLAIN)
+
+
+def cells(path: Path) -> np.ndarray:
+    """Rows and columns of pictures [R, C, CELL, CELL, 3]."""
+    sheet = np.asarray(Image.open(path))
+    rows, columns = sheet.shape[0] // CELL, sheet.shape[1] // CELL
+    assert sheet.shape == (rows * CELL, columns * CELL, 3)
+    return sheet.reshape(rows, CELL, columns, CELL, 3).swapaxes(1, 2)
+
+
+def picture(image: torch.Tensor) -> np.ndarray:
+    pixels = np.asarray(image.permute(1, 2, 0) * 255).round().astype(np.uint8)
+    return np.asarray(Image.fromarray(pixels).resize((CELL, CELL)))
+
+
+def alike(cell: np.ndarray, other: np.ndarray) -> bool:
+    """But for what is drawn on one of them."""
+    return bool((cell == other).all(axis=2).mean() > 0.5)
+
+
+def test_a_sheet_has_a_row_for_each_phase(capsys: Capture, tmp_path: Path, part: Part) -> None:
+    sheet = tmp_path / "new" / "sheet.jpg"
+    data = ["--data", part.images.parent]
+    lines = output(capsys, "preview", *data, "--columns", 2, "--output", sheet).splitlines()
+    assert lines == [
+        "row 1: from epoch 0 of 500, plain",
+        "row 2: from epoch 4 of 500, all augmentations",
+        "row 3: from epoch 250 of 500, without Mosaic",
+        "row 4: from epoch 400 of 500, plain at the end",
+        str(sheet),
+    ]
+    assert cells(sheet).shape[:2] == (4, 2)
+
+
+def test_a_sheet_as_json(capsys: Capture, tmp_path: Path, part: Part) -> None:
+    sheet = tmp_path / "sheet.png"
+    given = ["--images", part.images, "--annotations", part.annotations, "--columns", 1]
+    found = json.loads(
+        output(capsys, "preview", *given, "--variant", "n", "--output", sheet, "--json")
+    )
+    rows = {
+        "plain": 0,
+        "all augmentations": 4,
+        "without Mosaic, without MixUp, without Copy-Blend": 78,
+        "plain at the end": 148,
+    }
+    assert found == {"sheet": str(sheet), "rows": rows}
+    assert cells(sheet).shape[:2] == (4, 1)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_phase_starts_where_the_recipe_says(variant: str) -> None:
+    recipe, rows = RECIPES[variant], phases(RECIPES[variant])
+    assert list(rows.values()) == sorted(set(rows.values()))
+    by_name = {name: epoch for names, epoch in rows.items() for name in names.split(", ")}
+    assert by_name["all augmentations"] == recipe.augment.epochs[0]
+    assert by_name["plain at the end"] == recipe.augment.epochs[1]
+    assert ("without MixUp" in by_name) == (recipe.mixing is not None)
+
+
+def test_a_row_is_made_of_the_first_batches_of_its_epoch(
+    capsys: Capture, tmp_path: Path, part: Part
+) -> None:
+    sheet, columns = tmp_path / "sheet.png", 8
+    options = ["--variant", "n", "--columns", columns, "--output", sheet]
+    output(capsys, "preview", "--data", part.images.parent, *options)
+    shown, made, unmixed = cells(sheet), batches(part, "n"), batches(part, "n", mixed=False)
+    for row, epoch in enumerate(phases(RECIPES["n"]).values()):
+        for column in range(columns):
+            step, place = divmod(column, BATCH)
+            assert alike(shown[row, column], picture(made[epoch, step].images[place]))
+    changed = [not torch.equal(made[4, step].images, unmixed[4, step].images) for step in range(3)]
+    assert set(changed) == {True, False}  # mixed batches beside others
+
+
+def test_boxes_are_drawn_where_the_targets_are(capsys: Capture, tmp_path: Path, part: Part) -> None:
+    sheet = tmp_path / "sheet.png"
+    output(capsys, "preview", "--data", part.images.parent, "--columns", 3, "--output", sheet)
+    batch = batches(part, "atto")[0, 0]
+    for cell, image, target in zip(cells(sheet)[0], batch.images, batch.targets, strict=True):
+        drawn = (cell != picture(image)).any(axis=2)
+        near = np.zeros_like(drawn)
+        for x, y, w, h in (target.boxes.numpy() * CELL).tolist():
+            left, right = round(x - w / 2), round(x + w / 2)
+            top, bottom = round(y - h / 2), round(y + h / 2)
+            edge = [min(max(v, 0), CELL - 1) for v in (left, right, top, bottom)]
+            assert drawn[edge[2] : edge[3], edge[0]].mean() > 0.9
+            assert drawn[edge[3], edge[0] : edge[1]].mean() > 0.9
+            near[max(0, top - 20) : bottom + 3, max(0, left - 100) : right + 100] = True
+        assert len(target.boxes)
+        assert not drawn[~near].any()
+
+
+def test_the_seed_decides(capsys: Capture, tmp_path: Path, part: Part) -> None:
+    made = []
+    for i, seed in enumerate((0, 0, 1)):
+        made.append(tmp_path / f"{i}.png")
+        options = ["--columns", 1, "--seed", seed, "--output", made[-1]]
+        output(capsys, "preview", "--data", part.images.parent, *options)
+    contents = [path.read_bytes() for path in made]
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_what_cannot_be_shown_is_one_line(capsys: Capture, tmp_path: Path, part: Part) -> None:
+    data = ["preview", "--data", part.images.parent]
+    message = complaint(capsys, *data, "--output", tmp_path / "new" / "sheet.gif")
+    assert "sheet.gif' ends in '.gif', expected .jpg or .png" in message
+    assert not (tmp_path / "new").exists()
+    assert "unknown variant 'tiny'" in complaint(capsys, *data, "--variant", "tiny")
+    assert "no photos to train on" in complaint(capsys, "preview")
+    assert "no folder at" in complaint(capsys, "preview", "--data", tmp_path / "none")
+    assert "'0' is no count" in complaint(capsys, *data, "--columns", 0)

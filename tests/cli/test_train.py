@@ -1,0 +1,230 @@
+"""`deimv2 train` as people type it: from data to weights, stopped, resumed, shared, misused."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.journal import LOG, PLOT, read_log
+from cli.main import main
+from model import build_model
+from model.weights import class_count, load_weights, read_checkpoint, save_weights
+from tests.training.scenes import few
+from training.checkpoint import BEST, LAST
+
+SMALL = ["--batch", "4", "--workers", "0", "--image-size", "160", "--report-every", "1"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Eight scenes to train on, four others to measure AP on."""
+    few(tmp_path / "set" / "train", 8)
+    few(tmp_path / "set" / "val", 4, start=8)
+    return tmp_path / "set"
+
+
+def train(*arguments: object) -> int:
+    return main(["train", *map(str, arguments)])
+
+
+def losses(folder: Path) -> list[float]:
+    return [row["loss"] for row in read_log(folder) if "loss" in row]
+
+
+def test_a_training_leaves_weights_a_log_and_a_plot(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    assert train("--data", data, "--epochs", 2, "--output", output, "--json", *SMALL) == 0
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    assert result["weights"] == str(output / BEST) and result["steps"] == 4
+    assert "data: 8 photos, " in shown.err and " 9 classes" in shown.err
+    assert "images/s" in shown.err and "waiting for data" in shown.err
+    rows = read_log(output)
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
+    assert all("AP" in row and "AP50" in row for row in rows if "loss" not in row)
+    assert (output / PLOT).read_bytes().startswith(b"\x89PNG")
+    load_weights(build_model("atto", 9), output / BEST)
+
+
+def test_fine_tuning_makes_the_class_heads_anew_and_says_so(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "coco.safetensors"
+    save_weights(build_model("atto", 80), weights, [str(i) for i in range(80)])
+    output = tmp_path / "run"
+    given = ["--data", data, "--weights", weights, "--epochs", 1, "--output", output]
+    assert train(*given, *SMALL) == 0
+    said = capsys.readouterr().err
+    assert "tensors of the class heads, made anew for 9 classes" in said
+    assert class_count(read_checkpoint(output / BEST)) == 9
+
+
+def test_trained_weights_keep_their_names_into_evaluate(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    assert train("--data", data, "--epochs", 1, "--output", output, *SMALL) == 0
+    capsys.readouterr()
+    val = data / "val"
+    command = ["evaluate", output / BEST, "--images", val, "--json"]
+    assert main([*map(str, command), "--annotations", str(val / "annotations.json")]) == 0
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)["classes"]]
+    assert names[:3] == ["T-shirt", "trousers", "pullover"]
+
+
+def started(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "cli.main", "train", *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_steps(folder: Path, count: int) -> None:
+    for _ in range(1200):
+        if len(losses(folder)) >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no step {count} within two minutes")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_training_goes_on_with_the_same_losses(
+    data: Path, tmp_path: Path, how: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--data", data, "--epochs", 8, *SMALL, "--threads", 1, "--evaluate-every", 8]
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    process = started(*common, "--output", stopped)
+    wait_for_steps(stopped, 5)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    before = len(losses(stopped))
+    assert 5 <= before < 16
+    if how is signal.SIGINT:
+        assert process.returncode == 130
+        assert f"go on with: deimv2 train --resume {stopped}" in said
+    assert train("--resume", stopped, "--workers", 0, "--threads", 1, "--report-every", 1) == 0
+    assert train(*common, "--output", whole) == 0
+    assert losses(stopped) == losses(whole)
+    assert len(losses(whole)) == 16
+
+
+def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
+    # a small step: what rounding changes, the matching and the choice of queries then amplify less
+    common = ["--data", data, "--epochs", 3, *SMALL, "--device", "cpu", "--lr", 1e-4]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*torchrun, "-m", "cli.main", "train", *map(str, common)]
+    shared, alone = tmp_path / "shared", tmp_path / "alone"
+    done = subprocess.run(
+        [sys.executable, *command, "--output", str(shared)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert train(*common, "--output", alone) == 0
+    assert losses(shared) == pytest.approx(losses(alone), rel=1e-3)
+    assert len(losses(shared)) == 6
+    ours, theirs = (read_checkpoint(folder / BEST) for folder in (shared, alone))
+    for key, value in theirs.items():
+        assert (ours[key] - value).abs().max() < 1e-2, key
+
+
+def test_a_corrupt_photo_is_passed_over_and_counted(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = sorted((data / "train").glob("*.jpg"))[3]
+    photo.write_bytes(photo.read_bytes()[:2000])
+    output = tmp_path / "run"
+    given = ["--data", data, "--epochs", 2, "--output", output]
+    assert train(*given, *SMALL) == 0
+    said = capsys.readouterr().err
+    assert said.count(f"passed over: '{photo}' cannot be read") == 1
+    assert len(losses(output)) == 4
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_set_of_corrupt_photos_ends_in_one_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    for photo in (data / "train").glob("*.jpg"):
+        photo.write_bytes(b"no photo")
+    given = ["--data", data, "--epochs", 1, "--output", tmp_path / "run", *SMALL]
+    assert train(*given, "--workers", workers) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("deimv2: error: 8 photos in a row cannot be used")
+    assert "Traceback" not in last
+
+
+def spoil(data: Path, change: Any) -> None:
+    path = data / "train" / "annotations.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_problems_of_the_data_are_told_before_the_training(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(content: Any) -> None:
+        rows = content["annotations"]
+        rows[0]["bbox"] = [10, 10, 0, 5]
+        rows[1]["bbox"] = [1000, 1000, 20, 20]
+        rows[2]["category_id"] = 77
+        content["images"].append({"id": 999, "file_name": "gone.jpg"})
+
+    spoil(data, change)
+    given = ["--data", data, "--epochs", 1, "--output", tmp_path / "run"]
+    assert train(*given, *SMALL) == 0
+    said = capsys.readouterr().err
+    for line in (
+        "data: 1 boxes without area are left out: ",
+        "data: 1 boxes outside of their photos are left out: ",
+        "data: 1 boxes of unknown categories are left out: id 77",
+        "data: 1 photos are missing and left out: gone.jpg",
+    ):
+        assert line in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "DATA/train"], "no photos to train on"),
+        (["--data", "DATA/none"], "no folder at"),
+        ([], "expected --data DIR or --images and --annotations"),
+        (["--images", "DATA/train"], "photos and annotations belong together"),
+        (["--data", "DATA", "--variant", "huge"], "unknown variant 'huge'"),
+        (["--data", "DATA", "--weights", "DATA/none.pth"], "no checkpoint at"),
+        (["--data", "DATA", "--image-size", "100"], "multiples of 32"),
+        (["--data", "DATA", "--image-size", "96"], "too small for variant 'atto'"),
+        (["--data", "DATA", "--lr", "3"], "'3' is no learning rate"),
+        (["--data", "DATA", "--epochs", "0"], "'0' is no count"),
+        (["--data", "DATA", "--device", "toaster"], "toaster"),
+        (["--resume", "DATA"], "expected the folder of a training that was stopped"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    given = [argument.replace("DATA", str(data)) for argument in arguments]
+    assert train(*given, "--output", tmp_path / "run") == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("deimv2: error: ") and message in last
+    assert not (tmp_path / "run" / LAST).exists()
+
+
+def test_a_training_is_never_written_over(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    given = ["--data", data, "--epochs", 1, "--output", output, *SMALL]
+    assert train(*given) == 0
+    before = (output / LOG).read_bytes()
+    assert train(*given) == 2
+    assert f"go on with --resume {output}" in capsys.readouterr().err
+    assert (output / LOG).read_bytes() == before

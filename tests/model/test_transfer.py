@@ -1,0 +1,199 @@
+"""Weights of other classes keep all but the class heads; backbones load alone."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from model import DEIMv2, build_model, load_weights
+from model.errors import InputError
+from model.weights import load_backbone, random_state, save_weights, transfer_weights
+from tests.model.golden import KEYS, released_state
+
+State = dict[str, Tensor]
+LAYERS = {"atto": 3, "s": 4}
+variants = pytest.mark.parametrize("variant", LAYERS)
+
+
+def own_state(variant: str) -> State:
+    return random_state(build_model(variant))
+
+
+layouts = pytest.mark.parametrize("layout", [released_state, own_state])
+
+
+def class_heads(variant: str) -> list[str]:
+    heads = ["enc_score_head", *(f"dec_score_head.{i}" for i in range(LAYERS[variant]))]
+    keys = [f"decoder.{head}.{kind}" for head in heads for kind in ("weight", "bias")]
+    return [*keys, "decoder.denoising_class_embed.weight"]
+
+
+def copy(net: DEIMv2) -> State:
+    return {key: value.clone() for key, value in net.state_dict().items()}
+
+
+@cache
+def expected(variant: str) -> State:
+    net = build_model(variant)
+    load_weights(net, released_state(variant))
+    return net.state_dict()
+
+
+def complaint(net: DEIMv2, load: Callable[[DEIMv2, Any], object], source: Any) -> str:
+    """The one line that refuses weights; the net is as before."""
+    before = copy(net)
+    with pytest.raises(InputError) as error:
+        load(net, source)
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@variants
+@layouts
+def test_the_same_number_of_classes_loads_everything(
+    variant: str, layout: Callable[[str], State]
+) -> None:
+    net = build_model(variant)
+    assert transfer_weights(net, layout(variant)) == []
+    for key, value in expected(variant).items():
+        assert torch.equal(net.state_dict()[key], value), key
+
+
+@variants
+@pytest.mark.parametrize(("layout", "classes"), [(released_state, 3), (own_state, 365)])
+def test_another_number_leaves_exactly_the_class_heads(
+    variant: str, layout: Callable[[str], State], classes: int
+) -> None:
+    net = build_model(variant, classes)
+    before = copy(net)
+    left = transfer_weights(net, layout(variant))
+    assert sorted(left) == sorted(class_heads(variant))
+    wanted = expected(variant) | {key: before[key] for key in left}
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, wanted[key]), key
+
+
+def test_a_file_of_ours_of_any_number_of_classes_transfers(tmp_path: Path) -> None:
+    source, net = build_model("atto", 3), build_model("atto")
+    save_weights(source, tmp_path / "three.safetensors", ["a", "b", "c"])
+    assert len(transfer_weights(net, tmp_path / "three.safetensors")) == 9
+    for key, value in net.state_dict().items():
+        if key not in class_heads("atto"):
+            assert torch.equal(value, source.state_dict()[key]), key
+
+
+@pytest.mark.parametrize(
+    ("variant", "other", "classes", "layout"),
+    [
+        ("atto", "femto", 3, released_state),
+        ("atto", "femto", 80, own_state),
+        ("l", "s", 3, released_state),
+        ("s", "m", 3, own_state),
+    ],
+)
+def test_another_variant_is_recognised(
+    variant: str, other: str, classes: int, layout: Callable[[str], State]
+) -> None:
+    message = complaint(build_model(variant, classes), transfer_weights, layout(other))
+    assert f"do not fit variant '{variant}'" in message
+    assert f"these are weights of variant '{other}', so choose that variant" in message
+
+
+@pytest.mark.parametrize(
+    ("classes", "key"),
+    [(3, "decoder.dec_score_head.1.bias"), (80, "decoder.enc_score_head.weight")],
+)
+def test_a_missing_key_is_named(tmp_path: Path, classes: int, key: str) -> None:
+    state = own_state("atto")
+    del state[key]
+    path = tmp_path / "weights.safetensors"
+    save_file(state, path)
+    message = complaint(build_model("atto", classes), transfer_weights, path)
+    assert f"weights in '{path}' do not fit" in message
+    assert f"missing {key}" in message
+
+
+def test_unknown_and_misshapen_keys_are_named() -> None:
+    net, state = build_model("atto", 3), own_state("atto")
+    message = complaint(net, transfer_weights, state | {"decoder.extra": torch.ones(1)})
+    assert "unknown decoder.extra" in message
+    key = "decoder.dec_score_head.2.bias"
+    message = complaint(net, transfer_weights, state | {key: torch.ones(7)})
+    assert f"{key} has shape [7] instead of [80]" in message
+
+
+PREFIXES = {
+    "atto": "backbone.",
+    "n": "backbone.",
+    "s": "backbone.dinov3._model.",
+    "l": "backbone.dinov3.",
+}
+
+
+def alone(variant: str, prefix: str) -> State:
+    """The released backbone, the ViT of those that have one, under other names."""
+    stored = PREFIXES[variant]
+    return {
+        prefix + key.removeprefix(stored): value
+        for key, value in released_state(variant).items()
+        if key.startswith(stored)
+    }
+
+
+@pytest.mark.parametrize(
+    ("variant", "prefix"),
+    [("atto", ""), ("atto", "backbone."), ("n", ""), ("n", None)]
+    + [("s", prefix) for prefix in ("", "_model.", "dinov3._model.", "vit.", None)]
+    + [("s", "backbone.dinov3._model."), ("l", "backbone.dinov3."), ("l", "dinov3.")],
+)
+def test_a_backbone_loads_with_any_prefix(tmp_path: Path, variant: str, prefix: str | None) -> None:
+    """None: with all the rest of the checkpoint."""
+    state = released_state(variant) if prefix is None else alone(variant, prefix)
+    path = tmp_path / "backbone.safetensors"
+    save_file(state, path)
+    net, wanted = build_model(variant), expected(variant)
+    before, count = copy(net), load_backbone(net, path)
+    part = "backbone.vit." if "dinov3" in PREFIXES[variant] else "backbone."
+    keys = [key for key in wanted if key.startswith(part)]
+    assert count == len(keys) > 20
+    for key, value in net.state_dict().items():
+        source = wanted if key in keys else before
+        assert torch.equal(value, source[key]), key
+
+
+@pytest.mark.parametrize(
+    ("variant", "other"), [("atto", "n"), ("n", "atto"), ("s", "m"), ("l", "x"), ("l", "n")]
+)
+def test_the_backbone_of_another_variant_is_refused(
+    tmp_path: Path, variant: str, other: str
+) -> None:
+    path = tmp_path / "backbone.safetensors"
+    save_file(released_state(other), path)
+    message = complaint(build_model(variant), load_backbone, path)
+    assert f"of variant '{variant}'s backbone, the first missing is backbone." in message
+    assert "use weights of that backbone" in message
+
+
+def test_a_backbone_with_a_missing_tensor_is_refused(tmp_path: Path) -> None:
+    state = alone("s", "")
+    assert len(state) < len(KEYS["s"])
+    del state["blocks.7.attn.qkv.bias"]
+    path = tmp_path / "backbone.safetensors"
+    save_file(state, path)
+    message = complaint(build_model("s"), load_backbone, path)
+    assert "the first missing is backbone.vit.blocks.7.attn.qkv.bias" in message
+
+
+def test_periods_need_not_be_stored(tmp_path: Path) -> None:
+    state = {key: value for key, value in alone("s", "").items() if "periods" not in key}
+    assert len(state) == len(alone("s", "")) - 1
+    path = tmp_path / "backbone.safetensors"
+    save_file(state, path)
+    assert load_backbone(build_model("s"), path) == len(state)

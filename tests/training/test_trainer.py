@@ -1,0 +1,257 @@
+"""The training loop: learns, stops and goes on, keeps its files whole."""
+
+import errno
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from model import build_model
+from model.errors import CheckError, InputError
+from model.weights import load_weights, read_labels
+from tests.training.scenes import few
+from training import checkpoint
+from training.batches import Batches
+from training.checkpoint import BEST, LAST, StopError, read_state
+from training.dataset import read_dataset
+from training.recipes import RECIPES, Recipe
+from training.schedule import fit, with_lr
+from training.trainer import Metrics, Options, Place, Trainer, optimizer
+from training.world import World
+
+ALONE = World(0, 1, torch.device("cpu"))
+SIDE = 160
+
+
+class Notes:
+    """A journal that remembers."""
+
+    def __init__(self) -> None:
+        self.steps: dict[int, dict[str, float]] = {}
+        self.epochs: list[Metrics] = []
+        self.said: list[str] = []
+
+    def step(self, place: Place, values: dict[str, float]) -> None:
+        self.steps[place.step] = values
+
+    def epoch(self, place: Place, metrics: Metrics) -> None:
+        self.epochs.append(metrics)
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    def rewind(self, step: int) -> None:
+        self.steps = {at: values for at, values in self.steps.items() if at <= step}
+
+    def losses(self) -> list[float]:
+        return [values["loss"] for values in self.steps.values()]
+
+
+def recipe(variant: str = "atto", epochs: int = 3, samples: int = 8) -> Recipe:
+    return with_lr(fit(RECIPES[variant], epochs, 4, samples), 5e-4)
+
+
+def trainer(
+    folder: Path,
+    chosen: Recipe | None = None,
+    variant: str = "atto",
+    side: int = SIDE,
+    **options: Any,
+) -> tuple[Trainer, Notes]:
+    part = few(folder / "data", 8)
+    dataset, _ = read_dataset(part)
+    torch.manual_seed(0)
+    net = build_model(variant, len(dataset.names), side)
+    statistics = net.variant.mean, net.variant.std
+    batches = Batches(dataset, chosen or recipe(variant), net.image_size, statistics)
+    notes = Notes()
+    given = Options(**({"workers": 0, "report_every": 1} | options))
+    made = Trainer(net, dataset.names, batches.recipe, batches, folder, ALONE, notes, given)
+    return made, notes
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """Losses of a training that nothing interrupts."""
+    made, notes = trainer(tmp_path_factory.mktemp("whole"))
+    made.run(None)
+    return notes.losses()
+
+
+def test_losses_of_every_step_are_told(whole: list[float]) -> None:
+    assert len(whole) == 6
+    assert all(map(math.isfinite, whole))
+
+
+@pytest.mark.parametrize("stop", [2, 3, 5])
+def test_a_resumed_training_has_the_losses_of_an_uninterrupted_one(
+    tmp_path: Path, whole: list[float], stop: int
+) -> None:
+    first, notes = trainer(tmp_path)
+    with pytest.raises(StopError):
+        run_until(first, stop)
+    assert notes.losses() == whole[:stop]
+    second, later = trainer(tmp_path)
+    second.restore(read_state(tmp_path))
+    second.run(None)
+    assert later.losses() == whole[stop:]
+
+
+def run_until(made: Trainer, step: int) -> None:
+    """As if Ctrl-C came during this step."""
+    made._asked = lambda here, ended: made.step == step  # type: ignore[method-assign]
+    made.run(None)
+
+
+def test_going_on_with_other_data_is_refused(tmp_path: Path) -> None:
+    made, _ = trainer(tmp_path)
+    made.save()
+    other, _ = trainer(tmp_path)
+    other.batches.dataset = replace(
+        other.batches.dataset, samples=other.batches.dataset.samples[:7]
+    )
+    with pytest.raises(InputError, match="the data have 7 photos and 9 classes, expected 8 and 9"):
+        other.restore(read_state(tmp_path))
+
+
+def test_the_best_weights_are_those_of_the_best_evaluation(tmp_path: Path) -> None:
+    found = iter([0.2, 0.5, 0.3])
+    kept: list[dict[str, torch.Tensor]] = []
+
+    def evaluate(net: nn.Module) -> Metrics:
+        kept.append({k: v.clone() for k, v in net.state_dict().items()})
+        return {"AP": next(found)}
+
+    chosen = recipe()
+    chosen = replace(chosen, schedule=replace(chosen.schedule, restart_epoch=99))
+    made, notes = trainer(tmp_path, chosen)
+    made.run(evaluate)
+    assert [metrics["AP"] for metrics in notes.epochs] == [0.2, 0.5, 0.3]
+    best = build_model("atto", 9)
+    load_weights(best, tmp_path / BEST)
+    for key, value in best.state_dict().items():
+        assert torch.equal(value, kept[1][key]), key
+    labels = read_labels(tmp_path / BEST)
+    assert labels is not None and labels[0] == "T-shirt"
+
+
+def test_the_restart_goes_back_to_the_best_weights(tmp_path: Path) -> None:
+    chosen = recipe()
+    chosen = replace(
+        chosen,
+        schedule=replace(chosen.schedule, restart_epoch=2),
+        ema=replace(chosen.ema, decay=0.5, restart_decay=0.25),
+    )
+    made, notes = trainer(tmp_path, chosen)
+    found = iter([0.5, 0.2, 0.1])
+    kept: list[dict[str, torch.Tensor]] = []
+    before: list[dict[str, torch.Tensor]] = []
+
+    def evaluate(net: nn.Module) -> Metrics:
+        kept.append({k: v.clone() for k, v in net.state_dict().items()})
+        return {"AP": next(found)}
+
+    step = made._step
+
+    def watched(batch: Any) -> dict[str, float]:
+        before.append({k: v.clone() for k, v in made.net.state_dict().items()})
+        return step(batch)
+
+    made._step = watched  # type: ignore[method-assign]
+    made.run(evaluate)
+    for key, value in before[4].items():  # the first step of epoch 2
+        assert torch.equal(value, kept[0][key]), key
+    assert made.average.decay == 0.25
+    assert any("best weights so far (AP 0.5000)" in said for said in notes.said)
+
+
+def test_without_evaluation_the_last_average_is_kept(tmp_path: Path) -> None:
+    made, _ = trainer(tmp_path)
+    made.run(None)
+    best = build_model("atto", 9)
+    load_weights(best, tmp_path / BEST)
+    for key, value in best.state_dict().items():
+        assert torch.equal(value, made.average.net.state_dict()[key]), key
+
+
+def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights(tmp_path: Path) -> None:
+    made, _ = trainer(tmp_path)
+    with torch.no_grad():
+        made.net.decoder.enc_bbox_head.layers[-1].bias.fill_(math.nan)  # type: ignore[operator]
+    before = made.net.encoder.state_dict()
+    with pytest.raises(CheckError, match="the loss is nan at step 0"):
+        made.run(None)
+    assert not (tmp_path / LAST).exists()
+    assert all(value.isfinite().all() for value in before.values())
+
+
+def test_a_full_disk_loses_nothing_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = trainer(tmp_path)
+    made.save()
+    old = (tmp_path / LAST).read_bytes()
+
+    def full(source: object, target: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("model.files.os.replace", full)
+    made.step = 1
+    with pytest.raises(InputError, match="no space left"):
+        made.save()
+    assert (tmp_path / LAST).read_bytes() == old
+    assert not list(tmp_path.glob(f".{LAST}*"))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "format"])
+def test_a_damaged_state_is_refused(tmp_path: Path, damage: str) -> None:
+    made, _ = trainer(tmp_path)
+    made.save()
+    path = tmp_path / LAST
+    if damage == "format":
+        torch.save({"format": checkpoint.FORMAT + 1}, path)
+    else:
+        content = {"truncated": path.read_bytes()[:1000], "empty": b"", "text": b"hello"}
+        path.write_bytes(content[damage])
+    with pytest.raises(
+        InputError, match="format 2, expected 1" if damage == "format" else "damaged"
+    ):
+        read_state(tmp_path)
+
+
+def test_groups_of_the_optimiser_follow_the_recipe() -> None:
+    net, chosen = build_model("n"), RECIPES["n"]
+    groups = optimizer(net, chosen).param_groups
+    grouped = [parameter for group in groups for parameter in group["params"]]
+    assert len(grouped) == len({id(p) for p in grouped}) == len(list(net.parameters()))
+    settings = {
+        id(parameter): (group["lr"], group["weight_decay"])
+        for group in groups
+        for parameter in group["params"]
+    }
+    assert settings[id(net.backbone.stages[0].blocks[0].layers[0].conv.weight)] == (4e-4, 1e-4)  # type: ignore
+    assert settings[id(net.decoder.enc_score_head.weight)] == (8e-4, 1e-4)
+    assert settings[id(net.decoder.enc_score_head.bias)] == (8e-4, 0.0)
+
+
+def test_images_without_objects_are_trained_on(tmp_path: Path) -> None:
+    made, notes = trainer(tmp_path)
+    empty = [
+        replace(s, labels=s.labels[:0], boxes=s.boxes[:0]) for s in made.batches.dataset.samples
+    ]
+    made.batches.dataset = replace(made.batches.dataset, samples=empty)
+    made.run(None)
+    assert len(notes.losses()) == 6
+    assert notes.losses()[-1] < notes.losses()[0]
+    assert notes.steps[1]["l1"] == 0 and "denoising_mal" not in notes.steps[1]
+
+
+@pytest.mark.parametrize("variant", ["femto", "n"])
+def test_other_variants_learn_too(tmp_path: Path, variant: str) -> None:
+    chosen = recipe(variant, epochs=1)
+    made, notes = trainer(tmp_path, chosen, variant, side=256)
+    made.run(None)
+    assert ("fgl" in notes.steps[1]) == (variant == "n")
+    assert all(map(math.isfinite, notes.losses()))
