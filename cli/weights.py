@@ -13,7 +13,7 @@ from model.errors import InputError
 from model.files import sha256_of
 from model.hub import fetch_checkpoint
 from model.variants import VARIANTS
-from model.weights import class_count, random_state, read_checkpoint, read_labels
+from model.weights import class_count, random_state, read_checkpoint, read_image_size, read_labels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,8 @@ def load(
     path = fetch(weights, variant)
     source = {"coco": VARIANTS[variant].hub, "demo": DEMO_SOURCE}.get(weights, path.name)
     state = read_checkpoint(path)
-    net = build_model(variant, class_count(state) or len(COCO_LABELS), image_size)
+    size = image_size or read_image_size(path)
+    net = build_model(variant, class_count(state) or len(COCO_LABELS), size)
     load_weights(net, state)
     names = _names(labels, read_labels(path), net.num_classes, weights)
     return Loaded(net.eval(), names, source, sha256_of(path))

@@ -179,7 +179,8 @@ def _check_keys(net: DEIMv2, state: StateDict, original: StateDict, where: str) 
 def save_weights(
     net: DEIMv2, path: Path, labels: Sequence[str], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Writes a `.safetensors` checkpoint under our names, with the class names in its metadata.
+    """Writes a `.safetensors` checkpoint under our names, with class names and image size in its
+    metadata.
 
     A tensor that has several names is stored under each. Raises InputError for another number of
     labels than classes.
@@ -192,7 +193,8 @@ def save_weights(
         key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).clone()
         for key, value in net.state_dict().items()
     }
-    metadata = {"labels": json.dumps(list(labels)), "variant": net.variant.name}
+    about = {"labels": list(labels), "variant": net.variant.name, "image_size": net.image_size}
+    metadata = {key: json.dumps(value) for key, value in about.items()}
     write_whole(path, save({k: v.contiguous() for k, v in state.items()}, metadata))
 
 
@@ -276,17 +278,26 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
 
 def read_labels(path: str | Path) -> list[str] | None:
-    """Class names stored in a checkpoint of ours (metadata `labels`, a JSON list), else None."""
-    path = Path(path)
+    """Class names stored in a checkpoint of ours, else None."""
+    return _metadata(Path(path), "labels")
+
+
+def read_image_size(path: str | Path) -> tuple[int, int] | None:
+    """Height and width that a checkpoint of ours was trained at, else None."""
+    size = _metadata(Path(path), "image_size")
+    return None if size is None else (int(size[0]), int(size[1]))
+
+
+def _metadata(path: Path, key: str) -> Any:
+    """What `save_weights` put beside the tensors, None where there is nothing."""
     if path.suffix != ".safetensors" or not path.is_file():
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            stored = (file.metadata() or {}).get("labels")
-        labels = None if stored is None else json.loads(stored)
+            stored = (file.metadata() or {}).get(key)
+        return None if stored is None else json.loads(stored)
     except (SafetensorError, OSError, ValueError):
         return None  # read_checkpoint says what is wrong with the file
-    return labels
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 SIDE = 28  # pixels
-NUMBERS = tuple(range(10))  # Fashion-MNIST's classes, of which 6 is Shirt
+NUMBERS = tuple(range(10))  # Fashion-MNIST's classes, of which 2 is Pullover and 6 is Shirt
 
 
 def bar(length: int = 20, width: int = 10) -> np.ndarray:

@@ -1,11 +1,17 @@
 """What the README shows works as typed."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from model import build_model
+from model.coco import COCO_LABELS
+from model.weights import random_state, save_weights
+from tests.training.scenes import few
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -43,12 +49,35 @@ def test_the_artifact_in_ten_lines_of_python_runs(folder: Path, exported: Path) 
 def test_the_model_in_python_runs(folder: Path) -> None:
     from safetensors.torch import save_file
 
-    from model import build_model
-    from model.weights import random_state
-
     save_file(random_state(build_model("s")), folder / "model.safetensors")
     (code,) = [block for block in blocks("python") if "build_model" in block]
     assert run_in(folder, f"{code}\nprint(len(detections))").strip() == "300"
+
+
+def test_training_on_own_data_works_as_typed(folder: Path) -> None:
+    """In a fraction of the time: one epoch, small pictures, and weights that are at hand."""
+    few(folder / "shelves" / "train", 4)
+    few(folder / "shelves" / "val", 2, start=4)
+    weights = folder / "n.safetensors"
+    save_weights(build_model("n"), weights, COCO_LABELS)
+    (block,) = re.findall(
+        r"<!-- train command -->\n```\n(.*?)^```", README, re.DOTALL | re.MULTILINE
+    )
+    lines = block.splitlines()
+    assert len(lines) < 15
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        assert words[0] == "deimv2"
+        if words[1] == "train":
+            words[words.index("coco")] = str(weights)
+            words += ["--epochs", "1", "--batch", "2", "--image-size", "256", "--workers", "0"]
+        if words[1] == "export":
+            words += ["--format", "onnx"]
+        command = [sys.executable, "-m", "cli.main", *words[1:]]
+        done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    assert (folder / "sheet.jpg").exists()
+    assert (folder / "artifacts" / "shelves" / "manifest.json").exists()
 
 
 def test_every_linked_file_exists() -> None:

@@ -94,6 +94,8 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None
         moments = torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
         moments = torch.distributed.nn.all_reduce(moments) / dist.get_world_size()
         mean, variance = moments[0], moments[1] - moments[0] ** 2

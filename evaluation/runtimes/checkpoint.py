@@ -8,7 +8,7 @@ from model.detections import Detections
 from model.detector import DEIMv2
 from model.errors import InputError
 from model.postprocess import detect
-from model.weights import class_count, guess_variant, read_checkpoint, read_labels
+from model.weights import class_count, guess_variant, read_checkpoint, read_image_size, read_labels
 
 
 class CheckpointRunner:
@@ -23,7 +23,7 @@ class CheckpointRunner:
 
 
 def open_checkpoint(path: Path, variant: str | None = None) -> CheckpointRunner:
-    """Opens a `.pth` or `.safetensors` file at its variant's own image size.
+    """Opens a `.pth` or `.safetensors` file at the image size it names, or its variant's own.
 
     Raises InputError for a broken file, one of no known variant, or of another than `variant`.
     """
@@ -34,6 +34,6 @@ def open_checkpoint(path: Path, variant: str | None = None) -> CheckpointRunner:
             f"the tensors in '{path}' fit none of the variants; "
             "expected DEIMv2 weights; name the variant with --variant to see what differs"
         )
-    net = build_model(name, class_count(state) or 80)
+    net = build_model(name, class_count(state) or 80, read_image_size(path))
     load_weights(net, state)
     return CheckpointRunner(net, read_labels(path))

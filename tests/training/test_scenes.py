@@ -42,11 +42,11 @@ def lit(scene: Scene) -> np.ndarray:
     return scene.photo.max(axis=2) > 40
 
 
-def test_pictures_keep_their_labels_and_shirts_are_left_out(tmp_path: Path) -> None:
+def test_pictures_keep_their_labels_and_shirts_and_pullovers_are_left_out(tmp_path: Path) -> None:
     pictures = [np.full((28, 28), 100 + number) for number in NUMBERS]
     found = read_garments(write_garments(tmp_path, pictures), "train")
     numbers = [list(CLASSES.values())[label] for label in found.labels]
-    assert numbers == (found.pictures[:, 0, 0] - 100).tolist() == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+    assert numbers == (found.pictures[:, 0, 0] - 100).tolist() == [0, 1, 3, 4, 5, 7, 8, 9]
     assert list(CLASSES)[found.labels[numbers.index(8)]] == "bag"
 
 

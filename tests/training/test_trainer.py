@@ -114,7 +114,7 @@ def test_going_on_with_other_data_is_refused(tmp_path: Path) -> None:
     other.batches.dataset = replace(
         other.batches.dataset, samples=other.batches.dataset.samples[:7]
     )
-    with pytest.raises(InputError, match="the data have 7 photos and 9 classes, expected 8 and 9"):
+    with pytest.raises(InputError, match="the data have 7 photos and 8 classes, expected 8 and 8"):
         other.restore(read_state(tmp_path))
 
 
@@ -131,7 +131,7 @@ def test_the_best_weights_are_those_of_the_best_evaluation(tmp_path: Path) -> No
     made, notes = trainer(tmp_path, chosen)
     made.run(evaluate)
     assert [metrics["AP"] for metrics in notes.epochs] == [0.2, 0.5, 0.3]
-    best = build_model("atto", 9)
+    best = build_model("atto", 8)
     load_weights(best, tmp_path / BEST)
     for key, value in best.state_dict().items():
         assert torch.equal(value, kept[1][key]), key
@@ -172,7 +172,7 @@ def test_the_restart_goes_back_to_the_best_weights(tmp_path: Path) -> None:
 def test_without_evaluation_the_last_average_is_kept(tmp_path: Path) -> None:
     made, _ = trainer(tmp_path)
     made.run(None)
-    best = build_model("atto", 9)
+    best = build_model("atto", 8)
     load_weights(best, tmp_path / BEST)
     for key, value in best.state_dict().items():
         assert torch.equal(value, made.average.net.state_dict()[key]), key

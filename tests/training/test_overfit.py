@@ -1,0 +1,36 @@
+"""The whole of it: a network that is shown eight scenes again and again finds what is in them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from cli.train import evaluation
+from model import build_model
+from tests.training.scenes import few
+from tests.training.test_trainer import ALONE, Notes
+from training.batches import Batches
+from training.dataset import read_dataset
+from training.recipes import ATTO
+from training.schedule import fit, with_lr
+from training.trainer import Options, Trainer
+
+STEPS, SIDE = 180, 192
+
+
+def test_eight_scenes_are_learnt_by_heart(tmp_path: Path) -> None:
+    part = few(tmp_path / "data", 8)
+    dataset, _ = read_dataset(part)
+    torch.manual_seed(0)
+    net = build_model("atto", len(dataset.names), SIDE)
+    recipe = with_lr(fit(ATTO, STEPS, 8, 8), 2e-3)
+    recipe = replace(
+        recipe,
+        augment=replace(recipe.augment, epochs=(0, 0)),
+        denoising=replace(recipe.denoising, queries=0),
+    )
+    batches = Batches(dataset, recipe, net.image_size, (net.variant.mean, net.variant.std))
+    options = Options(workers=0, evaluate_every=STEPS)
+    trainer = Trainer(net, dataset.names, recipe, batches, tmp_path, ALONE, Notes(), options)
+    trainer.run(evaluation(part, dataset.names))
+    assert trainer.best > 0.9
