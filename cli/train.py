@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import console
-from cli.counts import count, natural, rate, size
+from cli.counts import count, natural, rate, share, size
 from cli.data import add_data, find_val, read_train
 from model.errors import InputError
 
@@ -15,13 +15,19 @@ if TYPE_CHECKING:
     from model import DEIMv2
     from training.dataset import Dataset, Part
     from training.recipes import Recipe
-    from training.trainer import Evaluate
+    from training.trainer import Evaluate, Options
     from training.world import World
 
 EXAMPLE = "example: deimv2 train --data shelves --weights coco --variant n --epochs 60"
 FINE_TUNING_EPOCHS = 60
 FINE_TUNING_BATCH = 16
 FRESH = "none"
+PATHS = ("data", "images", "annotations", "val_images", "val_annotations", "backbone")
+# Options that do not change what is learnt.
+MACHINE = (
+    "device", "threads", "workers", "no_amp", "compile", "save_minutes", "report_every", "json",
+    "resume", "run", "defaults",
+)  # fmt: skip
 
 
 def add(subparsers: Any) -> None:
@@ -56,6 +62,11 @@ def add(subparsers: Any) -> None:
     how.add_argument(
         "--lr", type=rate, metavar="X", help="of the heads; the others keep their ratio"
     )
+    how.add_argument(
+        "--final-lr", type=share, metavar="X",
+        help="what the learning rate ends at, as a share of itself; default: the paper's (0.5 or "
+        "1), which suits its long moving average. Some thousand steps end better at 0",
+    )  # fmt: skip
     how.add_argument("--image-size", type=size, metavar="N|HxW", help="default: the variant's own")
     how.add_argument("--no-denoising", action="store_true", help="without denoising queries")
     how.add_argument("--no-dense", action="store_true", help="without Mosaic, MixUp and Copy-Blend")
@@ -76,7 +87,7 @@ def add(subparsers: Any) -> None:
         "--output", type=Path, metavar="DIR", help="default: runs/VARIANT; must not hold a training"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, defaults=vars(parser.parse_args([])))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -96,23 +107,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def resumed(args: argparse.Namespace) -> argparse.Namespace:
-    """The options that the stopped training was started with; the machine's may be given anew."""
+    """The options that the stopped training was started with; the machine's may be given anew.
+
+    Raises InputError for any other, which would make it another training.
+    """
     from training.checkpoint import read_state
 
     stored = read_state(args.resume)["about"]
+    given = [name for name in (*stored, "output") if getattr(args, name) != args.defaults[name]]
+    if given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InputError(
+            f"{names} cannot be given with --resume, which goes on as it was started; leave it "
+            f"out, or start anew with --weights {args.resume / 'best.safetensors'}"
+        )
     machine = {name: getattr(args, name) for name in MACHINE}
     kept = {
         name: Path(value) if name in PATHS and value is not None else value
         for name, value in stored.items()
     }
     return argparse.Namespace(**(vars(args) | kept | machine | {"output": args.resume}))
-
-
-PATHS = ("data", "images", "annotations", "val_images", "val_annotations", "backbone")
-MACHINE = (
-    "device", "threads", "workers", "no_amp", "compile", "save_minutes", "report_every", "json",
-    "resume", "run",
-)  # fmt: skip
 
 
 def train(args: argparse.Namespace, world: "World") -> int:
@@ -122,7 +136,7 @@ def train(args: argparse.Namespace, world: "World") -> int:
     from model.files import make_folder
     from training.batches import Batches
     from training.checkpoint import LAST, StopError, read_state
-    from training.trainer import Options, Trainer
+    from training.trainer import Trainer
 
     output = args.output or Path("runs") / args.variant
     if args.resume is None and (output / LAST).exists():
@@ -141,20 +155,7 @@ def train(args: argparse.Namespace, world: "World") -> int:
     )  # fmt: skip
     make_folder(output)
     journal = Screen(output, open_board(output)) if world.leads else Silence()
-    about = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in vars(args).items()
-        if name not in MACHINE and name != "output"
-    }
-    options = Options(
-        workers=args.workers,
-        save_seconds=args.save_minutes * 60,
-        report_every=args.report_every,
-        evaluate_every=args.evaluate_every,
-        amp=not args.no_amp,
-        compiled=args.compile,
-        about=about,
-    )
+    options = options_of(args)
     trainer = Trainer(net, dataset.names, recipe, batches, output, world, journal, options)
     if args.resume is not None:
         trainer.restore(read_state(output))
@@ -169,6 +170,21 @@ def train(args: argparse.Namespace, world: "World") -> int:
     if world.leads:
         report(args, trainer)
     return 0
+
+
+def options_of(args: argparse.Namespace) -> "Options":
+    from training.trainer import Options
+
+    kept = {name: value for name, value in vars(args).items() if name not in (*MACHINE, "output")}
+    return Options(
+        workers=args.workers,
+        save_seconds=args.save_minutes * 60,
+        report_every=args.report_every,
+        evaluate_every=args.evaluate_every,
+        amp=not args.no_amp,
+        compiled=args.compile,
+        about={name: str(v) if isinstance(v, Path) else v for name, v in kept.items()},
+    )
 
 
 def report(args: argparse.Namespace, trainer: Any) -> None:
@@ -216,6 +232,8 @@ def recipe_of(args: argparse.Namespace, samples: int) -> "Recipe":
     )
     if args.lr is not None:
         recipe = with_lr(recipe, args.lr)
+    if args.final_lr is not None:
+        recipe = replace(recipe, schedule=replace(recipe.schedule, final=args.final_lr))
     augment = recipe.augment
     if args.no_dense or args.no_augment:
         recipe = replace(recipe, mixing=None, augment=replace(augment, mosaic=0.0))

@@ -163,7 +163,13 @@ class Trainer:
             source = iter(loader)
             while self.step < self.steps:
                 self._restart_if_due()
-                batch = meter.wait(lambda: next(source))
+                try:
+                    batch = meter.wait(lambda: next(source))
+                except InputError:
+                    if not asked:
+                        raise
+                    self.save()  # the signal that asks to stop reached the workers too
+                    raise StopError from None
                 self._note(batch.unreadable)
                 meter.add(self._step(batch))
                 if self.step % self.options.report_every == 0 or self.step == self.steps:

@@ -1,6 +1,7 @@
 """`deimv2 train` as people type it: from data to weights, stopped, resumed, shared, misused."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def test_trained_weights_keep_their_names_into_evaluate(
 
 def started(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cli.main", "train", *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def wait_for_steps(folder: Path, count: int) -> None:
@@ -111,6 +112,19 @@ def test_a_stopped_training_goes_on_with_the_same_losses(
     assert train(*common, "--output", whole) == 0
     assert losses(stopped) == losses(whole)
     assert len(losses(whole)) == 16
+
+
+def test_a_signal_to_all_processes_saves_too(data: Path, tmp_path: Path) -> None:
+    """As a terminal or a cluster sends it: the workers of the data get it as well."""
+    output = tmp_path / "run"
+    command = ["--data", data, "--epochs", 200, *SMALL, "--workers", 1, "--output", output]
+    process = started(*command, "--evaluate-every", 200)
+    wait_for_steps(output, 3)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert (output / LAST).exists()
 
 
 def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
@@ -228,3 +242,12 @@ def test_a_training_is_never_written_over(
     assert train(*given) == 2
     assert f"go on with --resume {output}" in capsys.readouterr().err
     assert (output / LOG).read_bytes() == before
+
+
+def test_going_on_takes_no_other_options(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    assert train("--data", data, "--epochs", 1, "--output", output, *SMALL) == 0
+    assert train("--resume", output, "--epochs", 5, "--lr", 0.1, "--workers", 0) == 2
+    assert "--epochs, --lr cannot be given with --resume" in capsys.readouterr().err
