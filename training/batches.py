@@ -5,6 +5,7 @@ makes it: so a training that goes on after a stop sees what it would have seen.
 """
 
 import signal
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -175,8 +176,13 @@ def load(batches: Batches, start: int, workers: int, pinned: bool) -> Iterator[B
         prefetch_factor=4 if workers else None,
         worker_init_fn=leave_signals,
     )
+    source = iter(loader)
+    if workers and threading.current_thread() is threading.main_thread():
+        # PyTorch's handler would raise in the middle of a step when a worker dies; without it, the
+        # same is raised here, where the next batch is asked for.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        yield from loader
+        yield from source
     except InputError as error:  # a worker's comes with its whole traceback as the message
         message = str(error).rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2]
         raise InputError(message.strip()) from None

@@ -194,7 +194,7 @@ def test_problems_of_the_data_are_told_before_the_training(
     said = capsys.readouterr().err
     for line in (
         "data: 1 boxes without area are left out: ",
-        "data: 1 boxes outside of their photos are left out: ",
+        "data: 1 boxes with less than a pixel in their photos are left out: ",
         "data: 1 boxes of unknown categories are left out: id 77",
         "data: 1 photos are missing and left out: gone.jpg",
     ):

@@ -82,6 +82,7 @@ def test_a_picture_without_a_garment_is_passed_over() -> None:
 def test_hidden_garments_are_not_annotated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of discs, a turn changes little: what is seen of each follows from all boxes, about."""
     monkeypatch.setattr(scenes, "SIDES", (70.0, 110.0))
+    monkeypatch.setattr(scenes, "MOST", 9)
     garments = of(disc())
     hidden = shown = 0
     for index in range(60):
