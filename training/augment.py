@@ -161,7 +161,8 @@ def crop(picture: Picture, rng: Rng) -> Picture:
 
 def _centred(boxes: Boxes, window: Boxes) -> npt.NDArray[np.bool_]:
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return np.asarray((window[:2] < centre) & (centre < window[2:])).all(axis=1)
+    inside: npt.NDArray[np.bool_] = (window[:2] < centre) & (centre < window[2:])
+    return inside[:, 0] & inside[:, 1]
 
 
 def _overlaps(boxes: Boxes, window: Boxes) -> npt.NDArray[np.float32]:

@@ -123,7 +123,7 @@ class Trainer:
         self.folder, self.world, self.journal, self.options = folder, world, journal, options
         self.net = net.to(world.device).train()
         if world.device.type == "cpu":
-            self.net.to(memory_format=torch.channels_last)
+            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = MovingAverage(self.net, recipe.ema)
         synchronise(self.net, world)
         if options.compiled:
