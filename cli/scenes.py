@@ -10,7 +10,16 @@ from model.errors import InputError
 
 EXAMPLE = "example: deimv2 scenes garments"
 GARMENTS = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
-PHOTOS = Path("/usr/share/backgrounds/mate/nature")  # Debian's mate-backgrounds
+BACKGROUNDS = Path("/usr/share/backgrounds")
+LOMIRI = """Bridge_by_Sander_Klootwijk Dragonfly_by_Bolly Picture_0B_by_freespace
+Picture_1A_by_freespace Wine_by_Jakkub_Mede aitzgorri_by_Aitzol_Berasategi free_by_Peter_Nerlich
+friends_by_Aitzol_Berasategi greentock_by_Peter_Nerlich life_by_Aitzol_Berasategi
+picosdeeuropa_by_Aitzol_Berasategi seeding_by_Clements_Engelhardt sunset_by_Aitzol_Berasategi"""
+# Debian's mate-backgrounds, and what in lomiri-wallpapers-16.04 is a photograph.
+PHOTOS = (
+    BACKGROUNDS / "mate" / "nature",
+    *(BACKGROUNDS / f"{name}.jpg" for name in LOMIRI.split()),
+)
 PARTS = {"train": ("train", 12_000, 0), "val": ("t10k", 200, 1)}  # Fashion-MNIST's, scenes, seed
 
 
@@ -21,7 +30,7 @@ def add(subparsers: Any) -> None:
         description="Makes the data set that the demo weights were trained on: Fashion-MNIST's "
         "garments on photographs, with COCO annotations. The garments and photographs of the two "
         "parts are different ones. On Debian and Ubuntu: apt-get install dataset-fashion-mnist "
-        "mate-backgrounds",
+        "mate-backgrounds lomiri-wallpapers-16.04",
         epilog=EXAMPLE,
     )
     parser.add_argument("output", type=Path, metavar="DIR", help="gets train/ and val/")
@@ -36,8 +45,9 @@ def add(subparsers: Any) -> None:
         help=f"Fashion-MNIST's four files; default: {GARMENTS}",
     )  # fmt: skip
     parser.add_argument(
-        "--photos", type=Path, metavar="DIR",
-        help=f"backgrounds; default: {PHOTOS} in train, this package's own in val",
+        "--photos", type=Path, nargs="+", metavar="PATH",
+        help="backgrounds, photos or folders of them; default: those of the two packages in train, "
+        "this package's own in val",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -55,7 +65,14 @@ def run(args: argparse.Namespace) -> int:
     for part, folder in folders.items():
         source, number, seed = PARTS[part]
         garments = read_garments(args.garments, source)
-        photos = args.photos or (PHOTOS if part == "train" else PHOTOGRAPHS[0].parent)
+        photos = args.photos or (PHOTOS if part == "train" else PHOTOGRAPHS)
+        missing = [path for path in photos if not path.exists()]
+        if missing:
+            raise InputError(
+                f"no photo or folder at '{missing[0]}', expected backgrounds; install them "
+                "(apt-get install mate-backgrounds lomiri-wallpapers-16.04), or name others with "
+                "--photos"
+            )
         number = args.count or number
         write_scenes(
             folder,

@@ -81,9 +81,10 @@ def read_garments(folder: Path, part: str) -> Garments:
     return Garments(pictures[labels >= 0], labels[labels >= 0])
 
 
-def read_photos(folder: Path) -> list[Image.Image]:
-    """The folder's photos, scaled down to what scenes need."""
-    photos = [load_photo(path) for path in find_photos(folder)]
+def read_photos(paths: Sequence[Path]) -> list[Image.Image]:
+    """Photos, those of folders too, scaled down to what scenes need."""
+    found = [file for path in paths for file in (find_photos(path) if path.is_dir() else [path])]
+    photos = [load_photo(path) for path in found]
     for photo in photos:
         photo.thumbnail((LARGEST, LARGEST), Image.Resampling.BILINEAR)
     return photos

@@ -28,7 +28,7 @@ def test_every_command_has_help_with_an_example(capsys: Capture) -> None:
         (["detect"], "invalid choice: 'detect'"),
         (["list", "--fast"], "unrecognized arguments: --fast"),
         (["verify"], "required: DIR"),
-        (["predict", "a.onnx"], "required: IMAGE"),
+        (["predict", "a.onnx"], "no photos after 'a.onnx'"),
         (["predict", "a.onnx", "b.jpg", "--threshold", "1.5"], "'1.5' is no score"),
         (["predict", "a.onnx", "b.jpg", "--threshold", "nan"], "'nan' is no score"),
         (["predict", "a.onnx", "b.jpg", "--threshold", "high"], "'high'"),

@@ -69,7 +69,7 @@ def test_missing_sources_are_one_line(capsys: Capture, tmp_path: Path, garments:
     message = complaint(capsys, *target, "--garments", nowhere, "--photos", PHOTOS)
     assert f"no file '{nowhere}/train-images-idx3-ubyte.gz'" in message
     message = complaint(capsys, *target, "--garments", garments, "--photos", nowhere)
-    assert f"no folder at '{nowhere}'" in message
+    assert f"no photo or folder at '{nowhere}'" in message
     assert not (tmp_path / "set").exists()
 
 

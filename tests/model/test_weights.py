@@ -1,5 +1,6 @@
 """Checkpoints of every layout load, and a wrong one is refused in one line that says what to do."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from model import DEIMv2, build_model, load_weights
 from model.errors import InputError
-from model.weights import random_state, read_labels, save_weights
+from model.weights import random_state, read_image_size, read_labels, save_weights
 from tests.model.golden import released_state
 
 State = dict[str, Tensor]
@@ -237,7 +238,8 @@ def test_what_is_saved_loads_bit_for_bit(tmp_path, variant) -> None:
     load_weights(net, path)
     assert_equal(net.state_dict(), trained.state_dict())
     assert read_labels(path) == ["cat", "dög"]
-    assert metadata(path)["variant"] == variant
+    assert json.loads(metadata(path)["variant"]) == variant
+    assert read_image_size(path) == net.image_size
 
 
 def test_a_shared_head_is_saved_under_each_of_its_names(net, tmp_path) -> None:

@@ -30,7 +30,7 @@ PICTURES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 
 @pytest.fixture(scope="module")
 def photos() -> list[Image.Image]:
-    return read_photos(PHOTOGRAPHS[0].parent)
+    return read_photos(PHOTOGRAPHS)
 
 
 def of(picture: np.ndarray) -> Garments:
