@@ -48,9 +48,9 @@ def add(subparsers: Any) -> None:
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "inputs", type=Path, nargs="+", metavar="[MODEL] PHOTO...",
+        "inputs", type=Path, nargs="+", metavar="MODEL PHOTO...",
         help="an artifact or a checkpoint, then photos or folders of photos; without a model, the "
-        "demo weights of Atto, which know eight kinds of garments",
+        "demo weights where there are any",
     )  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="DIR", help="draw on the photos, into DIR")
     parser.add_argument(

@@ -65,10 +65,10 @@ def fetch(weights: str, variant: str) -> Path:
         return Path(weights)
     path = DEMO / f"{variant}.safetensors"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in DEMO.glob("*.safetensors")))
+        known = ", ".join(sorted(file.stem for file in DEMO.glob("*.safetensors"))) or "none"
         raise InputError(
-            f"variant '{variant}' has no demo weights, expected one of: {known}; choose coco, "
-            "random or a file"
+            f"variant '{variant}' has no demo weights, expected a variant that has ({known}); "
+            "choose coco, random or a file"
         )
     return path
 
