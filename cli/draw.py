@@ -1,15 +1,19 @@
 """Draws detections onto a photo."""
 
 import colorsys
+import io
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from model.detections import Detections
 from model.errors import InputError
+from model.files import write_whole
 
 Colour = tuple[int, int, int]
+KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 GOLDEN_RATIO = 0.618034  # steps of hue that keep neighbouring classes far apart
 
 
@@ -88,3 +92,10 @@ def _tag(
     y = corners[1] - height if corners[1] >= height else corners[1]
     pen.rectangle((x, y, x + width - 1, y + height - 1), fill=background)
     pen.text((x + 2 - left, y + 2 - top), text, fill=ink(background), font=font)
+
+
+def save_picture(image: Image.Image, path: Path) -> None:
+    """Writes a picture of one of KINDS, known by its suffix."""
+    content = io.BytesIO()
+    image.save(content, KINDS[path.suffix.lower()], quality=92)
+    write_whole(path, content.getvalue())

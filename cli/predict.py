@@ -1,7 +1,6 @@
 """`deimv2 predict`: detections of an artifact or a checkpoint on photos."""
 
 import argparse
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from cli import console
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from evaluation.runtimes import Runner
     from model.detections import Detections
 
@@ -152,23 +149,15 @@ def drawing_paths(photos: Sequence[Path], folder: Path | None) -> list[Path | No
 def predict(
     runner: "Runner", photo: Path, drawing: Path | None, labels: Sequence[str], threshold: float
 ) -> Prediction:
-    from cli.draw import draw
+    from cli.draw import draw, save_picture
     from model.images import load_photo, resize
 
     image = load_photo(photo)
     found = runner.detect(resize(image, runner.size)).above(threshold)
     drawn = draw(image, found, labels, threshold)  # also when not kept: it checks the labels
     if drawing is not None:
-        save(drawn, drawing)
+        save_picture(drawn, drawing)
     return Prediction(photo, image.size, found, drawing)
-
-
-def save(image: "Image.Image", path: Path) -> None:
-    from model.files import write_whole
-
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=92)
-    write_whole(path, buffer.getvalue())
 
 
 def print_predictions(predictions: Sequence[Prediction], labels: Sequence[str]) -> None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 EXAMPLE = "example: deimv2 preview --data shelves --variant n --output sheet.jpg"
 CELL = 240  # pixels of a photo's sides
 BATCH = 3  # photos that MixUp and Copy-Blend change together
-KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
 def add(subparsers: Any) -> None:
@@ -58,6 +57,7 @@ def phases(recipe: "Recipe") -> dict[str, int]:
 
 
 def run(args: argparse.Namespace) -> int:
+    from cli.draw import KINDS, save_picture
     from model.files import make_folder
     from model.variants import VARIANTS
     from training.recipes import RECIPES
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     with console.status("augmenting"):
         sheet = contact_sheet(dataset, replace(recipe, schedule=schedule), rows, args)
     make_folder(args.output.parent)
-    save(sheet, args.output)
+    save_picture(sheet, args.output)
     if args.json:
         console.print_json({"sheet": str(args.output), "rows": rows})
     else:
@@ -124,13 +124,3 @@ def drawn(image: "Tensor", target: "Target", names: tuple[str, ...]) -> "Image.I
     labels = target.labels.numpy().astype(np.int32)
     found = Detections(corners(target.boxes).numpy(), np.ones(len(labels), np.float32), labels)
     return draw(Image.fromarray(pixels).resize((CELL, CELL)), found, names, 0.0, scores=False)
-
-
-def save(sheet: "Image.Image", path: Path) -> None:
-    import io
-
-    from model.files import write_whole
-
-    content = io.BytesIO()
-    sheet.save(content, KINDS[path.suffix.lower()], quality=92)
-    write_whole(path, content.getvalue())
