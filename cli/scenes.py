@@ -10,15 +10,24 @@ from model.errors import InputError
 
 EXAMPLE = "example: deimv2 scenes garments"
 GARMENTS = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
+PACKAGES = "mate-backgrounds lomiri-wallpapers-16.04 opencv-doc"
 BACKGROUNDS = Path("/usr/share/backgrounds")
+EXAMPLES = Path("/usr/share/doc/opencv-doc/examples")
 LOMIRI = """Bridge_by_Sander_Klootwijk Dragonfly_by_Bolly Picture_0B_by_freespace
 Picture_1A_by_freespace Wine_by_Jakkub_Mede aitzgorri_by_Aitzol_Berasategi free_by_Peter_Nerlich
 friends_by_Aitzol_Berasategi greentock_by_Peter_Nerlich life_by_Aitzol_Berasategi
 picosdeeuropa_by_Aitzol_Berasategi seeding_by_Clements_Engelhardt sunset_by_Aitzol_Berasategi"""
-# Debian's mate-backgrounds, and what in lomiri-wallpapers-16.04 is a photograph.
+OPENCV = """aero1.jpg aloeL.jpg apple.jpg baboon.jpg basketball1.png board.jpg box_in_scene.png
+building.jpg butterfly.jpg chicky_512.png ela_original.jpg fruits.jpg graf1.png home.jpg left.jpg
+left05.jpg left11.jpg leuvenA.jpg licenseplate_motion.jpg messi5.jpg orange.jpg pca_test1.jpg
+rubberwhale1.png smarties.png squirrel_cls.jpg starry_night.jpg stuff.jpg sudoku.png
+text_defocus.jpg text_motion.jpg"""
+# Debian's mate-backgrounds, and what in the two other packages is a photograph.
 PHOTOS = (
     BACKGROUNDS / "mate" / "nature",
     *(BACKGROUNDS / f"{name}.jpg" for name in LOMIRI.split()),
+    *(EXAMPLES / "data" / name for name in OPENCV.split()),
+    *(EXAMPLES / "text" / f"scenetext0{number}.jpg" for number in range(1, 7)),
 )
 PARTS = {"train": ("train", 12_000, 0), "val": ("t10k", 200, 1)}  # Fashion-MNIST's, scenes, seed
 
@@ -30,7 +39,7 @@ def add(subparsers: Any) -> None:
         description="Makes the data set that the demo weights were trained on: Fashion-MNIST's "
         "garments on photographs, with COCO annotations. The garments and photographs of the two "
         "parts are different ones. On Debian and Ubuntu: apt-get install dataset-fashion-mnist "
-        "mate-backgrounds lomiri-wallpapers-16.04",
+        f"{PACKAGES}",
         epilog=EXAMPLE,
     )
     parser.add_argument("output", type=Path, metavar="DIR", help="gets train/ and val/")
@@ -46,8 +55,8 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--photos", type=Path, nargs="+", metavar="PATH",
-        help="backgrounds, photos or folders of them; default: those of the two packages in train, "
-        "this package's own in val",
+        help="backgrounds, photos or folders of them; default: those of the three packages in "
+        "train, this package's own in val",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -55,7 +64,7 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from evaluation.photographs import PHOTOGRAPHS
-    from training.scenes import read_garments, read_photos, write_scenes
+    from training.scenes import DENSE, PLAIN, read_garments, read_photos, write_scenes
 
     folders = {part: args.output / part for part in args.part or PARTS}
     for folder in folders.values():
@@ -70,8 +79,7 @@ def run(args: argparse.Namespace) -> int:
         if missing:
             raise InputError(
                 f"no photo or folder at '{missing[0]}', expected backgrounds; install them "
-                "(apt-get install mate-backgrounds lomiri-wallpapers-16.04), or name others with "
-                "--photos"
+                f"(apt-get install {PACKAGES}), or name others with --photos"
             )
         number = args.count or number
         write_scenes(
@@ -80,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
             read_photos(photos),
             number,
             seed if args.seed is None else args.seed,
-            lambda items: console.track_rate(items, "scenes"),
+            style=DENSE if part == "train" else PLAIN,
+            progress=lambda items: console.track_rate(items, "scenes"),
         )
         made[part] = {"folder": str(folder), "scenes": number}
     if args.json:

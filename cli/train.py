@@ -160,7 +160,7 @@ def train(args: argparse.Namespace, world: "World") -> int:
     if args.resume is not None:
         trainer.restore(read_state(output))
         say(f"goes on at step {trainer.step} of {trainer.steps}")
-    evaluate = None if val is None else evaluation(val, dataset.names)
+    evaluate = None if val is None else evaluation(val, dataset.names, world.leads)
     try:
         trainer.run(evaluate)
     except StopError:
@@ -244,16 +244,22 @@ def recipe_of(args: argparse.Namespace, samples: int) -> "Recipe":
     return recipe
 
 
-def evaluation(part: "Part", names: tuple[str, ...]) -> "Evaluate":
-    """Measures a net by the twelve COCO numbers. Raises InputError if the data do not fit."""
+def evaluation(part: "Part", names: tuple[str, ...], check: bool) -> "Evaluate":
+    """Measures a net by the twelve COCO numbers. Raises InputError if the data do not fit.
+
+    check: open every photo at once, so that a damaged one is told before hours are spent.
+    """
     from evaluation.annotations import match_classes, read_annotations
-    from evaluation.coco import collect, evaluate, require_library
+    from evaluation.coco import collect, evaluate, load_annotated, require_library
     from evaluation.runtimes import CheckpointRunner
 
     require_library()
     annotations = read_annotations(part.annotations)
     photos = annotations.find(part.images)
     classes = match_classes(annotations, names, len(names))
+    if check:
+        for photo, path in zip(annotations.photos, console.track(photos, "checking"), strict=True):
+            load_annotated(annotations, photo, path)
 
     def measure(net: "DEIMv2") -> dict[str, float | None]:
         runner = CheckpointRunner(net)

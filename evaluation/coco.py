@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from evaluation.annotations import Annotations
+from evaluation.annotations import Annotations, Photo
 from evaluation.runtimes import Runner
 from model.detections import Detections
 from model.errors import InputError, MissingExtraError
@@ -115,13 +116,7 @@ def collect(
     """
     found, sizes = [], []
     for photo, path in zip(annotations.photos, progress(paths), strict=True):
-        image = load_photo(path)
-        if photo.size not in (None, image.size):
-            raise InputError(
-                f"'{path}' has {image.width} x {image.height} pixels when upright, expected "
-                f"{' x '.join(map(str, photo.size or ()))} as '{annotations.path}' says; "
-                "use the photo that was annotated"
-            )
+        image = load_annotated(annotations, photo, path)
         found.append(_checked(runner.detect(resize(image, runner.size)), path, len(classes)))
         sizes.append(image.size)
     return Found(
@@ -131,6 +126,18 @@ def collect(
         photo=np.repeat(np.arange(len(found), dtype=np.int32), [len(each) for each in found]),
         sizes=np.array(sizes, np.int32),
     )
+
+
+def load_annotated(annotations: Annotations, photo: Photo, path: Path) -> Image.Image:
+    """RGB, upright. Raises InputError if it cannot be read or is not as large as annotated."""
+    image = load_photo(path)
+    if photo.size not in (None, image.size):
+        raise InputError(
+            f"'{path}' has {image.width} x {image.height} pixels when upright, expected "
+            f"{' x '.join(map(str, photo.size or ()))} as '{annotations.path}' says; "
+            "use the photo that was annotated"
+        )
+    return image
 
 
 def evaluate(annotations: Annotations, found: Found) -> Scores:

@@ -37,11 +37,9 @@ CLASSES = {
 }
 LARGEST = 1600  # pixels of a background's longer side
 SIZE = 320  # pixels of a scene's sides
-MOST = 7  # garments in a scene
-SIDES = 40.0, 190.0  # pixels that a garment's 28 become
 TURN = 20  # degrees to either side, at most
-INSIDE = 0.6  # of a garment's area; one that the frame cuts off further is not put there
-SEEN = 0.4  # of it; one that others hide further is not annotated
+INSIDE = 0.6  # of a garment's area; it is not put where the frame cuts off more
+SEEN = 0.5  # of it; no other is put where it hides more
 OPAQUE = 0.5  # opacity that counts as the garment, for its box
 QUALITY = 85  # of the JPEGs
 
@@ -55,6 +53,23 @@ class Garments:
 
     pictures: Pixels
     labels: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Style:
+    """most: garments tried in a scene. sides: pixels that a garment's 28 become.
+
+    varied: make more of few photos, with quarter turns, exchanged colours and double exposures.
+    """
+
+    most: int = 7
+    sides: tuple[float, float] = (40.0, 190.0)
+    varied: bool = False
+
+
+PLAIN = Style()  # of the validation scenes
+# To train on: more garments in a photo teach more in the same time, which is the idea of Dense O2O.
+DENSE = Style(most=20, sides=(36.0, 160.0), varied=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,37 +123,54 @@ def _read_idx(path: Path, dimensions: int) -> Pixels:
         ) from error
 
 
-def make_scene(garments: Garments, photos: Sequence[Image.Image], seed: int, index: int) -> Scene:
+def make_scene(
+    garments: Garments,
+    photos: Sequence[Image.Image],
+    seed: int,
+    index: int,
+    style: Style = PLAIN,
+) -> Scene:
     """Scene number `index`. photos: RGB, of which one is the background."""
     rng = np.random.default_rng([seed, index])
-    canvas = _background(photos[int(rng.integers(len(photos)))], rng)
-    masks: list[npt.NDArray[np.bool_]] = []
-    labels = []
-    for _ in range(rng.integers(1, MOST + 1)):
+    canvas = (_varied if style.varied else _background)(photos, rng)
+    masks: list[npt.NDArray[np.bool_]] = []  # of what is seen of each garment
+    areas, labels = list[int](), list[int]()
+    for _ in range(rng.integers(1, style.most + 1)):
         picked = int(rng.integers(len(garments.labels)))
-        opacity, shade = _turned(garments.pictures[picked], rng)
+        opacity, shade = _turned(garments.pictures[picked], style.sides, rng)
         colour = _tint(rng) * shade[..., None]
         place = [int(rng.integers(-side // 8, SIZE - side + side // 8 + 1)) for side in shade.shape]
         whole = np.zeros((SIZE, SIZE), np.float32)
         inside, cut = _overlap(place, shade.shape)
         whole[inside] = opacity[cut]
-        if (whole > OPAQUE).sum() < max(1, INSIDE * (opacity > OPAQUE).sum()):
+        cover = whole > OPAQUE
+        left = [mask & ~cover for mask in masks]
+        hidden = any(mask.sum() < SEEN * area for mask, area in zip(left, areas, strict=True))
+        if hidden or cover.sum() < max(1, INSIDE * (opacity > OPAQUE).sum()):
             continue
         canvas[inside] += (colour[cut] - canvas[inside]) * opacity[cut][..., None]
-        masks = [mask & (whole <= OPAQUE) for mask in masks] + [whole > OPAQUE]
-        labels.append((int(garments.labels[picked]), int(masks[-1].sum()), _box(masks[-1])))
-    seen = [
-        (label, box)
-        for (label, area, box), mask in zip(labels, masks, strict=True)
-        if mask.sum() >= SEEN * area
-    ]
+        masks = [*left, cover]
+        areas.append(int(cover.sum()))
+        labels.append(int(garments.labels[picked]))
     noise = rng.normal(0, rng.uniform(0, 5), canvas.shape)
     photo = (canvas + noise).clip(0, 255).astype(np.uint8)
-    return Scene(photo, [label for label, _ in seen], [box for _, box in seen])
+    return Scene(photo, labels, [_box(mask) for mask in masks])
 
 
-def _background(photo: Image.Image, rng: np.random.Generator) -> Weights:
+def _varied(photos: Sequence[Image.Image], rng: np.random.Generator) -> Weights:
+    """A background turned by quarters, its colours exchanged; half of them with a second one."""
+    pixels = _background(photos, rng)
+    if rng.random() < 0.5:
+        pixels += (_background(photos, rng) - pixels) * rng.uniform(0.2, 0.8)
+    pixels = np.rot90(pixels, rng.integers(4))
+    if rng.random() < 0.5:
+        pixels = pixels[..., rng.permutation(3)]
+    return np.ascontiguousarray(pixels)
+
+
+def _background(photos: Sequence[Image.Image], rng: np.random.Generator) -> Weights:
     """A crop of any place and scale, perhaps mirrored, its brightness and contrast changed."""
+    photo = photos[int(rng.integers(len(photos)))]
     side = int(min(photo.size) * rng.uniform(0.35, 1.0))
     x, y = (int(rng.integers(0, length - side + 1)) for length in photo.size)
     crop = photo.resize((SIZE, SIZE), Image.Resampling.BILINEAR, (x, y, x + side, y + side))
@@ -149,9 +181,11 @@ def _background(photo: Image.Image, rng: np.random.Generator) -> Weights:
     return (pixels - mean) * rng.uniform(0.7, 1.1) + mean * rng.uniform(0.7, 1.15)
 
 
-def _turned(picture: Pixels, rng: np.random.Generator) -> tuple[Weights, Weights]:
+def _turned(
+    picture: Pixels, sides: tuple[float, float], rng: np.random.Generator
+) -> tuple[Weights, Weights]:
     """Opacity in 0..1 and shading [H, W] of a garment enlarged, stretched and turned."""
-    side = np.exp(rng.uniform(*np.log(SIDES)))
+    side = np.exp(rng.uniform(*np.log(sides)))
     stretch = rng.uniform(0.85, 1.15)
     size = max(8, round(side * stretch)), max(8, round(side / stretch))
     image = Image.fromarray(picture)
@@ -192,6 +226,7 @@ def write_scenes(
     photos: Sequence[Image.Image],
     count: int,
     seed: int,
+    style: Style = PLAIN,
     progress: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> None:
     """Writes scenes 0 to count - 1 as JPEGs and `annotations.json` (COCO) into the folder."""
@@ -199,7 +234,7 @@ def write_scenes(
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for index in progress(range(count)):
-        scene = make_scene(garments, photos, seed, index)
+        scene = make_scene(garments, photos, seed, index, style)
         stored = io.BytesIO()
         Image.fromarray(scene.photo).save(stored, "JPEG", quality=QUALITY)
         name = f"{index:06}.jpg"

@@ -355,4 +355,5 @@ def optimizer(net: DEIMv2, recipe: Recipe) -> torch.optim.AdamW:
             for (lr, decay), parameters in groups.items()
         ],
         betas=recipe.optimizer.betas,
+        fused=True,
     )

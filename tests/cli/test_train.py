@@ -171,6 +171,18 @@ def test_a_set_of_corrupt_photos_ends_in_one_line(
     assert "Traceback" not in last
 
 
+def test_a_corrupt_photo_to_measure_ap_on_is_told_before_the_training(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = sorted((data / "val").glob("*.jpg"))[2]
+    photo.write_bytes(photo.read_bytes()[:2000])
+    output = tmp_path / "run"
+    assert train("--data", data, "--epochs", 1, "--output", output, *SMALL) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith(f"deimv2: error: '{photo}' cannot be read")
+    assert not (output / LAST).exists() and losses(output) == []
+
+
 def spoil(data: Path, change: Any) -> None:
     path = data / "train" / "annotations.json"
     content = json.loads(path.read_text())
