@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import console
 from cli.counts import size
+from cli.quantize import add_calibration, to_int8
 from cli.verify import print_report
 from converters import FORMATS, PHONE_FORMATS, PRECISIONS
 from model.errors import CheckError, InputError
@@ -43,7 +44,11 @@ def add(subparsers: Any) -> None:
         "--format", nargs="+", choices=FORMATS, default=list(PHONE_FORMATS), metavar="FORMAT",
         help=f"any of {', '.join(FORMATS)} (default: {' '.join(PHONE_FORMATS)})",
     )  # fmt: skip
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="default fp32")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="fp32",
+        help="default fp32; int8 needs weights from deimv2 quantize, or --calibration",
+    )  # fmt: skip
+    add_calibration(parser)
     parser.add_argument(
         "--weights", metavar="demo|coco|random|PATH",
         help="the demo weights (default where the variant has them), the released COCO weights, "
@@ -72,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
     from model.files import make_folder
 
     require_toolchains(args.format)
+    if args.precision == "int8" and "onnx" in args.format:
+        raise InputError("onnx has no int8 here, expected tflite, mlpackage or pte; leave it out")
     output = args.output or Path("artifacts") / f"{args.variant}-{args.precision}"
     args.weights = args.weights or default(args.variant)
     with console.status(f"loading {args.variant} with weights {args.weights}"):
@@ -81,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
             "weights are random (reproducible, untrained): the files run but detect nothing "
             "meaningful; use --weights coco or your own checkpoint for that"
         )
+    if args.precision == "int8":
+        to_int8(loaded, args.calibration, args.calibration_photos)
     make_folder(output)
     with workplace(output) as work:
         report, manifest = export(args, loaded, work)
@@ -152,7 +161,7 @@ def export(args: argparse.Namespace, loaded: "Loaded", work: Path) -> "tuple[Rep
         weights=loaded.source,
         weights_sha256=loaded.sha256,
     )
-    with console.status("running the float32 model on the photographs"):
+    with console.status("running the model on the photographs"):
         golden = write_golden(work, net, PHOTOGRAPHS)
         goldens = read_golden(work, golden)
     rows = [

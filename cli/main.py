@@ -10,11 +10,26 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from cli import console, distill, evaluate, export, predict, preview, scenes, train, verify
+from cli import (
+    console,
+    distill,
+    evaluate,
+    export,
+    predict,
+    preview,
+    quantize,
+    scenes,
+    sensitivity,
+    train,
+    verify,
+)
 from cli import list as list_command
 from model.errors import CheckError, InputError
 
-COMMANDS = (list_command, export, verify, predict, evaluate, train, preview, distill, scenes)
+COMMANDS = (
+    list_command, export, verify, predict, evaluate, train, preview, quantize, sensitivity, distill,
+    scenes,
+)  # fmt: skip
 
 
 class Help(argparse.HelpFormatter):

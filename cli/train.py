@@ -3,10 +3,11 @@
 import argparse
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import console
+from cli import console, qat
 from cli.counts import count, natural, rate, share, size
 from cli.data import add_data, find_val, read_train
 from model.errors import InputError
@@ -22,7 +23,10 @@ EXAMPLE = "example: deimv2 train --data shelves --weights coco --variant n --epo
 FINE_TUNING_EPOCHS = 60
 FINE_TUNING_BATCH = 16
 FRESH = "none"
-PATHS = ("data", "images", "annotations", "val_images", "val_annotations", "backbone")
+PATHS = (
+    "data", "images", "annotations", "val_images", "val_annotations", "backbone", "calibration",
+    "labels",
+)  # fmt: skip
 # Options that do not change what is learnt.
 MACHINE = (
     "device", "threads", "workers", "no_amp", "compile", "save_minutes", "report_every", "json",
@@ -48,6 +52,17 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     start.add_argument("--backbone", type=Path, metavar="FILE", help="pre-trained backbone weights")
     start.add_argument("--resume", type=Path, metavar="DIR", help="go on with a stopped training")
+    add_training(parser)
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="default: runs/VARIANT; must not hold a training"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run, qat=False, ranges=None)
+    parser.set_defaults(defaults=vars(parser.parse_args([])))
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """How it is trained, and on what."""
     how = parser.add_argument_group("training")
     how.add_argument(
         "--epochs", type=count, metavar="N",
@@ -83,11 +98,6 @@ def add(subparsers: Any) -> None:
     machine.add_argument("--save-minutes", type=float, default=5.0, metavar="X", help="default: 5")
     machine.add_argument("--report-every", type=count, default=20, metavar="STEPS")
     machine.add_argument("--evaluate-every", type=count, default=1, metavar="EPOCHS")
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="default: runs/VARIANT; must not hold a training"
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.set_defaults(run=run, defaults=vars(parser.parse_args([])))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -114,7 +124,9 @@ def resumed(args: argparse.Namespace) -> argparse.Namespace:
     from training.checkpoint import read_state
 
     stored = read_state(args.resume)["about"]
-    given = [name for name in (*stored, "output") if getattr(args, name) != args.defaults[name]]
+    given = [
+        name for name in (*stored, "output") if getattr(args, name, None) != args.defaults.get(name)
+    ]
     if given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise InputError(
@@ -155,8 +167,11 @@ def train(args: argparse.Namespace, world: "World") -> int:
     )  # fmt: skip
     make_folder(output)
     journal = Screen(output, open_board(output)) if world.leads else Silence()
-    options = options_of(args)
-    trainer = Trainer(net, dataset.names, recipe, batches, output, world, journal, options)
+    make = partial(Trainer, net, dataset.names, recipe, batches, output, world, journal)
+    if args.qat:
+        trainer = qat.trainer(args, net, [sample.path for sample in dataset.samples], make)
+    else:
+        trainer = make(options_of(args))
     if args.resume is not None:
         trainer.restore(read_state(output))
         say(f"goes on at step {trainer.step} of {trainer.steps}")
@@ -205,9 +220,14 @@ def start(args: argparse.Namespace, dataset: "Dataset", say: Any) -> "DEIMv2":
     from model.weights import load_backbone, transfer_weights
 
     net = build_model(args.variant, len(dataset.names), args.image_size and tuple(args.image_size))
-    if args.weights != FRESH and args.resume is None:
+    if args.weights != FRESH and (args.resume is None or args.qat):
         path = fetch(args.weights, args.variant)
         remade = transfer_weights(net, path)
+        if remade and args.qat:
+            raise InputError(
+                f"'{path}' is of other classes than the {net.num_classes} of these data, expected "
+                "weights that detect them; train those first"
+            )
         if remade:
             say(f"weights: all of '{path}' but {len(remade)} tensors of the class heads, made anew "
                 f"for {net.num_classes} classes")  # fmt: skip
@@ -239,6 +259,8 @@ def recipe_of(args: argparse.Namespace, samples: int) -> "Recipe":
         recipe = replace(recipe, mixing=None, augment=replace(augment, mosaic=0.0))
     if args.no_augment:
         recipe = replace(recipe, augment=replace(recipe.augment, epochs=(0, 0)))
+    if args.qat:  # its best weights are in another layout than what trains
+        recipe = replace(recipe, schedule=replace(recipe.schedule, restart_epoch=10**9))
     if args.no_denoising:
         recipe = replace(recipe, denoising=replace(recipe.denoising, queries=0))
     return recipe

@@ -13,7 +13,14 @@ from model.errors import InputError
 from model.files import sha256_of
 from model.hub import fetch_checkpoint
 from model.variants import VARIANTS
-from model.weights import class_count, random_state, read_checkpoint, read_image_size, read_labels
+from model.weights import (
+    class_count,
+    random_state,
+    read_checkpoint,
+    read_image_size,
+    read_labels,
+    read_ranges,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,12 +33,16 @@ DEMO_SOURCE = "demo: trained on garments of Fashion-MNIST on photographs"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A net in eval mode with its class names, and what the manifest says of its weights."""
+    """A net in eval mode with its class names, and what the manifest says of its weights.
+
+    ranges: of its activations in int8, where the checkpoint was quantized.
+    """
 
     net: "DEIMv2"
     labels: tuple[str, ...]
     source: str
     sha256: str
+    ranges: Mapping[str, tuple[float, float]] | None = None
 
 
 def default(variant: str) -> str:
@@ -54,7 +65,7 @@ def load(
     net = build_model(variant, class_count(state) or len(COCO_LABELS), size)
     load_weights(net, state)
     names = _names(labels, read_labels(path), net.num_classes, weights)
-    return Loaded(net.eval(), names, source, sha256_of(path))
+    return Loaded(net.eval(), names, source, sha256_of(path), read_ranges(path))
 
 
 def fetch(weights: str, variant: str) -> Path:

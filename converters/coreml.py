@@ -24,11 +24,12 @@ SPECIFICATION = Path("Data/com.apple.CoreML/model.mlmodel")
 # Operations that Core ML documents for iOS 17 and that our graphs are made of; anything else in a
 # package is a surprise that nobody has looked at.
 KNOWN = frozenset({
-    "add", "abs", "avg_pool", "cast", "clip", "concat", "const", "conv", "conv_transpose",
-    "expand_dims", "floor", "gather", "gelu", "greater_equal", "linear", "matmul", "max_pool",
-    "maximum", "minimum", "mul", "pad", "reduce_max", "reduce_mean", "relu", "reshape",
-    "resize_bilinear", "rsqrt", "select", "sigmoid", "silu", "slice_by_index", "softmax",
-    "squeeze", "sub", "topk", "transpose", "upsample_bilinear", "upsample_nearest_neighbor",
+    "add", "abs", "avg_pool", "cast", "clip", "concat", "const", "constexpr_affine_dequantize",
+    "conv", "conv_transpose", "dequantize", "expand_dims", "floor", "gather", "gelu",
+    "greater_equal", "linear", "matmul", "max_pool", "maximum", "minimum", "mul", "pad",
+    "quantize", "reduce_max", "reduce_mean", "relu", "reshape", "resize_bilinear", "rsqrt",
+    "select", "sigmoid", "silu", "slice_by_index", "softmax", "squeeze", "sub", "topk",
+    "transpose", "upsample_bilinear", "upsample_nearest_neighbor",
 })  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from converters.card import INPUT, KEY, OUTPUTS, ModelCard
-from converters.graph import MobileForm, Target
+from converters.graph import Target
 from converters.tools import expect, prepare, require
 from model import DEIMv2
 from model.errors import CheckError
@@ -22,9 +22,10 @@ EXTRA = "litert"
 class Named(nn.Module):
     """The form with its outputs by name, which become those of the signature."""
 
-    def __init__(self, form: MobileForm) -> None:
+    def __init__(self, form: nn.Module) -> None:
         super().__init__()
         self.form = form
+        self.training = False  # an exported graph refuses to be asked by eval()
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         return dict(zip(OUTPUTS, self.form(image), strict=True))
@@ -33,13 +34,24 @@ class Named(nn.Module):
 def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
     """Write the artifact; raises CheckError when what was written is not as it should be."""
     litert_torch = require("litert_torch", EXTRA)
-    form, frame = prepare(net, Target(gather=gather, nearest=True))
-    converted = litert_torch.convert(Named(form).eval(), sample_kwargs={INPUT: frame})
+    form, frame = prepare(net, Target(gather=gather, nearest=True, folded=False))
+    rounded = static_int8() if card.precision == "int8" else None
+    converted = litert_torch.convert(
+        Named(form), sample_kwargs={INPUT: frame}, quant_config=rounded
+    )
     converted.export(str(path))
     if card.precision == "fp16":
         halve_weights(path)
     stamp(path, card)
     check(path, card)
+
+
+def static_int8() -> Any:
+    """What makes the converter turn pairs of quantize and dequantize into int8 kernels."""
+    config = require("litert_torch.quantize.quant_config", EXTRA)
+    pt2e = require("litert_torch.quantize.pt2e_quantizer", EXTRA)
+    scheme = pt2e.get_symmetric_quantization_config(is_per_channel=True, is_dynamic=False)
+    return config.QuantConfig(pt2e_quantizer=pt2e.PT2EQuantizer().set_global(scheme))
 
 
 def halve_weights(path: Path) -> None:

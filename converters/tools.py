@@ -12,9 +12,10 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from converters.graph import MobileForm, Target, mobile_form
+from converters.graph import Target, mobile_form
+from converters.graph.int8 import int8_form, is_rounded
 from model import DEIMv2
 from model.errors import CheckError, MissingExtraError
 
@@ -29,13 +30,17 @@ def require(package: str, extra: str) -> ModuleType:
         raise MissingExtraError(package.split(".")[0], extra) from error
 
 
-def prepare(net: DEIMv2, target: Target) -> tuple[MobileForm, Tensor]:
-    """The mobile form of a copy of `net`, and a frame to trace it with."""
+def prepare(net: DEIMv2, target: Target) -> tuple[nn.Module, Tensor]:
+    """The mobile form of a copy of `net`, and a frame to trace it with.
+
+    Where `net` rounds to int8, the form says so in operations (`converters.graph.int8`).
+    """
     form = mobile_form(copy.deepcopy(net), target)
     height, width = net.image_size
+    frame = torch.zeros(1, 3, height, width)
     if target.frame:
-        return form, torch.zeros(1, height, width, 3, dtype=torch.uint8)
-    return form, torch.zeros(1, 3, height, width)
+        frame = torch.zeros(1, height, width, 3, dtype=torch.uint8)
+    return (int8_form(form, frame, target.folded) if is_rounded(form) else form), frame
 
 
 def expect(what: str, found: object, expected: object) -> None:

@@ -7,7 +7,7 @@ from model.decoder import Decoder, DecoderOutput, ExtraQueries
 from model.encoder import HybridEncoder, LiteEncoder
 from model.errors import InputError
 from model.hgnetv2 import HGNetv2
-from model.layers import fuse
+from model.layers import Point, fuse
 from model.sta import SpatialTuningAdapter
 from model.variants import VARIANTS, Variant
 
@@ -42,6 +42,7 @@ class DEIMv2(nn.Module):
             else HybridEncoder(variant.encoder)
         )
         self.decoder = Decoder(variant.decoder, num_classes)
+        self.image: nn.Module = Point()
 
     def forward(self, images: Tensor, extra: ExtraQueries | None = None) -> DecoderOutput:
         if images.ndim != 4 or images.shape[1] != 3:
@@ -51,7 +52,7 @@ class DEIMv2(nn.Module):
             raise InputError("the model is fused, expected its training form; build it again")
         if extra is not None and not self.training:
             raise InputError("extra queries were given in eval mode; call train() first")
-        return self.decoder(self.encoder(self.backbone(images)), extra)
+        return self.decoder(self.encoder(self.backbone(self.image(images))), extra)
 
     def fuse(self) -> "DEIMv2":
         """Fold and drop, in place, what only training needs; for eval mode. Returns self."""

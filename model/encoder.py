@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model import variants
-from model.layers import ELAN, ConvNorm, SelfAttention
+from model.layers import ELAN, ConvNorm, Point, SelfAttention
 
 
 class PooledConv(nn.Module):
@@ -18,10 +18,11 @@ class PooledConv(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.pool: nn.Module = nn.AvgPool2d(kernel_size=3, stride=2, padding=1)
+        self.pooled: nn.Module = Point()
         self.point = ConvNorm(width, width, 1, act=nn.SiLU())
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.point(self.pool(x))
+        return self.point(self.pooled(self.pool(x)))
 
 
 class LiteEncoder(nn.Module):
@@ -36,13 +37,14 @@ class LiteEncoder(nn.Module):
         self.fpn_block = ELAN(c.width, c.expansion, c.depth, extra_conv=True)
         self.down_sample2 = PooledConv(c.width)
         self.pan_block = ELAN(c.width, c.expansion, c.depth, extra_conv=True)
+        self.sums = nn.ModuleList([Point() for _ in range(3)])
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         large = self.input_proj(maps[0])
         small = self.down_sample1(large)
-        small = self.global_fusion(small + small.mean((2, 3), keepdim=True))
-        large = self.fpn_block(large + self.upsample(small))
-        return [large, self.pan_block(small + self.down_sample2(large))]
+        small = self.global_fusion(self.sums[0](small + small.mean((2, 3), keepdim=True)))
+        large = self.fpn_block(self.sums[1](large + self.upsample(small)))
+        return [large, self.pan_block(self.sums[2](small + self.down_sample2(large)))]
 
 
 class SinePosition(nn.Module):
@@ -77,10 +79,12 @@ class EncoderLayer(nn.Module):
         self.linear2 = nn.Linear(hidden, width)
         self.norm1 = nn.LayerNorm(width)
         self.norm2 = nn.LayerNorm(width)
+        self.attended, self.raw, self.hidden, self.answer, self.out = (Point() for _ in range(5))
 
     def forward(self, x: Tensor, position: Tensor) -> Tensor:
-        x = self.norm1(x + self.self_attn(x, position))
-        return self.norm2(x + self.linear2(F.gelu(self.linear1(x))))
+        x = self.attended(self.norm1(x + self.self_attn(x, position)))
+        hidden = self.hidden(F.gelu(self.raw(self.linear1(x))))
+        return self.out(self.norm2(x + self.answer(self.linear2(hidden))))
 
 
 class DownConv(nn.Module):
@@ -115,6 +119,8 @@ class HybridEncoder(nn.Module):
         self.fpn_blocks = nn.ModuleList([block() for _ in steps])
         self.downsample_convs = nn.ModuleList([DownConv(c.width) for _ in steps])
         self.pan_blocks = nn.ModuleList([block() for _ in steps])
+        self.fpn_sums = nn.ModuleList([Point() for _ in steps])
+        self.pan_sums = nn.ModuleList([Point() for _ in steps])
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         maps = [proj(m) for proj, m in zip(self.input_proj, maps, strict=True)]
@@ -129,16 +135,15 @@ class HybridEncoder(nn.Module):
     def _top_down(self, maps: list[Tensor]) -> list[Tensor]:
         """Small to large; gives the lateral maps, large to small."""
         outputs = [maps[-1]]
-        steps = zip(reversed(maps[:-1]), self.lateral_convs, self.fpn_blocks, strict=True)
-        for larger, lateral, block in steps:
+        layers = self.lateral_convs, self.fpn_sums, self.fpn_blocks
+        for larger, lateral, total, block in zip(reversed(maps[:-1]), *layers, strict=True):
             outputs[0] = lateral(outputs[0])
-            outputs.insert(0, block(self.upsample(outputs[0]) + larger))
+            outputs.insert(0, block(total(self.upsample(outputs[0]) + larger)))
         return outputs
 
     def _bottom_up(self, maps: list[Tensor]) -> list[Tensor]:
         outputs = [maps[0]]
-        for smaller, down, block in zip(
-            maps[1:], self.downsample_convs, self.pan_blocks, strict=True
-        ):
-            outputs.append(block(down(outputs[-1]) + smaller))
+        layers = self.downsample_convs, self.pan_sums, self.pan_blocks
+        for smaller, down, total, block in zip(maps[1:], *layers, strict=True):
+            outputs.append(block(total(down(outputs[-1]) + smaller)))
         return outputs

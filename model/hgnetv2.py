@@ -6,7 +6,7 @@ Source: PP-HGNetV2 of PaddleDetection as used by D-FINE (arXiv 2410.13842) and D
 import torch
 from torch import Tensor, nn
 
-from model.layers import ConvNorm
+from model.layers import ConvNorm, Point
 from model.variants import HGNet, Stage
 
 
@@ -51,6 +51,7 @@ class Block(nn.Module):
     def __init__(self, stage: Stage, inputs: int, residual: bool) -> None:
         super().__init__()
         self.residual = residual
+        self.sum: nn.Module = Point()
         layer = LightConv if stage.light else conv_relu
         self.layers = nn.ModuleList(
             [
@@ -68,7 +69,7 @@ class Block(nn.Module):
         for layer in self.layers:
             outputs.append(layer(outputs[-1]))
         y = self.aggregation(torch.cat(outputs, dim=1))
-        return x + y if self.residual else y
+        return self.sum(x + y) if self.residual else y
 
 
 class HGNetStage(nn.Module):

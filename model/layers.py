@@ -14,6 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+class Point(nn.Identity):
+    """Where quantization may measure and round what passes. By itself it does nothing."""
+
+
 class Affine(nn.Module):
     """One learnable scale and bias for a whole map (the "LAB" of HGNetv2)."""
 
@@ -47,11 +51,13 @@ class ConvNorm(nn.Module):
         padding = (kernel - 1) // 2 if padding is None else padding
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outputs)
+        self.raw: nn.Module = Point() if isinstance(act, nn.SiLU) else nn.Identity()
         self.act = act if act is not None else nn.Identity()
         self.affine = Affine() if affine else nn.Identity()
+        self.out: nn.Module = Point()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.affine(self.act(self.norm(self.conv(x))))
+        return self.out(self.affine(self.act(self.raw(self.norm(self.conv(x))))))
 
     @torch.no_grad()
     def fuse(self) -> None:
@@ -80,10 +86,11 @@ class RepVGG(nn.Module):
         self.conv1 = ConvNorm(width, width, 3)
         self.conv2: ConvNorm | None = ConvNorm(width, width, 1)
         self.act = nn.SiLU()
+        self.out: nn.Module = Point()
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(x)
-        return self.act(y if self.conv2 is None else y + self.conv2(x))
+        return self.out(self.act(y if self.conv2 is None else y + self.conv2(x)))
 
     @torch.no_grad()
     def fuse(self) -> None:
@@ -110,11 +117,12 @@ class CSP(nn.Module):
         self.outputs = outputs
         self.conv1 = ConvNorm(inputs, 2 * outputs, 1, act=nn.SiLU())
         self.bottlenecks = nn.Sequential(*[RepVGG(outputs) for _ in range(depth)])
+        self.sum: nn.Module = Point()
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv1(x)
         kept, deep = x[:, : self.outputs], x[:, self.outputs :]
-        return kept + self.bottlenecks(deep)
+        return self.sum(kept + self.bottlenecks(deep))
 
 
 class ELAN(nn.Module):
@@ -165,10 +173,12 @@ class SwiGLU(nn.Module):
         for layer in (self.w12, self.w3):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
+        self.input, self.raw, self.gated, self.out = (Point() for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.w12(x)
-        return self.w3(F.silu(x[..., : self.hidden]) * x[..., self.hidden :])
+        x = self.raw(self.w12(self.input(x)))
+        gated = self.gated(F.silu(x[..., : self.hidden]) * x[..., self.hidden :])
+        return self.out(self.w3(gated))
 
 
 class MLP(nn.Module):

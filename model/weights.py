@@ -177,10 +177,14 @@ def _check_keys(net: DEIMv2, state: StateDict, original: StateDict, where: str) 
 
 
 def save_weights(
-    net: DEIMv2, path: Path, labels: Sequence[str], dtype: torch.dtype = torch.float32
+    net: DEIMv2,
+    path: Path,
+    labels: Sequence[str],
+    dtype: torch.dtype = torch.float32,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> None:
     """Writes a `.safetensors` checkpoint under our names, with class names and image size in its
-    metadata.
+    metadata, and the int8 ranges of activations where there are any.
 
     A tensor that has several names is stored under each. Raises InputError for another number of
     labels than classes.
@@ -193,7 +197,13 @@ def save_weights(
         key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).clone()
         for key, value in net.state_dict().items()
     }
-    about = {"labels": list(labels), "variant": net.variant.name, "image_size": net.image_size}
+    about: dict[str, Any] = {
+        "labels": list(labels),
+        "variant": net.variant.name,
+        "image_size": net.image_size,
+    }
+    if ranges is not None:
+        about["ranges"] = ranges
     metadata = {key: json.dumps(value) for key, value in about.items()}
     write_whole(path, save({k: v.contiguous() for k, v in state.items()}, metadata))
 
@@ -286,6 +296,12 @@ def read_image_size(path: str | Path) -> tuple[int, int] | None:
     """Height and width that a checkpoint of ours was trained at, else None."""
     size = _metadata(Path(path), "image_size")
     return None if size is None else (int(size[0]), int(size[1]))
+
+
+def read_ranges(path: str | Path) -> dict[str, tuple[float, float]] | None:
+    """Low and high by the name of the place, of a checkpoint that was quantized, else None."""
+    ranges = _metadata(Path(path), "ranges")
+    return None if ranges is None else {name: (low, high) for name, (low, high) in ranges.items()}
 
 
 def _metadata(path: Path, key: str) -> Any:

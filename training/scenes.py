@@ -162,7 +162,7 @@ def _varied(photos: Sequence[Image.Image], rng: np.random.Generator) -> Weights:
     pixels = _background(photos, rng)
     if rng.random() < 0.5:
         pixels += (_background(photos, rng) - pixels) * rng.uniform(0.2, 0.8)
-    pixels = np.rot90(pixels, rng.integers(4))
+    pixels = np.rot90(pixels, int(rng.integers(4)))
     if rng.random() < 0.5:
         pixels = pixels[..., rng.permutation(3)]
     return np.ascontiguousarray(pixels)

@@ -33,6 +33,8 @@ from training.world import World, synchronise
 AGREE_EVERY = 10  # steps between which several processes do not ask each other to stop
 Metrics = Mapping[str, float | None]  # by COCO's names; "AP" decides which weights are best
 Evaluate = Callable[[DEIMv2], Metrics]
+Save = Callable[[DEIMv2, Path, tuple[str, ...]], None]
+Extra = Callable[[Tensor], Mapping[str, Tensor]]  # losses by name for images just seen
 
 
 class Journal(Protocol):
@@ -106,7 +108,10 @@ class Options:
 
 
 class Trainer:
-    """Trains `net` in place. `folder` gets LAST and BEST, from rank 0."""
+    """Trains `net` in place. `folder` gets LAST and BEST, from rank 0.
+
+    save: writes the average as BEST. extra: gives losses beside the recipe's.
+    """
 
     def __init__(
         self,
@@ -118,7 +123,10 @@ class Trainer:
         world: World,
         journal: Journal,
         options: Options,
+        save: Save = save_weights,
+        extra: Extra | None = None,
     ) -> None:
+        self.save_best, self.extra = save, extra
         self.names, self.recipe, self.batches = names, recipe, batches
         self.folder, self.world, self.journal, self.options = folder, world, journal, options
         self.net = net.to(world.device).train()
@@ -223,6 +231,8 @@ class Trainer:
         with torch.autocast(device.type, torch.float16, enabled=self.half):
             out = self.wrapped(images, None if extra is None else extra.queries)
         losses = self.criterion(out, targets, epoch, extra, self.world.mean)
+        if self.extra is not None:
+            losses |= self.extra(images)
         total = torch.stack(list(losses.values())).sum()
         values = self._values(total, losses)
         self.optimizer.zero_grad()
@@ -285,7 +295,7 @@ class Trainer:
             self.best = self.best if found is None else found
             if self.world.leads:
                 best = self.folder / BEST
-                guarded(self.folder, lambda: save_weights(self.average.net, best, self.names))
+                guarded(self.folder, lambda: self.save_best(self.average.net, best, self.names))
         if self.world.leads and due:
             self.journal.epoch(self.place, metrics)
 

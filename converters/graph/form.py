@@ -42,6 +42,7 @@ class Target:
     nearest: bool  # has a nearest-neighbour resize
     frame: bool = True  # takes a uint8 frame [1, H, W, 3]; else float [1, 3, H, W] in 0..255
     half: bool = False  # weights and most arithmetic in float16
+    folded: bool = True  # int8 weights are stored as such, not as float32 that is to be rounded
 
 
 class Normalisation(nn.Module):
@@ -102,14 +103,14 @@ class MobileForm(nn.Module):
         sizes = [(height // s, width // s) for s in net.variant.decoder.strides]
         self.dtype = torch.float16 if target.half else torch.float32
         self.normalisation = Normalisation(net.variant.mean, net.variant.std)
-        self.backbone, self.encoder = net.backbone, net.encoder
+        self.image, self.backbone, self.encoder = net.image, net.backbone, net.encoder
         self.decoder = StaticDecoder(net.decoder, sizes, target.gather)
         self.selection = Selection(net.variant.decoder.queries, net.num_classes)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self.frame:
             image = image.to(torch.float32).permute(0, 3, 1, 2)
-        image = self.normalisation(image).to(self.dtype)
+        image = self.image(self.normalisation(image).to(self.dtype))
         return self.selection(*self.decoder(self.encoder(self.backbone(image))))
 
 

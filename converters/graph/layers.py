@@ -194,8 +194,9 @@ class ConvAvgPool(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, 2, 1, groups=channels, bias=False)
-        self.conv.weight.data.fill_(1 / 9)
+        conv = nn.Conv2d(channels, channels, 3, 2, 1, groups=channels, bias=False)
+        conv.weight.data.fill_(1 / 9)
+        self.conv: nn.Module = conv
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(x)

@@ -14,6 +14,7 @@ from tests.cli.commands import Capture, output
 from tests.cli.exports import copy_from, hashes, start, use
 
 NAMES = ["cup", "plate", "fork"]
+RANDOM = ("--weights", "random")  # as those of the shared export
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(tmp_path_factory: pytest.TempPathFactory, names: Path) -> Path:
     """A real export of three classes for frames of 256x320."""
     folder = tmp_path_factory.mktemp("small")
-    arguments = ["--format", "onnx", "--image-size", "256x320", "--labels", names]
+    arguments = [*RANDOM, "--format", "onnx", "--image-size", "256x320", "--labels", names]
     assert main(["export", *map(str, arguments), "--output", str(folder)]) == 0
     return folder
 
@@ -44,7 +45,7 @@ def listed(folder: Path) -> list[str]:
 
 def test_the_same_command_gives_the_same_bytes(exported: Path, tmp_path: Path) -> None:
     """In another process, with another order of hashes. Takes minutes: it is a real export."""
-    arguments = ("export", "--variant", "atto", "--format", *listed(exported))
+    arguments = ("export", "--variant", "atto", *RANDOM, "--format", *listed(exported))
     process = start(*arguments, "--output", tmp_path, PYTHONHASHSEED="7")
     _, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -79,7 +80,7 @@ def test_class_names_are_in_the_manifest_and_in_the_artifact(capsys: Capture, sm
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tflite", "mlpackage", "pte"])
 def test_class_names_are_in_every_kind_of_artifact(tmp_path: Path, names: Path, kind: str) -> None:
-    arguments = ["--format", kind, "--labels", str(names), "--output", str(tmp_path)]
+    arguments = [*RANDOM, "--format", kind, "--labels", str(names), "--output", str(tmp_path)]
     assert main(["export", *arguments]) == 0
     assert main(["verify", str(tmp_path)]) == 0  # compares the names inside with the manifest's
     if kind != "mlpackage":
@@ -93,7 +94,7 @@ def test_half_precision_is_kept_or_refused_with_its_numbers(tmp_path: Path) -> N
     In a process of its own, whose standard output holds the JSON alone while toolchains print.
     """
     kinds = ("tflite", "onnx")
-    arguments = ("--precision", "fp16", "--format", *kinds, "--output", tmp_path, "--json")
+    arguments = (*RANDOM, "--precision", "fp16", "--format", *kinds, "--output", tmp_path, "--json")
     process = start("export", *arguments)
     printed, errors = process.communicate()
     report = json.loads(printed)
@@ -120,7 +121,7 @@ def holds(measured: dict[str, float], limits: dict[str, float]) -> bool:
 
 def test_json_alone_is_on_standard_output(capsys: Capture, quick: None, tmp_path: Path) -> None:
     report = json.loads(
-        output(capsys, "export", "--format", "onnx", "--output", tmp_path, "--json")
+        output(capsys, "export", *RANDOM, "--format", "onnx", "--output", tmp_path, "--json")
     )
     assert report["passed"] is True
     assert [row["artifact"] for row in report["rows"]] == ["deimv2-atto-fp32.onnx"]
@@ -129,7 +130,7 @@ def test_json_alone_is_on_standard_output(capsys: Capture, quick: None, tmp_path
 
 
 def test_a_format_named_twice_is_made_once(capsys: Capture, quick: None, tmp_path: Path) -> None:
-    arguments = ("--format", "onnx", "pte", "onnx", "--output", tmp_path)
+    arguments = (*RANDOM, "--format", "onnx", "pte", "onnx", "--output", tmp_path)
     assert output(capsys, "export", *arguments).count("deimv2-atto-fp32.onnx") == 1
     assert listed(tmp_path) == ["onnx", "pte"]
 
@@ -141,7 +142,7 @@ def test_artifacts_need_not_be_run(
         raise AssertionError("it was run")
 
     monkeypatch.setattr("evaluation.verify.open_model", run)
-    arguments = ("export", "--format", "onnx", "--output", tmp_path, "--no-verify")
+    arguments = ("export", *RANDOM, "--format", "onnx", "--output", tmp_path, "--no-verify")
     assert "its structure" in output(capsys, *arguments)
     assert Manifest.read(tmp_path).parity == {}
 
@@ -150,7 +151,7 @@ def test_the_same_model_in_another_format_joins_the_first(
     capsys: Capture, quick: None, tmp_path: Path
 ) -> None:
     for kind in ("tflite", "onnx", "mlpackage", "onnx"):
-        output(capsys, "export", "--format", kind, "--output", tmp_path)
+        output(capsys, "export", *RANDOM, "--format", kind, "--output", tmp_path)
     assert sorted(listed(tmp_path)) == ["mlpackage", "onnx", "tflite"]
     assert set(Manifest.read(tmp_path).parity) == {
         "deimv2-atto-fp32.onnx",
@@ -162,9 +163,9 @@ def test_the_same_model_in_another_format_joins_the_first(
 def test_an_earlier_artifact_that_was_damaged_is_not_listed_again(
     capsys: Capture, quick: None, tmp_path: Path
 ) -> None:
-    output(capsys, "export", "--format", "tflite", "--output", tmp_path)
+    output(capsys, "export", *RANDOM, "--format", "tflite", "--output", tmp_path)
     (tmp_path / "deimv2-atto-fp32.tflite").write_bytes(b"damaged")
-    output(capsys, "export", "--format", "onnx", "--output", tmp_path)
+    output(capsys, "export", *RANDOM, "--format", "onnx", "--output", tmp_path)
     assert listed(tmp_path) == ["onnx"]
 
 
@@ -174,7 +175,7 @@ def test_another_model_takes_the_folder_over(
     folder = tmp_path / "both"
     shutil.copytree(exported, folder)
     use(monkeypatch, copy_from(small))
-    arguments = ["--format", "onnx", "--image-size", "256x320", "--output", str(folder)]
+    arguments = [*RANDOM, "--format", "onnx", "--image-size", "256x320", "--output", str(folder)]
     names = tmp_path / "names.txt"
     names.write_text("\n".join(NAMES))
     assert main(["export", *arguments, "--labels", str(names)]) == 0
@@ -191,5 +192,5 @@ def test_another_model_takes_the_folder_over(
 
 def test_a_broken_manifest_is_replaced(capsys: Capture, quick: None, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{")
-    output(capsys, "export", "--format", "onnx", "--output", tmp_path)
+    output(capsys, "export", *RANDOM, "--format", "onnx", "--output", tmp_path)
     assert listed(tmp_path) == ["onnx"]

@@ -41,7 +41,7 @@ def quick(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def export_to(folder: Path, *kinds: str) -> list[str]:
-    return ["export", "--format", *kinds, "--output", str(folder)]
+    return ["export", "--weights", "random", "--format", *kinds, "--output", str(folder)]
 
 
 @pytest.mark.parametrize(

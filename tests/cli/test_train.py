@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,9 @@ from cli.journal import LOG, PLOT, read_log
 from cli.main import main
 from model import build_model
 from model.weights import class_count, load_weights, read_checkpoint, save_weights
+from tests.cli.trainings import SMALL, losses, started, wait_for_steps
 from tests.training.scenes import few
 from training.checkpoint import BEST, LAST
-
-SMALL = ["--batch", "4", "--workers", "0", "--image-size", "160", "--report-every", "1"]
 
 
 @pytest.fixture
@@ -31,10 +29,6 @@ def data(tmp_path: Path) -> Path:
 
 def train(*arguments: object) -> int:
     return main(["train", *map(str, arguments)])
-
-
-def losses(folder: Path) -> list[float]:
-    return [row["loss"] for row in read_log(folder) if "loss" in row]
 
 
 def test_a_training_leaves_weights_a_log_and_a_plot(
@@ -80,26 +74,13 @@ def test_trained_weights_keep_their_names_into_evaluate(
     assert names[:3] == ["T-shirt", "trousers", "dress"]
 
 
-def started(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "cli.main", "train", *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def wait_for_steps(folder: Path, count: int) -> None:
-    for _ in range(1200):
-        if len(losses(folder)) >= count:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"no step {count} within two minutes")
-
-
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_training_goes_on_with_the_same_losses(
     data: Path, tmp_path: Path, how: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["--data", data, "--epochs", 8, *SMALL, "--threads", 1, "--evaluate-every", 8]
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    process = started(*common, "--output", stopped)
+    process = started("train", *common, "--output", stopped)
     wait_for_steps(stopped, 5)
     process.send_signal(how)
     _, said = process.communicate(timeout=60)
@@ -118,7 +99,7 @@ def test_a_signal_to_all_processes_saves_too(data: Path, tmp_path: Path) -> None
     """As a terminal or a cluster sends it: the workers of the data get it as well."""
     output = tmp_path / "run"
     command = ["--data", data, "--epochs", 200, *SMALL, "--workers", 1, "--output", output]
-    process = started(*command, "--evaluate-every", 200)
+    process = started("train", *command, "--evaluate-every", 200)
     wait_for_steps(output, 3)
     os.killpg(process.pid, signal.SIGTERM)
     _, said = process.communicate(timeout=60)

@@ -1,0 +1,185 @@
+"""The int8 parts in the operations that every toolchain reads as such: quantize and dequantize.
+
+A rounder becomes a pair of them. A weight is stored as int8 behind a dequantize where a toolchain
+folds constants itself (ExecuTorch, Core ML); LiteRT's takes it as float behind a pair.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+from torch.ao.quantization.fx import _decomposed  # noqa: F401  registers the operations
+
+from converters.graph.layers import ConvAvgPool
+from model.layers import ConvNorm
+from quantization.rounding import (
+    HIGH,
+    LOW,
+    WEIGHT,
+    Bound,
+    Range,
+    RoundedConv,
+    RoundedLinear,
+    Rounder,
+    weight_scales,
+)
+
+ops = torch.ops.quantized_decomposed
+
+
+class Pair(nn.Module):
+    """Quantize and dequantize, per tensor."""
+
+    def __init__(self, range_: Range) -> None:
+        super().__init__()
+        self.settings = range_.scale, range_.zero_point, LOW, HIGH, torch.int8
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.dequantize_per_tensor(ops.quantize_per_tensor(x, *self.settings), *self.settings)
+
+
+class Weight(nn.Module):
+    """An int8 weight, per output channel."""
+
+    value: Tensor
+    scales: Tensor
+    zeros: Tensor
+
+    def __init__(self, weight: Tensor, folded: bool) -> None:
+        super().__init__()
+        self.folded = folded
+        self.register_buffer("scales", weight_scales(weight))
+        self.register_buffer("zeros", torch.zeros(len(weight), dtype=torch.int64))
+        self.settings = 0, -WEIGHT, WEIGHT, torch.int8
+        weight = weight.detach().clone()
+        self.register_buffer("value", self._int8(weight) if folded else weight)
+
+    def _int8(self, value: Tensor) -> Tensor:
+        return ops.quantize_per_channel(value, self.scales, self.zeros, *self.settings)
+
+    def forward(self) -> Tensor:
+        value = self.value if self.folded else self._int8(self.value)
+        return ops.dequantize_per_channel(value, self.scales, self.zeros, *self.settings)
+
+
+class Int8Conv(nn.Module):
+    def __init__(self, layer: RoundedConv, folded: bool) -> None:
+        super().__init__()
+        self.weight, self.bias = Weight(layer.weight, folded), layer.bias
+        self.settings = layer.settings
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight(), self.bias, **self.settings)
+
+
+class Int8Linear(nn.Module):
+    def __init__(self, layer: RoundedLinear, folded: bool) -> None:
+        super().__init__()
+        self.weight, self.bias = Weight(layer.weight, folded), layer.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight(), self.bias)
+
+
+class ShiftedReLU(nn.Module):
+    """A bound as a ReLU, which LiteRT fuses into the convolution, and an int8 sum.
+
+    max(x, b) is relu(x - b) + b, min(x, b) is b - relu(b - x); what goes before the ReLU is in the
+    convolution. b is a multiple of the step, so that rounding twice changes nothing.
+    """
+
+    value: Tensor
+
+    def __init__(self, block: ConvNorm) -> None:
+        super().__init__()
+        bound, rounder = block.act, block.out
+        assert isinstance(bound, Bound) and isinstance(rounder, Rounder)
+        assert rounder.range is not None and block.conv.bias is not None
+        self.below = bound.below
+        self.register_buffer("value", torch.tensor([bound.value]))
+        block.conv.bias.data -= bound.value
+        if not bound.below:
+            block.conv.weight.data.neg_()
+            block.conv.bias.data.neg_()
+        self.pair = Pair(Range(0.0, rounder.range.scale * (HIGH - LOW)))
+        self.constant = Pair(Range(bound.value, bound.value))  # one step of its own: exact
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pair(F.relu(x))
+        value = self.constant(self.value)
+        return value + x if self.below else value - x
+
+
+def is_rounded(form: nn.Module) -> bool:
+    return any(isinstance(module, Rounder) for module in form.modules())
+
+
+def int8_form(form: nn.Module, frame: Tensor, folded: bool) -> nn.Module:
+    """A mobile form that rounds, as a graph whose int8 parts every toolchain knows.
+
+    folded: int8 weights are stored as such, and bounds are fused into convolutions; LiteRT wants
+    neither. The graph is exported once more by the toolchain.
+    """
+    if not folded:
+        for block in form.modules():
+            if isinstance(block, ConvNorm) and isinstance(block.act, Bound):
+                block.act = ShiftedReLU(block)
+    to_int8(form, folded, {})
+    module = torch.export.export(form, (frame,)).module()
+    assert isinstance(module, fx.GraphModule)
+    spread(module.graph)
+    separate(module.graph)
+    module.recompile()
+    return module
+
+
+def to_int8(module: nn.Module, folded: bool, pairs: dict[int, nn.Module]) -> None:
+    """Replace all that rounds below `module`, in place. pairs: those made so far."""
+    for name, child in module.named_children():
+        if isinstance(child, Rounder):
+            assert child.range is not None
+            setattr(module, name, pairs.setdefault(id(child), Pair(child.range)))
+        elif isinstance(child, RoundedConv):
+            setattr(module, name, Int8Conv(child, folded))
+        elif isinstance(child, RoundedLinear):
+            setattr(module, name, Int8Linear(child, folded))
+        elif isinstance(child, ConvAvgPool):  # a ninth is 127 steps of itself: exact
+            assert isinstance(child.conv, nn.Conv2d)
+            child.conv = Int8Conv(RoundedConv(child.conv), folded)
+        else:
+            to_int8(child, folded, pairs)
+
+
+ATEN = torch.ops.aten
+MOVES = {
+    ATEN.cat.default, ATEN.slice.Tensor, ATEN.max_pool2d.default, ATEN.constant_pad_nd.default,
+    ATEN.pad.default, ATEN.upsample_nearest2d.vec, ATEN.permute.default, ATEN.transpose.int,
+    ATEN.view.default, ATEN.reshape.default, ATEN.flatten.using_ints,
+}  # fmt: skip
+STORE, LOAD = ops.quantize_per_tensor.default, ops.dequantize_per_tensor.default
+
+
+def spread(graph: fx.Graph) -> None:
+    """Store as int8 what a move makes of int8 values, all of one range.
+
+    Toolchains look for int8 kernels one operation at a time, between a dequantize and a quantize.
+    """
+    for node in list(graph.nodes):
+        loads = [n for n in node.all_input_nodes if n.target == LOAD]
+        if node.target not in MOVES or not loads or len(loads) < len(node.all_input_nodes):
+            continue
+        if len({n.args[1:] for n in loads}) > 1 or all(n.target == STORE for n in node.users):
+            continue
+        settings = loads[0].args[1:]
+        with graph.inserting_after(node):
+            stored = graph.call_function(STORE, (node, *settings))
+        with graph.inserting_after(stored):
+            loaded = graph.call_function(LOAD, (stored, *settings))
+        node.replace_all_uses_with(loaded, delete_user_cb=lambda user, s=stored: user is not s)
+
+
+def separate(graph: fx.Graph) -> None:
+    """Give every user of a dequantized value a dequantize of its own, as partitioners expect."""
+    for node in [n for n in graph.nodes if n.target == LOAD]:
+        for user in list(node.users)[1:]:
+            with graph.inserting_before(user):
+                user.replace_input_with(node, graph.call_function(LOAD, node.args))

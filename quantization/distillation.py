@@ -1,0 +1,42 @@
+"""The float network as teacher of the one that rounds: their encoders' maps are to agree.
+
+Maps lie over the image alike in both, while queries are chosen anew by each. The loss is the mean
+squared difference over the teacher's mean square, per level.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from model import DEIMv2
+
+
+class Teacher:
+    """Made of the network before it is prepared, then told which one learns."""
+
+    def __init__(self, net: DEIMv2, weight: float = 1.0) -> None:
+        self.net = copy.deepcopy(net).eval().requires_grad_(False)
+        self.weight = weight
+        self._maps: Sequence[Tensor] = ()
+
+    def watch(self, student: DEIMv2) -> None:
+        """Remembers the maps of the student's latest pass."""
+
+        def keep(_: nn.Module, __: object, maps: Sequence[Tensor]) -> None:
+            self._maps = maps
+
+        student.encoder.register_forward_hook(keep)
+
+    def __call__(self, images: Tensor) -> Mapping[str, Tensor]:
+        """The loss, by name, for the images [B, 3, H, W] that the student has just seen."""
+        self.net.to(images.device)
+        with torch.no_grad():
+            wanted = self.net.encoder(self.net.backbone(self.net.image(images)))
+        losses = [
+            (ours.float() - theirs.float()).square().mean() / theirs.float().square().mean()
+            for ours, theirs in zip(self._maps, wanted, strict=True)
+        ]
+        self._maps = ()
+        return {"teacher": self.weight * torch.stack(losses).mean()}

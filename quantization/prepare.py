@@ -1,0 +1,220 @@
+"""From a float network to one that rounds as its int8 artifacts will, in place.
+
+Batch normalisation and affines are folded first, so that what is rounded (and trained) is what will
+run. Then every layer that the recipe names gets int8 weights, and every point beside one a rounder.
+Points whose values meet unchanged, as in a concatenation, share one rounder: int8 kernels move such
+values without computing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+from model import DEIMv2
+from model.errors import InputError
+from model.layers import Affine, ConvNorm, Point, fuse
+from model.variants import ViT
+from quantization.recipe import in_int8
+from quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
+
+# Functions whose results are values of their inputs, moved.
+MOVES = {
+    "cat", "pad", "max_pool2d", "_max_pool2d", "boolean_dispatch", "__getitem__", "flatten",
+    "transpose", "reshape", "view", "permute", "contiguous",
+}  # fmt: skip
+LIMITS = {"relu", "hardtanh"}  # int8 kernels do these while they store
+
+
+def prepare(net: DEIMv2) -> list[Rounder]:
+    """Fold, and put rounding into `net` (training form or fused); gives the rounders by name.
+
+    They have no range yet, and round nothing until they have one. Raises InputError for a variant
+    with a ViT.
+    """
+    if isinstance(net.variant.backbone, ViT):
+        raise InputError(
+            f"variant '{net.variant.name}' has a ViT, which has no int8 yet, expected one of atto, "
+            "femto, pico, n; choose --precision fp16"
+        )
+    for part in (net.backbone, net.encoder):
+        fuse(part)
+    for module in net.modules():
+        if isinstance(module, ConvNorm):
+            fold_affine(module)
+    layers = replace_layers(net)
+    for name, module in net.named_modules():
+        if isinstance(module, nn.AvgPool2d) and in_int8(name):  # a convolution in the mobile form
+            layers[name] = module
+    shared = Sharing(net, layers)
+    rounders = []
+    for group in shared.groups():
+        rounder = Rounder(min(group, key=shared.order))
+        rounders.append(rounder)
+        for name in group:
+            parent, _, child = name.rpartition(".")
+            setattr(net.get_submodule(parent), child, rounder)
+    return sorted(rounders, key=lambda rounder: shared.order(rounder.name))
+
+
+def apply_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Prepare `net` with known ranges, by the names that its rounders will have.
+
+    Raises InputError if they are not those of this network.
+    """
+    rounders = prepare(net)
+    names = [rounder.name for rounder in rounders]
+    if set(names) != set(ranges):
+        odd = sorted(set(names) ^ set(ranges))
+        raise InputError(
+            f"the checkpoint has {len(ranges)} int8 ranges, expected the {len(names)} of variant "
+            f"'{net.variant.name}' (first difference: {odd[0]}); quantize it again"
+        )
+    set_ranges(net, rounders, {name: Range(*ends) for name, ends in ranges.items()})
+
+
+def set_ranges(net: DEIMv2, rounders: Iterable[Rounder], ranges: Mapping[str, Range]) -> None:
+    """Let a prepared network round to these ranges, by the names of its rounders."""
+    for rounder in rounders:
+        rounder.range = ranges[rounder.name]
+    for block in net.modules():
+        if isinstance(block, ConvNorm) and isinstance(block.act, Bound):
+            assert isinstance(block.out, Rounder) and block.out.range is not None
+            block.act.snap(block.out.range.scale)
+
+
+@torch.no_grad()
+def fold_affine(block: ConvNorm) -> None:
+    """Put the affine behind a ReLU into the convolution; what is left is a bound."""
+    if not isinstance(block.affine, Affine):
+        return
+    gain, shift = block.affine.scale.item(), block.affine.bias.item()
+    assert isinstance(block.act, nn.ReLU) and block.conv.bias is not None
+    block.conv.weight *= gain
+    block.conv.bias.mul_(gain).add_(shift)
+    block.act, block.affine = Bound(shift, below=gain >= 0), nn.Identity()
+
+
+def replace_layers(net: nn.Module) -> dict[str, nn.Module]:
+    """Every layer of the recipe's int8 parts, replaced by one that rounds its weight."""
+    kinds = {nn.Conv2d: RoundedConv, nn.Linear: RoundedLinear}
+    layers: dict[str, nn.Module] = {}
+    for name, module in list(net.named_modules()):
+        kind = kinds.get(type(module))
+        if kind is not None and in_int8(name):
+            layers[name] = kind(module)
+            parent, _, child = name.rpartition(".")
+            setattr(net.get_submodule(parent), child, layers[name])
+    return layers
+
+
+class Sharing(TorchFunctionMode):
+    """Runs a network once and follows the values of its points."""
+
+    def __init__(self, net: DEIMv2, layers: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.net, self.layers = net, layers
+        self.points = [name for name, m in net.named_modules() if isinstance(m, Point)]
+        self.leader = {name: name for name in self.points}
+        self.needed: set[str] = set()
+        self.origin: dict[int, str] = {}  # of a tensor, the point whose values it holds
+        self.fresh: dict[int, str] = {}  # of a tensor, the int8 layer that just made it
+        self.kept: list[Tensor] = []  # so that no id is used twice
+        self._run()
+
+    def order(self, name: str) -> int:
+        return self.points.index(name)
+
+    def groups(self) -> Iterable[list[str]]:
+        """Names of the points that one rounder serves, of those that int8 layers touch."""
+        found: dict[str, list[str]] = {}
+        for name in self.points:
+            found.setdefault(self._find(name), []).append(name)
+        return [group for group in found.values() if self.needed & set(group)]
+
+    @torch.no_grad()
+    def _run(self) -> None:
+        height, width = self.net.image_size
+        weight = next(self.net.parameters())
+        frame = torch.zeros(1, 3, height, width, device=weight.device)
+        training = self.net.training
+        with self._hooks(), self:
+            self.net.eval()(frame)
+        self.net.train(training)
+        self.kept.clear()
+
+    @contextmanager
+    def _hooks(self) -> Iterator[None]:
+        handles = []
+        for name in self.points:
+            hook = self._passed(name)
+            handles.append(self.net.get_submodule(name).register_forward_hook(hook))
+        for name, layer in self.layers.items():
+            handles.append(layer.register_forward_pre_hook(self._entered(name)))
+            handles.append(layer.register_forward_hook(self._made(name)))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _passed(self, name: str) -> Any:
+        def hook(_: nn.Module, __: Any, x: Tensor) -> None:
+            before = self.origin.get(id(x))
+            if before is not None:
+                self._join(before, name)
+            if self.fresh.pop(id(x), None) is not None:
+                self.needed.add(name)
+            self._keep(self.origin, x, name)
+
+        return hook
+
+    def _entered(self, layer: str) -> Any:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            point = self.origin.get(id(inputs[0]))
+            if point is None:
+                raise RuntimeError(f"no point before {layer}, which is to compute in int8")
+            self.needed.add(point)
+
+        return hook
+
+    def _made(self, layer: str) -> Any:
+        def hook(_: nn.Module, __: Any, x: Tensor) -> None:
+            self._keep(self.fresh, x, layer)
+
+        return hook
+
+    def _keep(self, table: dict[int, str], x: Tensor, value: str) -> None:
+        table[id(x)] = value
+        self.kept.append(x)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "")
+        tensors = [x for x in tree_leaves(args) if isinstance(x, Tensor)]
+        if not isinstance(result, Tensor) or not tensors:
+            return result
+        if name in LIMITS and id(tensors[0]) in self.fresh:
+            self._keep(self.fresh, result, self.fresh[id(tensors[0])])
+        nearest = name == "interpolate" and (kwargs or {}).get("mode") == "nearest"
+        if name in MOVES or nearest:
+            origins = [self.origin[id(x)] for x in tensors if id(x) in self.origin]
+            if len(origins) == len(tensors):
+                for other in origins[1:]:
+                    self._join(origins[0], other)
+                self._keep(self.origin, result, origins[0])
+        return result
+
+    def _find(self, name: str) -> str:
+        while self.leader[name] != name:
+            name = self.leader[name]
+        return name
+
+    def _join(self, a: str, b: str) -> None:
+        self.leader[self._find(b)] = self._find(a)

@@ -1,0 +1,125 @@
+"""How numbers become int8, and the layers that round as the artifacts will.
+
+Activations: per tensor, asymmetric, -128 to 127. Weights: per output channel, symmetric, -127 to
+127. Rounding is to the nearest, ties to even, as all three runtimes do it; gradients pass where a
+value lies within its range.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LOW, HIGH = -128, 127
+WEIGHT = 127
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values from low to high, 0 among them, in 256 steps."""
+
+    low: float
+    high: float
+
+    @property
+    def scale(self) -> float:
+        """A step, a float32 as the formats store it."""
+        width = max(self.high, 0.0) - min(self.low, 0.0)
+        return float(np.float32(max(width, 1e-6) / (HIGH - LOW)))
+
+    @property
+    def zero_point(self) -> int:
+        """What 0 becomes."""
+        return int(np.clip(round(LOW - min(self.low, 0.0) / self.scale), LOW, HIGH))
+
+
+class Rounder(nn.Module):
+    """Rounds all that passes to one range. Without a range, or switched off, nothing happens.
+
+    A rounder may stand in several places: then they share the range, as int8 concatenation needs.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.range: Range | None = None
+        self.on = True
+        self.watch: Callable[[Tensor], None] | None = None  # sees what passes, before rounding
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.watch is not None:
+            self.watch(x.detach())
+        if self.range is None or not self.on:
+            return x
+        scale, zero_point = self.range.scale, self.range.zero_point
+        return torch.fake_quantize_per_tensor_affine(x, scale, zero_point, LOW, HIGH)
+
+
+def weight_scales(weight: Tensor) -> Tensor:
+    """Steps [out] of a weight [out, ...]."""
+    largest = weight.detach().flatten(1).abs().amax(1)
+    return largest.clamp(min=1e-8) / WEIGHT
+
+
+def rounded_weight(weight: Tensor) -> Tensor:
+    scales = weight_scales(weight)
+    zeros = torch.zeros_like(scales, dtype=torch.int32)
+    return torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -WEIGHT, WEIGHT)
+
+
+class RoundedConv(nn.Module):
+    """A convolution with int8 weights; takes over its parameters."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = conv.weight, conv.bias
+        self.settings: dict[str, Any] = {
+            name: getattr(conv, name) for name in ("stride", "padding", "dilation", "groups")
+        }
+        self.in_channels = conv.in_channels
+        self.on = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = rounded_weight(self.weight) if self.on else self.weight
+        return F.conv2d(x, weight, self.bias, **self.settings)
+
+
+class RoundedLinear(nn.Module):
+    """A linear layer with int8 weights; takes over its parameters."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight, self.bias = linear.weight, linear.bias
+        self.on = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, rounded_weight(self.weight) if self.on else self.weight, self.bias)
+
+
+class Bound(nn.Module):
+    """Limits a map from below (or above) at a constant: what is left of a ReLU and an affine.
+
+    a * relu(x) + b is max(a * x + b, b) for a > 0 and min(a * x + b, b) for a < 0; the product and
+    the sum are in the convolution's weight and bias then.
+    """
+
+    LIMIT = 3e38  # where there is none
+
+    def __init__(self, value: float, below: bool) -> None:
+        super().__init__()
+        self.value, self.below = value, below
+
+    def snap(self, step: float) -> None:
+        """Move the constant to a multiple of the step that the map is rounded to.
+
+        Then it makes no difference whether a runtime limits before it rounds or after.
+        """
+        self.value = float(np.float32(round(self.value / step) * step))
+
+    def forward(self, x: Tensor) -> Tensor:
+        low, high = (self.value, self.LIMIT) if self.below else (-self.LIMIT, self.value)
+        return F.hardtanh(x, low, high)  # XNNPACK fuses this one

@@ -1,0 +1,71 @@
+"""The demo weights: what a newcomer gets without a download detects what it should."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli.main import main
+from cli.weights import DEMO, default
+from tests.cli.commands import complaint, output
+from tests.training.scenes import GARMENTS
+
+CHECKPOINT = DEMO / "atto.safetensors"
+LEAST = {"AP": 0.61, "AP50": 0.81}
+
+
+def scores(capsys: pytest.CaptureFixture[str], model: Path) -> dict[str, float]:
+    annotations = GARMENTS / "annotations.json"
+    command = ("evaluate", model, "--images", GARMENTS, "--annotations", annotations, "--json")
+    return json.loads(output(capsys, *command))["metrics"]
+
+
+def test_demo_weights_are_the_default_where_there_are_any() -> None:
+    assert default("atto") == "demo"
+    assert default("s") == "random"
+
+
+def test_a_variant_without_demo_weights_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    line = complaint(capsys, "export", "--variant", "s", "--weights", "demo")
+    assert "variant 's' has no demo weights, expected one of: atto" in line
+
+
+def test_demo_weights_are_small() -> None:
+    assert CHECKPOINT.stat().st_size < 1_200_000
+
+
+def test_predict_without_a_model_finds_the_garments(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    content = json.loads((GARMENTS / "annotations.json").read_text())
+    names = {row["id"]: row["name"] for row in content["categories"]}
+    wanted = found = 0
+    for image in content["images"][:12]:
+        photo = GARMENTS / image["file_name"]
+        (row,) = json.loads(output(capsys, "predict", photo, "--threshold", "0.3", "--json"))
+        rows = [r for r in content["annotations"] if r["image_id"] == image["id"]]
+        wanted += len(rows)
+        for annotation in rows:
+            x, y, w, h = annotation["bbox"]
+            box = np.array([x, y, x + w, y + h]) / 320
+            name = names[annotation["category_id"]]
+            found += any(
+                d["name"] == name and np.abs(np.array(d["box"]) - box).max() < 0.05
+                for d in row["detections"]
+            )
+    assert wanted > 20
+    assert found > 0.5 * wanted
+
+
+def test_artifacts_have_the_ap_of_the_checkpoint(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    formats = ("--format", "tflite", "pte", "--output", str(tmp_path))
+    assert main(["export", "--variant", "atto", *formats]) == 0
+    checkpoint = scores(capsys, CHECKPOINT)
+    for name, least in LEAST.items():
+        assert checkpoint[name] >= least
+    for kind in ("tflite", "pte"):
+        artifact = scores(capsys, tmp_path / f"deimv2-atto-fp32.{kind}")
+        assert artifact["AP"] == pytest.approx(checkpoint["AP"], abs=1e-3)

@@ -1,0 +1,113 @@
+"""`deimv2 quantize` as people type it: ranges from photos, training with them, complaints."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from model import build_model
+from model.weights import read_checkpoint, read_image_size, read_labels, read_ranges, save_weights
+from tests.cli.commands import Capture, complaint, output
+from tests.cli.trainings import SMALL, losses, started, wait_for_steps
+from tests.training.scenes import GARMENTS, few
+from training.checkpoint import BEST
+from training.scenes import CLASSES
+
+PHOTOS = ["--calibration-photos", "8"]
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "float.safetensors"
+    save_weights(build_model("atto", 8, 160), path, tuple(CLASSES))
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    few(tmp_path / "set" / "train", 8)
+    few(tmp_path / "set" / "val", 4, start=8)
+    return tmp_path / "set"
+
+
+def test_the_checkpoint_gets_ranges_and_keeps_everything_else(
+    weights: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    to = tmp_path / "int8.safetensors"
+    given = ["--weights", weights, "--calibration", GARMENTS, *PHOTOS, "--output", to]
+    shown = json.loads(output(capsys, "quantize", *given, "--json"))
+    ranges = read_ranges(to)
+    assert ranges is not None and len(ranges) > 50
+    assert shown == {"weights": str(to), "ranges": {k: list(v) for k, v in ranges.items()}}
+    before, after = read_checkpoint(weights), read_checkpoint(to)
+    assert before.keys() == after.keys()
+    assert all((before[key] == after[key]).all() for key in before)
+    assert read_labels(to) == list(CLASSES) and read_image_size(to) == (160, 160)
+
+
+def test_training_while_rounding_leaves_a_checkpoint_like_any_other(
+    weights: Path, data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    run = tmp_path / "run"
+    given = ["--qat", "--weights", weights, "--data", data, "--epochs", 2, "--output", run]
+    assert main([str(a) for a in ("quantize", *given, *PHOTOS, *SMALL)]) == 0
+    assert len(losses(run)) == 4
+    assert read_ranges(run / BEST) is not None
+    assert read_checkpoint(run / BEST).keys() == read_checkpoint(weights).keys()
+    images, annotations = data / "val", data / "val" / "annotations.json"
+    capsys.readouterr()
+    command = ("evaluate", run / BEST, "--images", images, "--annotations", annotations, "--json")
+    assert "AP" in json.loads(output(capsys, *command))["metrics"]
+
+
+def test_stopped_and_resumed_it_gives_the_same_weights(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    given = ["--weights", weights, "--data", data, "--epochs", 6, *PHOTOS, *SMALL]
+    common = ["quantize", "--qat", *given, "--threads", 1, "--evaluate-every", 6]
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    process = started(*common, "--output", stopped)
+    wait_for_steps(stopped, 4)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert len(losses(stopped)) < 12
+    again = ["quantize", "--qat", "--resume", stopped, "--workers", 0, "--threads", 1]
+    again += ["--report-every", 1]
+    assert main([str(a) for a in again]) == 0
+    assert main([str(a) for a in (*common, "--output", whole)]) == 0
+    assert losses(stopped) == losses(whole) and len(losses(whole)) == 12
+    ours, theirs = read_checkpoint(stopped / BEST), read_checkpoint(whole / BEST)
+    assert all((ours[key] == theirs[key]).all() for key in theirs)
+    assert read_ranges(stopped / BEST) == read_ranges(whole / BEST)
+
+
+def test_without_photos_it_says_what_is_missing(weights: Path, capsys: Capture) -> None:
+    line = complaint(capsys, "quantize", "--weights", weights)
+    assert "no photos to find ranges on, expected --calibration DIR" in line
+
+
+def test_weights_of_other_classes_are_not_trained(
+    data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    other = tmp_path / "other.safetensors"
+    save_weights(build_model("atto", 3, 160), other, list("abc"))
+    given = ["--qat", "--weights", other, "--data", data, "--output", tmp_path / "run"]
+    line = complaint(capsys, "quantize", *given, *SMALL)
+    assert "is of other classes than the 8 of these data" in line
+
+
+def test_int8_without_ranges_names_both_ways_to_get_them(
+    weights: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    given = ["--precision", "int8", "--weights", weights, "--output", tmp_path / "out"]
+    line = complaint(capsys, "export", *given)
+    assert "--calibration DIR" in line and "deimv2 quantize" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_int8_is_no_precision_of_onnx(weights: Path, tmp_path: Path, capsys: Capture) -> None:
+    given = ["--precision", "int8", "--format", "onnx", "--output", tmp_path / "out"]
+    assert "onnx has no int8 here" in complaint(capsys, "export", "--weights", weights, *given)

@@ -1,0 +1,57 @@
+"""Sensitivity: exactly one part rounds at a time, and all of them do again afterwards."""
+
+import pytest
+import torch
+
+from evaluation.sensitivity import ALL, FLOAT, part_of, rounding, sensitivity, switches
+from model import DEIMv2, build_model
+from model.weights import random_state
+from quantization.prepare import prepare, set_ranges
+from quantization.rounding import Range
+
+
+@pytest.fixture(scope="module")
+def net() -> DEIMv2:
+    built = build_model("atto", 5, 160)
+    built.load_state_dict(random_state(built))
+    rounders = prepare(built.eval())
+    set_ranges(built, rounders, {rounder.name: Range(-3.0, 3.0) for rounder in rounders})
+    return built
+
+
+@pytest.mark.parametrize(
+    ("layer", "part"),
+    [
+        ("backbone.stem.stem1.conv", "backbone.stem"),
+        ("backbone.stages.2.blocks.0.aggregation.0.conv", "backbone.stages.2"),
+        ("encoder.fpn_block.cv1.conv", "encoder.fpn_block"),
+        ("decoder.layers.1.ffn.w12", "decoder.layers.1"),
+        ("image", "image"),
+    ],
+)
+def test_parts(layer: str, part: str) -> None:
+    assert part_of(layer) == part
+
+
+def test_only_one_part_rounds(net: DEIMv2) -> None:
+    with rounding(net, "backbone.stages.1"):
+        on = {part for part, module in switches(net) if module.on}
+    assert on == {"backbone.stages.1"}
+    assert all(module.on for _, module in switches(net))
+
+
+def test_every_part_is_measured_between_nothing_and_everything(net: DEIMv2) -> None:
+    image = torch.rand(1, 3, 160, 160)
+
+    @torch.no_grad()
+    def features(measured: DEIMv2) -> float:
+        maps = measured.encoder(measured.backbone(measured.image(image)))
+        return sum(float(each.square().mean()) for each in maps)
+
+    rows = sensitivity(net, features)
+    assert [rows[0].part, rows[-1].part] == [FLOAT, ALL]
+    assert rows[0].layers == 0 and rows[-1].layers == sum(row.layers for row in rows[1:-1])
+    changed = [row for row in rows[1:-1] if row.part.startswith(("backbone", "encoder"))]
+    assert all(row.value != rows[0].value for row in changed if row.layers)
+    decoder = [row for row in rows if row.part.startswith("decoder")]
+    assert decoder and all(row.value == rows[0].value for row in decoder)

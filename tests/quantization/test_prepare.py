@@ -1,0 +1,124 @@
+"""A prepared network: the same numbers while nothing is rounded, and rounding in its places."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from model import build_model
+from model.errors import InputError
+from model.weights import random_state
+from quantization.prepare import prepare
+from quantization.recipe import in_int8
+from quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
+
+CNNS = ["atto", "femto", "pico", "n"]
+
+
+def net(variant: str, size: int = 320) -> nn.Module:
+    built = build_model(variant, 5, size)
+    built.load_state_dict(random_state(built))
+    return built.eval()
+
+
+def switch(module: nn.Module, on: bool) -> None:
+    for layer in module.modules():
+        if isinstance(layer, RoundedConv | RoundedLinear | Rounder):
+            layer.on = on
+
+
+@pytest.mark.parametrize("variant", CNNS)
+def test_unrounded_it_gives_the_numbers_of_the_network(variant: str) -> None:
+    plain = net(variant)
+    prepared = copy.deepcopy(plain)
+    prepare(prepared)
+    switch(prepared, on=False)
+    image = torch.rand(1, 3, 320, 320)
+    with torch.no_grad():
+        expected = plain.encoder(plain.backbone(image))
+        found = prepared.encoder(prepared.backbone(image))
+    for a, b in zip(found, expected, strict=True):
+        assert (a - b).abs().max() < 1e-4 * b.abs().max()
+
+
+@pytest.mark.parametrize("variant", CNNS)
+def test_every_layer_of_the_recipe_is_rounded_and_no_other(variant: str) -> None:
+    plain = net(variant)
+    wanted = {
+        name
+        for name, m in plain.fuse().named_modules()
+        if isinstance(m, nn.Conv2d | nn.Linear) and in_int8(name)
+    }
+    prepared = net(variant)
+    prepare(prepared)
+    found = {
+        name for name, m in prepared.named_modules() if isinstance(m, RoundedConv | RoundedLinear)
+    }
+    assert found == wanted
+    assert not any(isinstance(m, nn.Conv2d) for m in prepared.backbone.modules())
+
+
+def test_concatenated_maps_share_a_rounder() -> None:
+    prepared = net("atto")
+    rounders = {rounder.name for rounder in prepare(prepared)}
+    stem = prepared.backbone.stem
+    assert stem.stem1.out is stem.stem2b.out  # pooled and convolved, side by side
+    assert stem.stem1.out is not stem.stem2a.out
+    block = prepared.backbone.stages[0].blocks[0]
+    assert all(layer.out is stem.stem4.out for layer in block.layers)
+    fusion = prepared.encoder.fpn_block
+    assert fusion.cv1.out is fusion.cv2[1].out is fusion.cv3[1].out
+    assert "image" in rounders
+    assert len(rounders) == len({id(m) for m in prepared.modules() if isinstance(m, Rounder)})
+
+
+def test_each_input_and_output_of_an_int8_layer_is_rounded() -> None:
+    """Told by values: whatever enters or leaves lies on the steps of some range."""
+    prepared = net("atto")
+    for rounder in prepare(prepared):
+        rounder.range = Range(-2.0, 2.0)
+    step = Range(-2.0, 2.0).scale
+    off: list[str] = []
+
+    def check(name: str, x: torch.Tensor) -> None:
+        distance = (x / step - (x / step).round()).abs().max()
+        if distance > 1e-3:
+            off.append(name)
+
+    for name, module in prepared.named_modules():
+        if isinstance(module, RoundedConv | RoundedLinear):
+            module.register_forward_pre_hook(lambda _, x, name=name: check(name, x[0]))
+    with torch.no_grad():
+        prepared(torch.rand(1, 3, 320, 320))
+    assert off == []
+
+
+def test_it_trains_after_being_prepared() -> None:
+    prepared = net("atto").train()
+    for rounder in prepare(prepared):
+        rounder.range = Range(-4.0, 4.0)
+    prepared.train()
+    out = prepared(torch.rand(1, 3, 160, 160))
+    (out.logits.square().mean() + out.boxes.square().mean()).backward()
+    assert prepared.backbone.stem.stem1.conv.weight.grad.abs().max() > 0
+
+
+def test_affines_of_either_sign_are_folded() -> None:
+    plain = net("atto")
+    block = plain.backbone.stem.stem1
+    block.affine.scale.data.fill_(-0.8)
+    block.affine.bias.data.fill_(0.3)
+    x = torch.randn(1, 3, 32, 32)
+    with torch.no_grad():
+        expected = block(x)
+        prepare(plain)
+        switch(plain, on=False)
+        assert isinstance(block.act, Bound) and not block.act.below
+        assert block.act.value == pytest.approx(0.3)
+        assert torch.allclose(block(x), expected, atol=1e-5)
+
+
+def test_a_variant_with_a_vit_is_refused() -> None:
+    with pytest.raises(InputError, match="variant 's' has a ViT, which has no int8 yet"):
+        prepare(build_model("s", 5))

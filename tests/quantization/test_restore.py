@@ -1,0 +1,63 @@
+"""Back from a prepared network to the common layout, and prepared again: the same numbers."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from model import DEIMv2, build_model
+from model.weights import load_weights, random_state, read_ranges, save_weights
+from quantization.prepare import apply_ranges, prepare
+from quantization.restore import restore
+from quantization.rounding import Range, RoundedConv, RoundedLinear, Rounder
+
+
+def net(variant: str) -> DEIMv2:
+    built = build_model(variant, 5, 320)
+    built.load_state_dict(random_state(built))
+    for index, module in enumerate(built.modules()):
+        if isinstance(module, nn.Module) and type(module).__name__ == "Affine":
+            module.scale.data.fill_(-0.9 if index % 3 else 1.2)
+            module.bias.data.fill_(0.1 if index % 2 else -0.1)
+    return built.eval()
+
+
+@pytest.mark.parametrize("variant", ["atto", "n"])
+def test_the_restored_network_computes_the_same_without_rounding(variant: str) -> None:
+    plain = net(variant)
+    prepared = copy.deepcopy(plain)
+    prepare(prepared)
+    back = restore(prepared)
+    image = torch.rand(1, 3, 320, 320)
+    with torch.no_grad():
+        expected = plain.encoder(plain.backbone(image))
+        found = back.encoder(back.backbone(image))
+    for a, b in zip(found, expected, strict=True):
+        assert (a - b).abs().max() < 1e-4 * b.abs().max()
+
+
+def test_prepared_again_it_rounds_alike_to_the_bit(tmp_path: Path) -> None:
+    first = net("atto")
+    rounders = prepare(first)
+    for rounder in rounders:
+        rounder.range = Range(-3.0, 3.0)
+    ranges = {rounder.name: (-3.0, 3.0) for rounder in rounders}
+    path = tmp_path / "q.safetensors"
+    save_weights(restore(first), path, list("abcde"), ranges=ranges)
+    second = build_model("atto", 5, 320).eval()
+    load_weights(second, path)
+    stored = read_ranges(path)
+    assert stored == ranges
+    apply_ranges(second, stored)
+    weights = dict(second.named_parameters())
+    for name, value in first.named_parameters():
+        if name.endswith("conv.weight"):
+            assert torch.equal(value, weights[name]), name
+    image = torch.rand(1, 3, 320, 320)
+    with torch.no_grad():
+        a, b = first(image), second(image)
+    assert (a.logits - b.logits).abs().max() < 1e-4
+    kinds = (RoundedConv, RoundedLinear, Rounder)
+    assert sum(isinstance(m, kinds) for m in second.modules()) > 100

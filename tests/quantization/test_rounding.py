@@ -1,0 +1,93 @@
+"""Rounding to int8: the arithmetic that the artifacts do."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from quantization.rounding import (
+    Bound,
+    Range,
+    RoundedConv,
+    RoundedLinear,
+    Rounder,
+    rounded_weight,
+    weight_scales,
+)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "zero_point"),
+    [(0.0, 1.0, -128), (-1.28, 1.27, 0), (-1.0, 0.0, 127), (0.5, 1.0, -128), (-3.0, -1.0, 127)],
+)
+def test_zero_is_always_represented_exactly(low: float, high: float, zero_point: int) -> None:
+    found = Range(low, high)
+    assert found.zero_point == zero_point
+    assert found.scale == np.float32(found.scale)
+    rounder = Rounder("here")
+    rounder.range = found
+    assert rounder(torch.zeros(1)).item() == 0
+
+
+def test_pixels_pass_unchanged_through_a_range_of_0_to_1() -> None:
+    rounder = Rounder("image")
+    rounder.range = Range(0.0, 1.0)
+    pixels = torch.arange(256) / 255
+    assert torch.allclose(rounder(pixels), pixels, rtol=0, atol=1e-7)
+
+
+def test_values_are_rounded_to_the_nearest_step_and_cut_off_outside() -> None:
+    rounder = Rounder("here")
+    rounder.range = Range(-1.28, 1.27)
+    x = torch.tensor([-5.0, -1.281, 0.012, 0.016, 1.0, 5.0])
+    expected = torch.tensor([-1.28, -1.28, 0.01, 0.02, 1.0, 1.27])
+    assert torch.allclose(rounder(x), expected, rtol=0, atol=1e-6)
+
+
+def test_gradients_pass_within_the_range_alone() -> None:
+    rounder = Rounder("here")
+    rounder.range = Range(-1.0, 1.0)
+    x = torch.tensor([-2.0, -0.5, 0.5, 2.0], requires_grad=True)
+    rounder(x).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [0, 1, 1, 0]
+
+
+def test_without_a_range_or_switched_off_nothing_happens() -> None:
+    x, rounder = torch.randn(5), Rounder("here")
+    assert rounder(x) is x
+    rounder.range, rounder.on = Range(-0.1, 0.1), False
+    assert rounder(x) is x
+
+
+def test_weights_have_a_step_per_output_channel() -> None:
+    weight = torch.tensor([[1.27, -0.5], [-12.7, 0.07]])
+    assert torch.allclose(weight_scales(weight), torch.tensor([0.01, 0.1]))
+    assert torch.allclose(rounded_weight(weight), torch.tensor([[1.27, -0.5], [-12.7, 0.1]]))
+
+
+def test_a_channel_of_zeros_stays_zero() -> None:
+    assert rounded_weight(torch.zeros(2, 3)).abs().max() == 0
+
+
+@pytest.mark.parametrize("kind", ["conv", "linear"])
+def test_layers_keep_their_parameters_and_round_them(kind: str) -> None:
+    torch.manual_seed(0)
+    if kind == "conv":
+        plain: nn.Module = nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2)
+        layer: nn.Module = RoundedConv(plain)
+        x = torch.randn(1, 4, 9, 9)
+    else:
+        plain = nn.Linear(4, 6)
+        layer, x = RoundedLinear(plain), torch.randn(2, 4)
+    assert layer.weight is plain.weight and layer.bias is plain.bias
+    difference = (layer(x) - plain(x)).abs().max()
+    assert 0 < difference < 0.05
+    layer.on = False
+    assert torch.equal(layer(x), plain(x))
+
+
+@pytest.mark.parametrize(("gain", "shift"), [(1.5, -0.2), (0.7, 0.3), (-1.2, 0.4), (-0.5, -0.1)])
+def test_a_bound_is_what_is_left_of_relu_and_affine(gain: float, shift: float) -> None:
+    x = torch.randn(100)
+    bound = Bound(shift, below=gain >= 0)
+    assert torch.allclose(bound(gain * x + shift), gain * x.relu() + shift, atol=1e-6)
