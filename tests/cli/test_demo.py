@@ -28,7 +28,7 @@ def test_demo_weights_are_the_default_where_there_are_any() -> None:
 
 def test_a_variant_without_demo_weights_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     line = complaint(capsys, "export", "--variant", "s", "--weights", "demo")
-    assert "variant 's' has no demo weights, expected one of: atto" in line
+    assert "variant 's' has no demo weights, expected a variant that has (atto)" in line
 
 
 def test_demo_weights_are_small() -> None:
