@@ -1,4 +1,4 @@
-"""The photos and annotations that `train` and `preview` are given."""
+"""The photos and annotations that commands are given."""
 
 import argparse
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import console
+from cli.counts import count
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,19 @@ def add_data(parser: argparse.ArgumentParser, val: bool) -> None:
     for part, meaning in parts.items():
         data.add_argument(f"--{part}images", type=Path, metavar="DIR", help=f"photos {meaning}")
         data.add_argument(f"--{part}annotations", type=Path, metavar="FILE", help="their COCO file")
+
+
+def add_annotated(parser: argparse.ArgumentParser) -> None:
+    """Photos to measure AP on, where there are no others."""
+    parser.add_argument(
+        "--images", type=Path, required=True, metavar="DIR", help="folder of the annotated photos"
+    )
+    parser.add_argument(
+        "--annotations", type=Path, required=True, metavar="FILE", help="COCO annotations (JSON)"
+    )
+    parser.add_argument(
+        "--limit", type=count, metavar="N", help="only the first N photos; default: all"
+    )
 
 
 def read_train(args: argparse.Namespace, say: Callable[[str], None]) -> "Dataset":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import console
 from cli.counts import count
+from cli.data import add_annotated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +31,7 @@ def add(subparsers: Any) -> None:
         epilog=EXAMPLE,
     )
     parser.add_argument("model", type=Path, metavar="ARTIFACT|CHECKPOINT")
-    parser.add_argument(
-        "--images", type=Path, required=True, metavar="DIR", help="folder of the annotated photos"
-    )
-    parser.add_argument(
-        "--annotations", type=Path, required=True, metavar="FILE", help="COCO annotations (JSON)"
-    )
+    add_annotated(parser)
     parser.add_argument(
         "--labels", type=Path, metavar="FILE",
         help="the model's class names, one per line; default: those in the model. Without any, "
@@ -43,9 +39,6 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--variant", metavar="NAME", help="of a checkpoint; default: told from its tensors"
-    )
-    parser.add_argument(
-        "--limit", type=count, metavar="N", help="only the first N photos; default: all"
     )
     parser.add_argument("--threads", type=count, metavar="N", help="default: the runtime's choice")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import console
 from cli.counts import size
-from cli.quantize import add_calibration, to_int8
+from cli.ranges import add_calibration, to_int8
 from cli.verify import print_report
 from converters import FORMATS, PHONE_FORMATS, PRECISIONS
 from model.errors import CheckError, InputError
@@ -79,6 +79,11 @@ def run(args: argparse.Namespace) -> int:
     require_toolchains(args.format)
     if args.precision == "int8" and "onnx" in args.format:
         raise InputError("onnx has no int8 here, expected tflite, mlpackage or pte; leave it out")
+    if args.calibration is not None and args.precision != "int8":
+        raise InputError(
+            f"--calibration is for int8, the precision is {args.precision}; add --precision int8, "
+            "or leave it out"
+        )
     output = args.output or Path("artifacts") / f"{args.variant}-{args.precision}"
     args.weights = args.weights or default(args.variant)
     with console.status(f"loading {args.variant} with weights {args.weights}"):

@@ -1,6 +1,5 @@
 """What a training tells: a line or a bar on the screen, a log to read by machine, a plot."""
 
-import io
 import json
 import time
 from collections.abc import Mapping
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import console
-from model.errors import MissingExtraError
+from cli.figures import new_figure, to_png
 from model.files import write_whole
 from training.trainer import Metrics, Place
 
@@ -98,11 +97,7 @@ def open_board(folder: Path) -> Any | None:
 
 def plot(rows: list[Mapping[str, Any]] | list[dict[str, Any]]) -> bytes:
     """Losses and AP over the steps, as PNG."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "train") from error
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = new_figure(9, 4)
     left, right = figure.subplots(1, 2)
     for name in ("loss", "mal", "l1", "giou", "fgl", "ddf"):
         points = [(row["step"], row[name]) for row in rows if name in row]
@@ -118,6 +113,4 @@ def plot(rows: list[Mapping[str, Any]] | list[dict[str, Any]]) -> bytes:
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=100)
-    return content.getvalue()
+    return to_png(figure)

@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import console
-
 if TYPE_CHECKING:
     from model import DEIMv2
     from training.trainer import Trainer
@@ -25,15 +23,13 @@ def trainer(
     """A trainer of `net`, prepared in place, with itself before as teacher.
 
     make: gives a trainer for the options, the function that saves, and further losses.
-
     The ranges are those of args (a training that goes on), of the checkpoint, or found on the
     photos; they stay fixed. What is kept as best is a checkpoint of the common layout with them.
     """
-    from cli.quantize import evenly
+    from cli.ranges import find_ranges
     from cli.train import options_of
     from cli.weights import fetch
     from model.weights import read_ranges, save_weights
-    from quantization.calibrate import calibrate, photos_of
     from quantization.distillation import Teacher
     from quantization.prepare import apply_ranges
     from quantization.restore import restore
@@ -42,9 +38,7 @@ def trainer(
     teacher = Teacher(net)
     ranges = args.ranges or read_ranges(fetch(args.weights, args.variant))
     if ranges is None:
-        paths = evenly(photos, args.calibration_photos)
-        images = photos_of(net, paths, lambda p: console.track(p, "finding int8 ranges"))
-        ranges = {name: (r.low, r.high) for name, r in calibrate(net, images).items()}
+        ranges = find_ranges(net, photos, args.calibration_photos)
     else:
         apply_ranges(net, ranges)
     args.ranges = {name: list(ends) for name, ends in ranges.items()}  # kept for --resume

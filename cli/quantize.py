@@ -2,22 +2,15 @@
 
 import argparse
 import copy
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cli import console, qat, train
-from cli.counts import count
 from cli.data import add_data
+from cli.ranges import add_calibration, find_ranges
 from model.errors import InputError
 
-if TYPE_CHECKING:
-    from cli.weights import Loaded
-    from model import DEIMv2
-    from quantization.rounding import Range
-
 EXAMPLE = "example: deimv2 quantize --weights best.safetensors --calibration photos"
-PHOTOS = 200
 
 
 def add(subparsers: Any) -> None:
@@ -50,17 +43,6 @@ def add(subparsers: Any) -> None:
     parser.set_defaults(defaults=vars(parser.parse_args([])))
 
 
-def add_calibration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--calibration", type=Path, metavar="DIR",
-        help="folder of photos like those the phone will see, for the ranges of int8",
-    )  # fmt: skip
-    parser.add_argument(
-        "--calibration-photos", type=count, default=PHOTOS, metavar="N",
-        help=f"how many of them, evenly chosen (default {PHOTOS})",
-    )  # fmt: skip
-
-
 def run(args: argparse.Namespace) -> int:
     from cli.weights import default
 
@@ -88,6 +70,7 @@ def qat_defaults(args: argparse.Namespace) -> None:
 def calibrated(args: argparse.Namespace) -> int:
     """Ranges alone: post-training quantization."""
     from cli.weights import load
+    from model.images import find_photos
     from model.weights import save_weights
 
     output = args.output or Path(f"{args.variant}-int8.safetensors")
@@ -96,46 +79,13 @@ def calibrated(args: argparse.Namespace) -> int:
     if args.calibration is None:
         raise InputError("no photos to find ranges on, expected --calibration DIR")
     loaded = load(args.variant, args.weights, args.labels, args.image_size)
-    ranges = find_ranges(copy.deepcopy(loaded.net), args.calibration, args.calibration_photos)
-    plain = {name: (found.low, found.high) for name, found in ranges.items()}
-    save_weights(loaded.net, output, loaded.labels, ranges=plain)
+    photos = find_photos(args.calibration)
+    ranges = find_ranges(copy.deepcopy(loaded.net), photos, args.calibration_photos)
+    save_weights(loaded.net, output, loaded.labels, ranges=ranges)
     if args.json:
-        console.print_json({"weights": str(output), "ranges": plain})
+        console.print_json({"weights": str(output), "ranges": ranges})
     else:
-        console.log(f"{len(plain)} ranges; next: deimv2 export --variant {args.variant} "
+        console.log(f"{len(ranges)} ranges; next: deimv2 export --variant {args.variant} "
                     f"--precision int8 --weights {output}")  # fmt: skip
         print(output)
     return 0
-
-
-def find_ranges(net: "DEIMv2", folder: Path, most: int) -> "dict[str, Range]":
-    """Prepares `net`, in place, for int8 with ranges from at most so many photos of a folder."""
-    from model.images import find_photos
-    from quantization.calibrate import calibrate, photos_of
-
-    paths = evenly(find_photos(folder), most)
-    return calibrate(net, photos_of(net, paths, lambda p: console.track(p, "finding int8 ranges")))
-
-
-def evenly(paths: Sequence[Path], most: int) -> list[Path]:
-    """At most so many of the paths, from all over the list."""
-    share = max(1.0, len(paths) / most)
-    return [paths[int(i * share)] for i in range(min(most, len(paths)))]
-
-
-def to_int8(loaded: "Loaded", folder: Path | None, most: int) -> None:
-    """Prepares the loaded net, in place, with ranges from photos or else its own.
-
-    Raises InputError where there are neither.
-    """
-    from quantization.prepare import apply_ranges
-
-    if folder is not None:
-        find_ranges(loaded.net, folder, most)
-    elif loaded.ranges is not None:
-        apply_ranges(loaded.net, loaded.ranges)
-    else:
-        raise InputError(
-            "these weights carry no int8 ranges; name photos to find them on with --calibration "
-            "DIR, or weights that deimv2 quantize wrote"
-        )

@@ -1,19 +1,18 @@
 """`deimv2 sensitivity`: what int8 costs in AP, part by part."""
 
 import argparse
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import console
-from cli.counts import count
-from cli.quantize import add_calibration, to_int8
+from cli.data import add_annotated
+from cli.figures import new_figure, to_png
+from cli.measure import measurement
+from cli.ranges import add_calibration, to_int8
 
 if TYPE_CHECKING:
-    from cli.weights import Loaded
     from evaluation.sensitivity import Row
-    from model import DEIMv2
 
 EXAMPLE = (
     "example: deimv2 sensitivity --weights n-int8.safetensors --variant n --images val2017 "
@@ -32,15 +31,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
     parser.add_argument("--weights", metavar="demo|coco|PATH", help="default: the demo weights")
     add_calibration(parser)
-    parser.add_argument(
-        "--images", type=Path, required=True, metavar="DIR", help="folder of the annotated photos"
-    )
-    parser.add_argument(
-        "--annotations", type=Path, required=True, metavar="FILE", help="COCO annotations (JSON)"
-    )
-    parser.add_argument(
-        "--limit", type=count, metavar="N", help="only the first N photos; default: all"
-    )
+    add_annotated(parser)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the table as PNG")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -53,8 +44,12 @@ def run(args: argparse.Namespace) -> int:
 
     loaded = load(args.variant, args.weights or default(args.variant), None, None)
     to_int8(loaded, args.calibration, args.calibration_photos)
-    measure = measurement(args, loaded)
-    rows = sensitivity(loaded.net, measure, lambda parts: console.track_rate(parts, "parts"))
+    measure = measurement(args.images, args.annotations, loaded.labels, args.limit)
+    rows = sensitivity(
+        loaded.net,
+        lambda net: measure(net)["AP"] or 0.0,
+        lambda parts: console.track_rate(parts, "parts"),
+    )
     if args.plot is not None:
         write_whole(args.plot, plot(rows))
     if args.json:
@@ -71,36 +66,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def measurement(args: argparse.Namespace, loaded: "Loaded") -> Any:
-    """Gives AP of a net on the photos."""
-    from evaluation.annotations import match_classes, read_annotations
-    from evaluation.coco import collect, evaluate, require_library
-    from evaluation.runtimes import CheckpointRunner
-
-    require_library()
-    annotations = read_annotations(args.annotations, args.limit)
-    photos = annotations.find(args.images)
-    classes = match_classes(annotations, loaded.labels, len(loaded.labels))
-
-    def measure(net: "DEIMv2") -> float:
-        found = collect(CheckpointRunner(net), annotations, photos, classes)
-        return evaluate(annotations, found).metrics["AP"] or 0.0
-
-    return measure
-
-
 def plot(rows: "Sequence[Row]") -> bytes:
     """What each part costs alone, as PNG."""
-    from matplotlib.figure import Figure
-
     first, parts = rows[0].value, rows[1:]
-    figure = Figure(figsize=(7, 1 + 0.3 * len(parts)), layout="constrained")
+    figure = new_figure(7, 1 + 0.3 * len(parts))
     axes = figure.subplots()
-    names = [row.part for row in parts]
-    axes.barh(names, [100 * (row.value - first) for row in parts])
+    axes.barh([row.part for row in parts], [100 * (row.value - first) for row in parts])
     axes.invert_yaxis()
     axes.set(title="this part alone in int8", xlabel="change of AP, points")
     axes.grid(alpha=0.3, axis="x")
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=100)
-    return content.getvalue()
+    return to_png(figure)

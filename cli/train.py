@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from cli import console, qat
 from cli.counts import count, natural, rate, share, size
 from cli.data import add_data, find_val, read_train
+from cli.measure import measurement
 from model.errors import InputError
 
 if TYPE_CHECKING:
     from model import DEIMv2
-    from training.dataset import Dataset, Part
+    from training.dataset import Dataset
     from training.recipes import Recipe
-    from training.trainer import Evaluate, Options
+    from training.trainer import Options
     from training.world import World
 
 EXAMPLE = "example: deimv2 train --data shelves --weights coco --variant n --epochs 60"
@@ -175,7 +176,12 @@ def train(args: argparse.Namespace, world: "World") -> int:
     if args.resume is not None:
         trainer.restore(read_state(output))
         say(f"goes on at step {trainer.step} of {trainer.steps}")
-    evaluate = None if val is None else evaluation(val, dataset.names, world.leads)
+    evaluate = None
+    if val is not None:
+        evaluate = measurement(
+            val.images, val.annotations, dataset.names, check=world.leads,
+            progress=lambda paths: console.track(paths, "evaluating"),
+        )  # fmt: skip
     try:
         trainer.run(evaluate)
     except StopError:
@@ -259,35 +265,9 @@ def recipe_of(args: argparse.Namespace, samples: int) -> "Recipe":
         recipe = replace(recipe, mixing=None, augment=replace(augment, mosaic=0.0))
     if args.no_augment:
         recipe = replace(recipe, augment=replace(recipe.augment, epochs=(0, 0)))
-    if args.qat:  # its best weights are in another layout than what trains
-        recipe = replace(recipe, schedule=replace(recipe.schedule, restart_epoch=10**9))
+    if args.qat:  # no restart: its best weights are in another layout than what trains
+        schedule = replace(recipe.schedule, restart_epoch=recipe.schedule.epochs)
+        recipe = replace(recipe, schedule=schedule)
     if args.no_denoising:
         recipe = replace(recipe, denoising=replace(recipe.denoising, queries=0))
     return recipe
-
-
-def evaluation(part: "Part", names: tuple[str, ...], check: bool) -> "Evaluate":
-    """Measures a net by the twelve COCO numbers. Raises InputError if the data do not fit.
-
-    check: open every photo at once, so that a damaged one is told before hours are spent.
-    """
-    from evaluation.annotations import match_classes, read_annotations
-    from evaluation.coco import collect, evaluate, load_annotated, require_library
-    from evaluation.runtimes import CheckpointRunner
-
-    require_library()
-    annotations = read_annotations(part.annotations)
-    photos = annotations.find(part.images)
-    classes = match_classes(annotations, names, len(names))
-    if check:
-        for photo, path in zip(annotations.photos, console.track(photos, "checking"), strict=True):
-            load_annotated(annotations, photo, path)
-
-    def measure(net: "DEIMv2") -> dict[str, float | None]:
-        runner = CheckpointRunner(net)
-        found = collect(
-            runner, annotations, photos, classes, lambda paths: console.track(paths, "evaluating")
-        )
-        return evaluate(annotations, found).metrics
-
-    return measure

@@ -21,6 +21,7 @@ from model.images import find_photos, load_photo, resize
 
 RUNNABLE = ("onnx", "tflite", "pte")  # the first of them in a folder is the one to agree with
 FLOAT_MODEL = "the float32 model"
+ROUNDING_MODEL = "PyTorch rounding to int8"
 STRUCTURE = "its structure"
 
 
@@ -70,7 +71,9 @@ def entry(parity: Parity, limits: Limits) -> dict[str, Any]:
 
 
 def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> Row:
-    """Does an artifact detect what the float32 model detects, and is it what `card` says?
+    """Does an artifact detect what its reference detects, and is it what `card` says?
+
+    That is the float32 model; for int8, PyTorch rounding at the same places.
 
     Core ML runs on macOS only; what a package says of itself can be checked anywhere.
     Raises InputError for a runtime that is not installed, or a precision without limits.
@@ -78,7 +81,8 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
     limits = limits_of(card.precision)
     if path.suffix == ".mlpackage":
         return Row(path.name, STRUCTURE, _structure_problems(path, card))
-    against = f"{FLOAT_MODEL}, {len(goldens)} golden photographs"
+    reference = ROUNDING_MODEL if card.precision == "int8" else FLOAT_MODEL
+    against = f"{reference}, {len(goldens)} golden photographs"
     try:
         runner = _open(path, card.image_size)
         parity = _measure(runner, goldens, limits)

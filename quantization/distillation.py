@@ -16,9 +16,8 @@ from model import DEIMv2
 class Teacher:
     """Made of the network before it is prepared, then told which one learns."""
 
-    def __init__(self, net: DEIMv2, weight: float = 1.0) -> None:
+    def __init__(self, net: DEIMv2) -> None:
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
-        self.weight = weight
         self._maps: Sequence[Tensor] = ()
 
     def watch(self, student: DEIMv2) -> None:
@@ -39,4 +38,4 @@ class Teacher:
             for ours, theirs in zip(self._maps, wanted, strict=True)
         ]
         self._maps = ()
-        return {"teacher": self.weight * torch.stack(losses).mean()}
+        return {"teacher": torch.stack(losses).mean()}

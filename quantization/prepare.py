@@ -122,7 +122,7 @@ class Sharing(TorchFunctionMode):
         self.leader = {name: name for name in self.points}
         self.needed: set[str] = set()
         self.origin: dict[int, str] = {}  # of a tensor, the point whose values it holds
-        self.fresh: dict[int, str] = {}  # of a tensor, the int8 layer that just made it
+        self.fresh: set[int] = set()  # tensors that an int8 layer has just made
         self.kept: list[Tensor] = []  # so that no id is used twice
         self._run()
 
@@ -155,7 +155,7 @@ class Sharing(TorchFunctionMode):
             handles.append(self.net.get_submodule(name).register_forward_hook(hook))
         for name, layer in self.layers.items():
             handles.append(layer.register_forward_pre_hook(self._entered(name)))
-            handles.append(layer.register_forward_hook(self._made(name)))
+            handles.append(layer.register_forward_hook(self._made))
         try:
             yield
         finally:
@@ -167,9 +167,10 @@ class Sharing(TorchFunctionMode):
             before = self.origin.get(id(x))
             if before is not None:
                 self._join(before, name)
-            if self.fresh.pop(id(x), None) is not None:
+            if id(x) in self.fresh:
+                self.fresh.remove(id(x))
                 self.needed.add(name)
-            self._keep(self.origin, x, name)
+            self._set_origin(x, name)
 
         return hook
 
@@ -182,14 +183,15 @@ class Sharing(TorchFunctionMode):
 
         return hook
 
-    def _made(self, layer: str) -> Any:
-        def hook(_: nn.Module, __: Any, x: Tensor) -> None:
-            self._keep(self.fresh, x, layer)
+    def _made(self, _: nn.Module, __: Any, x: Tensor) -> None:
+        self._set_fresh(x)
 
-        return hook
+    def _set_origin(self, x: Tensor, point: str) -> None:
+        self.origin[id(x)] = point
+        self.kept.append(x)
 
-    def _keep(self, table: dict[int, str], x: Tensor, value: str) -> None:
-        table[id(x)] = value
+    def _set_fresh(self, x: Tensor) -> None:
+        self.fresh.add(id(x))
         self.kept.append(x)
 
     def __torch_function__(
@@ -201,14 +203,14 @@ class Sharing(TorchFunctionMode):
         if not isinstance(result, Tensor) or not tensors:
             return result
         if name in LIMITS and id(tensors[0]) in self.fresh:
-            self._keep(self.fresh, result, self.fresh[id(tensors[0])])
+            self._set_fresh(result)
         nearest = name == "interpolate" and (kwargs or {}).get("mode") == "nearest"
         if name in MOVES or nearest:
             origins = [self.origin[id(x)] for x in tensors if id(x) in self.origin]
             if len(origins) == len(tensors):
                 for other in origins[1:]:
                     self._join(origins[0], other)
-                self._keep(self.origin, result, origins[0])
+                self._set_origin(result, origins[0])
         return result
 
     def _find(self, name: str) -> str:

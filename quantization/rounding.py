@@ -6,8 +6,7 @@ value lies within its range.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +17,7 @@ LOW, HIGH = -128, 127
 WEIGHT = 127
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(NamedTuple):
     """The values from low to high, 0 among them, in 256 steps."""
 
     low: float

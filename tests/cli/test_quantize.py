@@ -108,6 +108,12 @@ def test_int8_without_ranges_names_both_ways_to_get_them(
     assert not (tmp_path / "out").exists()
 
 
+def test_photos_to_calibrate_with_are_for_int8_alone(tmp_path: Path, capsys: Capture) -> None:
+    given = ["--calibration", GARMENTS, "--output", tmp_path / "out"]
+    line = complaint(capsys, "export", *given)
+    assert "--calibration is for int8, the precision is fp32" in line
+
+
 def test_int8_is_no_precision_of_onnx(weights: Path, tmp_path: Path, capsys: Capture) -> None:
     given = ["--precision", "int8", "--format", "onnx", "--output", tmp_path / "out"]
     assert "onnx has no int8 here" in complaint(capsys, "export", "--weights", weights, *given)

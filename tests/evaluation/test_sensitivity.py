@@ -4,17 +4,16 @@ import pytest
 import torch
 
 from evaluation.sensitivity import ALL, FLOAT, part_of, rounding, sensitivity, switches
-from model import DEIMv2, build_model
-from model.weights import random_state
+from model import DEIMv2
 from quantization.prepare import prepare, set_ranges
 from quantization.rounding import Range
+from tests.quantization.nets import maps_of, random_net
 
 
 @pytest.fixture(scope="module")
 def net() -> DEIMv2:
-    built = build_model("atto", 5, 160)
-    built.load_state_dict(random_state(built))
-    rounders = prepare(built.eval())
+    built = random_net("atto", 160)
+    rounders = prepare(built)
     set_ranges(built, rounders, {rounder.name: Range(-3.0, 3.0) for rounder in rounders})
     return built
 
@@ -43,10 +42,8 @@ def test_only_one_part_rounds(net: DEIMv2) -> None:
 def test_every_part_is_measured_between_nothing_and_everything(net: DEIMv2) -> None:
     image = torch.rand(1, 3, 160, 160)
 
-    @torch.no_grad()
     def features(measured: DEIMv2) -> float:
-        maps = measured.encoder(measured.backbone(measured.image(image)))
-        return sum(float(each.square().mean()) for each in maps)
+        return sum(float(each.square().mean()) for each in maps_of(measured, image))
 
     rows = sensitivity(net, features)
     assert [rows[0].part, rows[-1].part] == [FLOAT, ALL]

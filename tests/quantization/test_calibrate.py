@@ -11,10 +11,10 @@ import torch
 from model import DEIMv2, build_model
 from model.errors import InputError
 from model.images import find_photos
-from model.weights import random_state
 from quantization.calibrate import BINS, best_range, calibrate, photos_of
 from quantization.prepare import apply_ranges
 from quantization.rounding import LOW, Range, Rounder
+from tests.quantization.nets import maps_of, random_net
 from tests.training.scenes import GARMENTS
 
 SIZE = 160
@@ -22,9 +22,7 @@ SIZE = 160
 
 @pytest.fixture(scope="module")
 def net() -> DEIMv2:
-    built = build_model("atto", 5, SIZE)
-    built.load_state_dict(random_state(built))
-    return built.eval()
+    return random_net("atto", SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +84,7 @@ def test_it_is_deterministic_and_small_errors_remain(net: DEIMv2, photos: list[P
     again = copy.deepcopy(net)
     apply_ranges(again, {name: (found.low, found.high) for name, found in ranges.items()})
     image = next(images())
-    with torch.no_grad():
-        expected = net.encoder(net.backbone(image))
-        found = first.encoder(first.backbone(first.image(image)))
-        repeated = again.encoder(again.backbone(again.image(image)))
+    expected, found, repeated = (maps_of(each, image) for each in (net, first, again))
     for a, b, c in zip(expected, found, repeated, strict=True):
         assert torch.equal(b, c)
         assert 0 < (a - b).square().mean() < 0.02 * a.square().mean()

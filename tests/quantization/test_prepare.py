@@ -8,18 +8,12 @@ from torch import nn
 
 from model import build_model
 from model.errors import InputError
-from model.weights import random_state
 from quantization.prepare import prepare
 from quantization.recipe import in_int8
 from quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
+from tests.quantization.nets import assert_alike, maps_of, random_net
 
 CNNS = ["atto", "femto", "pico", "n"]
-
-
-def net(variant: str, size: int = 320) -> nn.Module:
-    built = build_model(variant, 5, size)
-    built.load_state_dict(random_state(built))
-    return built.eval()
 
 
 def switch(module: nn.Module, on: bool) -> None:
@@ -30,27 +24,23 @@ def switch(module: nn.Module, on: bool) -> None:
 
 @pytest.mark.parametrize("variant", CNNS)
 def test_unrounded_it_gives_the_numbers_of_the_network(variant: str) -> None:
-    plain = net(variant)
+    plain = random_net(variant)
     prepared = copy.deepcopy(plain)
     prepare(prepared)
     switch(prepared, on=False)
     image = torch.rand(1, 3, 320, 320)
-    with torch.no_grad():
-        expected = plain.encoder(plain.backbone(image))
-        found = prepared.encoder(prepared.backbone(image))
-    for a, b in zip(found, expected, strict=True):
-        assert (a - b).abs().max() < 1e-4 * b.abs().max()
+    assert_alike(maps_of(prepared, image), maps_of(plain, image))
 
 
 @pytest.mark.parametrize("variant", CNNS)
 def test_every_layer_of_the_recipe_is_rounded_and_no_other(variant: str) -> None:
-    plain = net(variant)
+    plain = random_net(variant)
     wanted = {
         name
         for name, m in plain.fuse().named_modules()
         if isinstance(m, nn.Conv2d | nn.Linear) and in_int8(name)
     }
-    prepared = net(variant)
+    prepared = random_net(variant)
     prepare(prepared)
     found = {
         name for name, m in prepared.named_modules() if isinstance(m, RoundedConv | RoundedLinear)
@@ -60,7 +50,7 @@ def test_every_layer_of_the_recipe_is_rounded_and_no_other(variant: str) -> None
 
 
 def test_concatenated_maps_share_a_rounder() -> None:
-    prepared = net("atto")
+    prepared = random_net("atto")
     rounders = {rounder.name for rounder in prepare(prepared)}
     stem = prepared.backbone.stem
     assert stem.stem1.out is stem.stem2b.out  # pooled and convolved, side by side
@@ -75,7 +65,7 @@ def test_concatenated_maps_share_a_rounder() -> None:
 
 def test_each_input_and_output_of_an_int8_layer_is_rounded() -> None:
     """Told by values: whatever enters or leaves lies on the steps of some range."""
-    prepared = net("atto")
+    prepared = random_net("atto")
     for rounder in prepare(prepared):
         rounder.range = Range(-2.0, 2.0)
     step = Range(-2.0, 2.0).scale
@@ -95,7 +85,7 @@ def test_each_input_and_output_of_an_int8_layer_is_rounded() -> None:
 
 
 def test_it_trains_after_being_prepared() -> None:
-    prepared = net("atto").train()
+    prepared = random_net("atto").train()
     for rounder in prepare(prepared):
         rounder.range = Range(-4.0, 4.0)
     prepared.train()
@@ -105,7 +95,7 @@ def test_it_trains_after_being_prepared() -> None:
 
 
 def test_affines_of_either_sign_are_folded() -> None:
-    plain = net("atto")
+    plain = random_net("atto")
     block = plain.backbone.stem.stem1
     block.affine.scale.data.fill_(-0.8)
     block.affine.bias.data.fill_(0.3)

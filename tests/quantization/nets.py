@@ -1,0 +1,26 @@
+"""Networks to round, with reproducible weights."""
+
+import torch
+from torch import Tensor
+
+from model import DEIMv2, build_model
+from model.weights import random_state
+
+
+def random_net(variant: str, size: int = 320) -> DEIMv2:
+    """Of five classes, in eval mode."""
+    built = build_model(variant, 5, size)
+    built.load_state_dict(random_state(built))
+    return built.eval()
+
+
+@torch.no_grad()
+def maps_of(net: DEIMv2, image: Tensor) -> list[Tensor]:
+    """What the encoder gives."""
+    return list(net.encoder(net.backbone(net.image(image))))
+
+
+def assert_alike(found: list[Tensor], expected: list[Tensor]) -> None:
+    """Up to the rounding of float32."""
+    for a, b in zip(found, expected, strict=True):
+        assert (a - b).abs().max() < 1e-4 * b.abs().max()
