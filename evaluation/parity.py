@@ -69,7 +69,7 @@ class Parity:
     box_px and score are the worst errors of matched pairs. worst_label is the label with most
     unmatched detections, or that of the worst pair if all matched, or None if nothing differs.
     at_cut detections lacked a partner because a near tie at place K was cut differently; they are
-    not counted.
+    not counted. finite: no box and no score of the artifact is NaN or infinite.
     """
 
     counted: int
@@ -79,6 +79,7 @@ class Parity:
     worst_label: int | None
     at_cut: int
     best_first: bool = True
+    finite: bool = True
 
     @property
     def matched_share(self) -> float:
@@ -91,6 +92,8 @@ class Parity:
         """One sentence, with the number and its limit, for each thing that does not hold."""
         label = "" if self.worst_label is None else f" (worst label: {self.worst_label})"
         found = []
+        if not self.finite:
+            found.append("some boxes or scores are not numbers, all must be finite")
         if not self.best_first:
             found.append("the detections are not ordered by score, they must be best first")
         if self.at_cut > self.counted:
@@ -121,6 +124,7 @@ class Parity:
             "worst_label": self.worst_label,
             "at_cut": self.at_cut,
             "best_first": self.best_first,
+            "finite": self.finite,
         }
 
 
@@ -167,6 +171,7 @@ def compare(
         ),
         at_cut=int((here & cut_here).sum() + (there & cut_there).sum()),
         best_first=bool((np.diff(actual.scores) <= ROUNDING).all()),  # NaN is no order either
+        finite=bool(np.isfinite(actual.boxes).all() and np.isfinite(actual.scores).all()),
     )
 
 
@@ -183,6 +188,7 @@ def merge(parities: Sequence[Parity]) -> Parity:
         worst_label=worst.worst_label,
         at_cut=sum(p.at_cut for p in parities),
         best_first=all(p.best_first for p in parities),
+        finite=all(p.finite for p in parities),
     )
 
 

@@ -112,13 +112,14 @@ def test_a_missing_detection_fails(row: int) -> None:
 
 
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS.keys())
-def test_a_detection_too_many_fails(limits: Limits) -> None:
-    ghost = take(some(), [0])
-    ghost.boxes[:] = (0.0, 0.0, 0.01, 0.01)
+def test_more_detections_too_many_than_the_share_allows_fail(limits: Limits) -> None:
+    few = int((1 - limits.matched_share) * 40) + 1
+    ghosts = take(some(), [0] * few)
+    ghosts.boxes[:] = (0.0, 0.0, 0.01, 0.01)
     actual = Detections(
-        np.concatenate([ghost.boxes, some().boxes[:-1]]),
-        np.concatenate([ghost.scores, some().scores[:-1]]),
-        np.concatenate([ghost.labels, some().labels[:-1]]),
+        np.concatenate([ghosts.boxes, some().boxes[:-few]]),
+        np.concatenate([ghosts.scores, some().scores[:-few]]),
+        np.concatenate([ghosts.labels, some().labels[:-few]]),
     )
     assert any("detections matched" in line for line in check(some(), actual, limits))
 
@@ -143,7 +144,7 @@ def test_detections_not_best_first_fail() -> None:
 def test_not_a_number_fails(limits: Limits, field: str) -> None:
     actual = take(some(), range(40))
     getattr(actual, field)[2] = np.nan
-    assert check(some(), actual, limits)
+    assert "are not numbers" in check(some(), actual, limits)[0]
 
 
 def test_a_box_without_area_matches_itself() -> None:

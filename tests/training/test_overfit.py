@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from cli.train import evaluation
+from cli.measure import measurement
 from model import build_model
 from tests.training.scenes import few
 from tests.training.test_trainer import ALONE, Notes
@@ -33,5 +33,5 @@ def test_eight_scenes_are_learnt_by_heart(tmp_path: Path) -> None:
     batches = Batches(dataset, recipe, net.image_size, (net.variant.mean, net.variant.std))
     options = Options(workers=0, evaluate_every=STEPS)
     trainer = Trainer(net, dataset.names, recipe, batches, tmp_path, ALONE, Notes(), options)
-    trainer.run(evaluation(part, dataset.names))
+    trainer.run(measurement(part.images, part.annotations, dataset.names))
     assert trainer.best > 0.9
