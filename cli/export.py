@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "example: deimv2 export --variant atto --output artifacts/atto"
 LOG = "export.log"  # what the toolchains printed
+# ONNX is for comparison only, and XNNPACK has no convolution with int8 weights alone.
+FORMATS_OF = {"int8": PHONE_FORMATS, "int8-weight": ("tflite", "mlpackage")}
 
 
 def add(subparsers: Any) -> None:
@@ -41,12 +43,14 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--variant", default="atto", help="see deimv2 list (default atto)")
     parser.add_argument(
-        "--format", nargs="+", choices=FORMATS, default=list(PHONE_FORMATS), metavar="FORMAT",
-        help=f"any of {', '.join(FORMATS)} (default: {' '.join(PHONE_FORMATS)})",
+        "--format", nargs="+", choices=FORMATS, metavar="FORMAT",
+        help=f"any of {', '.join(FORMATS)} (default: {' '.join(PHONE_FORMATS)}, where the "
+        "precision has them)",
     )  # fmt: skip
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",
-        help="default fp32; int8 needs weights from deimv2 quantize, or --calibration",
+        help="default fp32; int8 computes in int8 and needs weights from deimv2 quantize, or "
+        "--calibration; int8-weight only stores weights so",
     )  # fmt: skip
     add_calibration(parser)
     parser.add_argument(
@@ -75,10 +79,16 @@ def run(args: argparse.Namespace) -> int:
     from cli.weights import default, load
     from converters.convert import require_toolchains
     from model.files import make_folder
+    from quantization.rounding import round_weights
 
+    formats = FORMATS_OF.get(args.precision, FORMATS)
+    args.format = args.format or [kind for kind in formats if kind in PHONE_FORMATS]
+    if foreign := [kind for kind in args.format if kind not in formats]:
+        raise InputError(
+            f"{foreign[0]} has no {args.precision} here, expected {' or '.join(formats)}; "
+            "leave it out"
+        )
     require_toolchains(args.format)
-    if args.precision == "int8" and "onnx" in args.format:
-        raise InputError("onnx has no int8 here, expected tflite, mlpackage or pte; leave it out")
     if args.calibration is not None and args.precision != "int8":
         raise InputError(
             f"--calibration is for int8, the precision is {args.precision}; add --precision int8, "
@@ -94,7 +104,9 @@ def run(args: argparse.Namespace) -> int:
             "meaningful; use --weights coco or your own checkpoint for that"
         )
     if args.precision == "int8":
-        to_int8(loaded, args.calibration, args.calibration_photos)
+        to_int8(loaded, args.weights, args.calibration, args.calibration_photos)
+    elif args.precision == "int8-weight":
+        round_weights(loaded.net.fuse())
     make_folder(output)
     with workplace(output) as work:
         report, manifest = export(args, loaded, work)

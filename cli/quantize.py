@@ -7,7 +7,7 @@ from typing import Any
 
 from cli import console, qat, train
 from cli.data import add_data
-from cli.ranges import add_calibration, find_ranges
+from cli.ranges import add_calibration, calibration_photos, find_ranges
 from model.errors import InputError
 
 EXAMPLE = "example: deimv2 quantize --weights best.safetensors --calibration photos"
@@ -70,17 +70,14 @@ def qat_defaults(args: argparse.Namespace) -> None:
 def calibrated(args: argparse.Namespace) -> int:
     """Ranges alone: post-training quantization."""
     from cli.weights import load
-    from model.images import find_photos
     from model.weights import save_weights
 
     output = args.output or Path(f"{args.variant}-int8.safetensors")
     if output.suffix != ".safetensors":
         raise InputError(f"--output is '{output}', expected a name that ends in .safetensors")
-    if args.calibration is None:
-        raise InputError("no photos to find ranges on, expected --calibration DIR")
     loaded = load(args.variant, args.weights, args.labels, args.image_size)
-    photos = find_photos(args.calibration)
-    ranges = find_ranges(copy.deepcopy(loaded.net), photos, args.calibration_photos)
+    with calibration_photos(args.calibration, args.weights, args.calibration_photos) as photos:
+        ranges = find_ranges(copy.deepcopy(loaded.net), photos, args.calibration_photos)
     save_weights(loaded.net, output, loaded.labels, ranges=ranges)
     if args.json:
         console.print_json({"weights": str(output), "ranges": ranges})

@@ -1,6 +1,7 @@
 """`deimv2 scenes`: the demo's data set, garments on photographs."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,34 +64,14 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from evaluation.photographs import PHOTOGRAPHS
-    from training.scenes import DENSE, PLAIN, read_garments, read_photos, write_scenes
-
     folders = {part: args.output / part for part in args.part or PARTS}
     for folder in folders.values():
         if folder.exists() and any(folder.iterdir()):
             raise InputError(f"'{folder}' is not empty; choose another folder, or remove it")
     made = {}
     for part, folder in folders.items():
-        source, number, seed = PARTS[part]
-        garments = read_garments(args.garments, source)
-        photos = args.photos or (PHOTOS if part == "train" else PHOTOGRAPHS)
-        missing = [path for path in photos if not path.exists()]
-        if missing:
-            raise InputError(
-                f"no photo or folder at '{missing[0]}', expected backgrounds; install them "
-                f"(apt-get install {PACKAGES}), or name others with --photos"
-            )
-        number = args.count or number
-        write_scenes(
-            folder,
-            garments,
-            read_photos(photos),
-            number,
-            seed if args.seed is None else args.seed,
-            style=DENSE if part == "train" else PLAIN,
-            progress=lambda items: console.track_rate(items, "scenes"),
-        )
+        number = args.count or PARTS[part][1]
+        make(part, folder, number, args.seed, args.garments, args.photos)
         made[part] = {"folder": str(folder), "scenes": number}
     if args.json:
         console.print_json(made)
@@ -98,3 +79,36 @@ def run(args: argparse.Namespace) -> int:
         for row in made.values():
             print(f"{row['folder']}: {row['scenes']} scenes")
     return 0
+
+
+def make(
+    part: str,
+    folder: Path,
+    count: int,
+    seed: int | None = None,
+    garments: Path = GARMENTS,
+    photos: Sequence[Path] | None = None,
+) -> None:
+    """Writes scenes of a part. Raises InputError where garments or photos are not installed."""
+    from evaluation.photographs import PHOTOGRAPHS
+    from training.scenes import DENSE, PLAIN, read_garments, read_photos, write_scenes
+
+    source, _, its_seed = PARTS[part]
+    train = part == "train"
+    pictures = read_garments(garments, source)
+    photos = photos or (PHOTOS if train else PHOTOGRAPHS)
+    missing = [path for path in photos if not path.exists()]
+    if missing:
+        raise InputError(
+            f"no photo or folder at '{missing[0]}', expected backgrounds; install them "
+            f"(apt-get install {PACKAGES}), or name others with --photos"
+        )
+    write_scenes(
+        folder,
+        pictures,
+        read_photos(photos),
+        count,
+        its_seed if seed is None else seed,
+        style=DENSE if train else PLAIN,
+        progress=lambda items: console.track_rate(items, "scenes"),
+    )

@@ -42,8 +42,9 @@ def run(args: argparse.Namespace) -> int:
     from evaluation.sensitivity import sensitivity
     from model.files import write_whole
 
-    loaded = load(args.variant, args.weights or default(args.variant), None, None)
-    to_int8(loaded, args.calibration, args.calibration_photos)
+    args.weights = args.weights or default(args.variant)
+    loaded = load(args.variant, args.weights, None, None)
+    to_int8(loaded, args.weights, args.calibration, args.calibration_photos)
     measure = measurement(args.images, args.annotations, loaded.labels, args.limit)
     rows = sensitivity(
         loaded.net,

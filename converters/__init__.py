@@ -2,4 +2,4 @@
 
 FORMATS = ("tflite", "mlpackage", "pte", "onnx")
 PHONE_FORMATS = FORMATS[:3]
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-weight")

@@ -1,6 +1,7 @@
 """`.mlpackage` for Core ML: an ML Program for iOS 17, by coremltools.
 
 float16 means half-precision arithmetic, except in the layers that `converters.graph` keeps precise.
+int8-weight means large weights stored as int8, and all computed as before.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from converters.graph import Target
 from converters.tools import expect, prepare, require
 from model import DEIMv2
 from model.errors import CheckError, InputError
+from quantization.rounding import LEAST_WEIGHTS
 
 EXTRA = "coreml"
 DEBUG_MAP = "executorch_debug_handle_mapping.json"
@@ -47,10 +49,24 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
         compute_precision=ct.precision.FLOAT32,  # the graph itself says what is half
         skip_model_load=True,
     )
+    if card.precision == "int8-weight":
+        converted = store_weights(converted)
     stamp(converted, card)
     converted.save(str(path))
     settle(path)
     check_package(path, card)
+
+
+def store_weights(model: Any) -> Any:
+    """Large weights as int8, one step per output channel; what computes is float32."""
+    optimize = require("coremltools.optimize.coreml", EXTRA)
+    to_int8 = optimize.OpLinearQuantizerConfig(
+        mode="linear_symmetric", weight_threshold=LEAST_WEIGHTS
+    )
+    kinds = {"conv": to_int8, "linear": to_int8}
+    return optimize.linear_quantize_weights(
+        model, optimize.OptimizationConfig(op_type_configs=kinds)
+    )
 
 
 def stamp(model: Any, card: ModelCard) -> None:

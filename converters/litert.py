@@ -1,7 +1,7 @@
 """`.tflite` for LiteRT, by litert-torch: built-in operations only.
 
 float16 means weights stored in half precision. A CPU computes them in float32, a GPU delegate in
-float16.
+float16. int8-weight means large weights stored as int8, and all computed as before.
 """
 
 from collections import Counter
@@ -15,6 +15,7 @@ from converters.graph import Target
 from converters.tools import expect, prepare, require
 from model import DEIMv2
 from model.errors import CheckError
+from quantization.rounding import LEAST_WEIGHTS
 
 EXTRA = "litert"
 
@@ -40,8 +41,8 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
         Named(form), sample_kwargs={INPUT: frame}, quant_config=rounded
     )
     converted.export(str(path))
-    if card.precision == "fp16":
-        halve_weights(path)
+    if card.precision in ("fp16", "int8-weight"):
+        store_weights(path, card.precision)
     stamp(path, card)
     check(path, card)
 
@@ -54,25 +55,37 @@ def static_int8() -> Any:
     return config.QuantConfig(pt2e_quantizer=pt2e.PT2EQuantizer().set_global(scheme))
 
 
-def halve_weights(path: Path) -> None:
-    """Cast the weights of every operation to float16."""
+def store_weights(path: Path, precision: str) -> None:
+    """Cast the weights of every operation to float16, or store large ones as int8.
+
+    What computes is float32 either way; a weight that lies on its steps already is not changed.
+    """
     quantizer = require("ai_edge_quantizer.quantizer", EXTRA)
     types = require("ai_edge_quantizer.qtyping", EXTRA)
-    algorithms = require("ai_edge_quantizer.algorithm_manager", EXTRA)
-    halver = quantizer.Quantizer(str(path))
-    halver.update_quantization_recipe(
-        regex=".*",
-        operation_name=types.TFLOperationName.ALL_SUPPORTED,
-        op_config=types.OpQuantizationConfig(
-            weight_tensor_config=types.TensorQuantizationConfig(
-                num_bits=16, dtype=types.TensorDataType.FLOAT
-            ),
-            compute_precision=types.ComputePrecision.FLOAT,
-            explicit_dequantize=True,
-        ),
-        algorithm_key=algorithms.AlgorithmName.FLOAT_CASTING,
+    algorithms = require("ai_edge_quantizer.algorithm_manager", EXTRA).AlgorithmName
+    half = precision == "fp16"
+    names = ["ALL_SUPPORTED"] if half else ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"]
+    weights = types.TensorQuantizationConfig(
+        num_bits=16 if half else 8,
+        dtype=types.TensorDataType.FLOAT if half else types.TensorDataType.INT,
+        granularity=types.QuantGranularity.TENSORWISE
+        if half
+        else types.QuantGranularity.CHANNELWISE,
     )
-    halver.quantize().export_model(str(path), overwrite=True)
+    storing = quantizer.Quantizer(str(path))
+    for name in names:
+        storing.update_quantization_recipe(
+            regex=".*",
+            operation_name=types.TFLOperationName[name],
+            op_config=types.OpQuantizationConfig(
+                weight_tensor_config=weights,
+                compute_precision=types.ComputePrecision.FLOAT,
+                explicit_dequantize=True,
+                min_weight_elements=0 if half else LEAST_WEIGHTS,
+            ),
+            algorithm_key=algorithms.FLOAT_CASTING if half else algorithms.MIN_MAX_UNIFORM_QUANT,
+        )
+    storing.quantize().export_model(str(path), overwrite=True)
 
 
 def stamp(path: Path, card: ModelCard) -> None:

@@ -59,6 +59,8 @@ LIMITS: Mapping[str, Limits] = {
     # int8 is compared with PyTorch rounding at the same places. Sums differ in their last bits, and
     # where one lies between two steps it is rounded the other way: one step of a hundred or so.
     "int8": Limits(matched_share=0.95, box_px=4.0, score=0.05, min_score=0.3, at_least=20),
+    # The weights are those of the reference to the bit, and all else is float32.
+    "int8-weight": Limits(matched_share=1.0, box_px=0.05, score=1e-4),
 }
 
 

@@ -73,7 +73,7 @@ def entry(parity: Parity, limits: Limits) -> dict[str, Any]:
 def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> Row:
     """Does an artifact detect what its reference detects, and is it what `card` says?
 
-    That is the float32 model; for int8, PyTorch rounding at the same places.
+    That is the float32 model; for int8, PyTorch rounding at the same places, or the same weights.
 
     Core ML runs on macOS only; what a package says of itself can be checked anywhere.
     Raises InputError for a runtime that is not installed, or a precision without limits.
@@ -81,7 +81,7 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
     limits = limits_of(card.precision)
     if path.suffix == ".mlpackage":
         return Row(path.name, STRUCTURE, _structure_problems(path, card))
-    reference = ROUNDING_MODEL if card.precision == "int8" else FLOAT_MODEL
+    reference = ROUNDING_MODEL if card.precision.startswith("int8") else FLOAT_MODEL
     against = f"{reference}, {len(goldens)} golden photographs"
     try:
         runner = _open(path, card.image_size)

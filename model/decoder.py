@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model import variants
-from model.layers import MLP, RMSNorm, SelfAttention, SwiGLU, flatten_maps
+from model.layers import MLP, Point, RMSNorm, SelfAttention, SwiGLU, flatten_maps
 
 Shapes = Sequence[tuple[int, int]]  # height and width of each level
 
@@ -206,9 +206,10 @@ class Gate(nn.Module):
         self.norm = RMSNorm(width)
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
+        self.both, self.raw = Point(), Point()
 
     def forward(self, x: Tensor, update: Tensor) -> Tensor:
-        gates = self.gate(torch.cat([x, update], dim=-1)).sigmoid()
+        gates = self.raw(self.gate(self.both(torch.cat([x, update], dim=-1)))).sigmoid()
         return self.norm(gates[..., : self.width] * x + gates[..., self.width :] * update)
 
 

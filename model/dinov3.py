@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.layers import PackedLinear, Point
 from model.variants import ViT
 
 PATCH = 16
@@ -47,7 +48,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat([-x[..., half:], x[..., :half]], dim=-1) * sin
 
 
-class KeyMaskedLinear(nn.Linear):
+class KeyMaskedLinear(PackedLinear):
     """DINOv3's projection to queries, keys and values; `bias_mask` switches off the keys' bias."""
 
     bias_mask: Tensor
@@ -58,8 +59,8 @@ class KeyMaskedLinear(nn.Linear):
         mask[outputs // 3 : 2 * outputs // 3] = 0
         self.register_buffer("bias_mask", mask)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias * self.bias_mask)
+    def forward(self, x: Tensor, rows: slice = slice(None)) -> Tensor:
+        return F.linear(x, self.weight[rows], (self.bias * self.bias_mask)[rows])
 
     @torch.no_grad()
     def fuse(self) -> None:
@@ -73,19 +74,24 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, masked_key_bias: bool) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = (KeyMaskedLinear if masked_key_bias else nn.Linear)(width, 3 * width)
+        self.qkv = (KeyMaskedLinear if masked_key_bias else PackedLinear)(width, 3 * width)
         self.proj = nn.Linear(width, width)
+        self.input, self.qk, self.values, self.attended, self.out = (Point() for _ in range(5))
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         batch, tokens, width = x.shape
-        qkv = self.qkv(x).view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv[0], qkv[1], qkv[2]
+        x = self.input(x)
+        qk = self.qk(self.qkv(x, slice(2 * width)))
+        q, k = qk[..., :width], qk[..., width:]
+        v = self.values(self.qkv(x, slice(2 * width, None)))
+        q, k, v = (t.view(batch, tokens, self.heads, -1).transpose(1, 2) for t in (q, k, v))
         still = tokens - cos.shape[0]
         q, k = (
             torch.cat([t[:, :, :still], rotate(t[:, :, still:], cos, sin)], dim=2) for t in (q, k)
         )
         attended = F.scaled_dot_product_attention(q, k, v)
-        return self.proj(attended.transpose(1, 2).reshape(batch, tokens, width))
+        attended = self.attended(attended.transpose(1, 2).reshape(batch, tokens, width))
+        return self.out(self.proj(attended))
 
 
 class FeedForward(nn.Module):
@@ -93,9 +99,11 @@ class FeedForward(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
+        self.input, self.raw, self.hidden, self.out = (Point() for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        hidden = self.hidden(F.gelu(self.raw(self.fc1(self.input(x)))))
+        return self.out(self.fc2(hidden))
 
 
 class GatedFeedForward(nn.Module):
@@ -106,9 +114,12 @@ class GatedFeedForward(nn.Module):
         self.w1 = nn.Linear(width, hidden)
         self.w2 = nn.Linear(width, hidden)
         self.w3 = nn.Linear(hidden, width)
+        self.input, self.raw1, self.raw2, self.gated, self.out = (Point() for _ in range(5))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.w3(F.silu(self.w1(x)) * self.w2(x))
+        x = self.input(x)
+        gated = self.gated(F.silu(self.raw1(self.w1(x))) * self.raw2(self.w2(x)))
+        return self.out(self.w3(gated))
 
 
 class LayerScale(nn.Module):
@@ -136,6 +147,17 @@ class TransformerBlock(nn.Module):
         x = x + self.ls1(self.attn(self.norm1(x), cos, sin))
         return x + self.ls2(self.mlp(self.norm2(x)))
 
+    @torch.no_grad()
+    def fuse(self) -> None:
+        """Put the gains of both branches into the branches' last projections."""
+        assert isinstance(self.attn, Attention)
+        last = self.mlp.w3 if isinstance(self.mlp, GatedFeedForward) else self.mlp.fc2
+        for scale, projection in ((self.ls1, self.attn.proj), (self.ls2, last)):
+            if isinstance(scale, LayerScale):
+                projection.weight.data *= scale.gamma[:, None]
+                projection.bias.data *= scale.gamma
+        self.ls1 = self.ls2 = nn.Identity()
+
 
 class VisionTransformer(nn.Module):
     """Image [B, 3, H, W] -> patch tokens [B, D, H/16, W/16] after each tapped block."""
@@ -144,6 +166,7 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.taps = c.taps
         self.patch_embed = nn.Conv2d(3, c.width, PATCH, PATCH)
+        self.patches: nn.Module = Point()
         self.cls_token = nn.Parameter(torch.zeros(1, 1, c.width))
         self.storage_tokens = (
             nn.Parameter(torch.zeros(1, c.storage_tokens, c.width)) if c.storage_tokens else None
@@ -169,7 +192,7 @@ class VisionTransformer(nn.Module):
 
     def _tapped(self, images: Tensor, taps: Sequence[int]) -> list[Tensor]:
         """All tokens [B, T, D] after each tapped block: class, storage, patches."""
-        patches = self.patch_embed(images)
+        patches = self.patches(self.patch_embed(images))
         batch, _, h, w = patches.shape
         tokens = [self.cls_token.expand(batch, -1, -1)]
         if self.storage_tokens is not None:

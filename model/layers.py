@@ -51,7 +51,8 @@ class ConvNorm(nn.Module):
         padding = (kernel - 1) // 2 if padding is None else padding
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outputs)
-        self.raw: nn.Module = Point() if isinstance(act, nn.SiLU) else nn.Identity()
+        smooth = isinstance(act, nn.SiLU | nn.GELU)  # a ReLU is part of the convolution
+        self.raw: nn.Module = Point() if smooth else nn.Identity()
         self.act = act if act is not None else nn.Identity()
         self.affine = Affine() if affine else nn.Identity()
         self.out: nn.Module = Point()
@@ -187,16 +188,25 @@ class MLP(nn.Module):
     def __init__(self, *widths: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in pairwise(widths)])
+        self.before = nn.ModuleList([Point() for _ in self.layers])
+        self.after = nn.ModuleList([Point() for _ in self.layers])
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self.layers[:-1]:
-            x = F.silu(layer(x))
-        return self.layers[-1](x)
+        for i, layer in enumerate(self.layers):
+            x = self.after[i](layer(self.before[i](x if i == 0 else F.silu(x))))
+        return x
 
     def zero_output(self) -> None:
         """Set the last layer to zero, so that the network gives 0 until it is trained."""
         for parameter in self.layers[-1].parameters():
             nn.init.zeros_(parameter)
+
+
+class PackedLinear(nn.Linear):
+    """Several projections in one weight; `rows` chooses among their outputs."""
+
+    def forward(self, x: Tensor, rows: slice = slice(None)) -> Tensor:
+        return F.linear(x, self.weight[rows], self.bias[rows])
 
 
 class SelfAttention(nn.Module):
@@ -209,21 +219,23 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.in_proj = nn.Linear(width, 3 * width)
+        self.in_proj = PackedLinear(width, 3 * width)
         self.out_proj = nn.Linear(width, width)
         nn.init.xavier_uniform_(self.in_proj.weight)
         nn.init.zeros_(self.in_proj.bias)
         nn.init.zeros_(self.out_proj.bias)
+        self.placed, self.content, self.qk, self.values = (Point() for _ in range(4))
+        self.attended, self.out = Point(), Point()
 
     def forward(self, x: Tensor, position: Tensor, mask: Tensor | None = None) -> Tensor:
         batch, tokens, width = x.shape
-        weight, bias = self.in_proj.weight, self.in_proj.bias
-        qk = F.linear(x + position, weight[: 2 * width], bias[: 2 * width])
+        qk = self.qk(self.in_proj(self.placed(x + position), slice(2 * width)))
         q, k = qk[..., :width], qk[..., width:]
-        v = F.linear(x, weight[2 * width :], bias[2 * width :])
+        v = self.values(self.in_proj(self.content(x), slice(2 * width, None)))
         q, k, v = (t.view(batch, tokens, self.heads, -1).transpose(1, 2) for t in (q, k, v))
         attended = F.scaled_dot_product_attention(q, k, v, None if mask is None else ~mask)
-        return self.out_proj(attended.transpose(1, 2).reshape(batch, tokens, width))
+        attended = self.attended(attended.transpose(1, 2).reshape(batch, tokens, width))
+        return self.out(self.out_proj(attended))
 
 
 def flatten_maps(maps: Sequence[Tensor]) -> Tensor:

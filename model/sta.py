@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.dinov3 import VisionTransformer
-from model.layers import ConvNorm
+from model.layers import ConvNorm, Point
 from model.variants import ViT
 
 
@@ -24,11 +24,12 @@ class DetailNet(nn.Module):
         self.conv2 = ConvNorm(width, 2 * width, 3, stride=2)
         self.conv3 = ConvNorm(2 * width, 4 * width, 3, stride=2)
         self.conv4 = ConvNorm(4 * width, 4 * width, 3, stride=2)
+        self.active2, self.active3 = Point(), Point()
 
     def forward(self, images: Tensor) -> list[Tensor]:
         stride8 = self.conv2(self.pool(self.stem(images)))
-        stride16 = self.conv3(F.gelu(stride8))
-        stride32 = self.conv4(F.gelu(stride16))
+        stride16 = self.conv3(self.active2(F.gelu(stride8)))
+        stride32 = self.conv4(self.active3(F.gelu(stride16)))
         return [stride8, stride16, stride32]
 
 
@@ -43,13 +44,14 @@ class SpatialTuningAdapter(nn.Module):
         self.fusion = nn.ModuleList(
             [ConvNorm(config.width + width, config.outputs, 1) for width in widths]
         )
+        self.semantic = nn.ModuleList([Point() for _ in widths])
 
     def forward(self, images: Tensor) -> list[Tensor]:
         maps = []
-        levels = zip(self.vit(images), self.detail(images), self.fusion, strict=True)
-        for semantic, detail, fusion in levels:
+        parts = self.vit(images), self.detail(images), self.semantic, self.fusion
+        for semantic, detail, resized, fusion in zip(*parts, strict=True):
             semantic = F.interpolate(
                 semantic, size=detail.shape[2:], mode="bilinear", align_corners=False
             )
-            maps.append(fusion(torch.cat([semantic, detail], dim=1)))
+            maps.append(fusion(torch.cat([resized(semantic), detail], dim=1)))
         return maps

@@ -7,6 +7,7 @@ histogram observers). Nothing is random.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +76,19 @@ def _ends(furthest: float) -> npt.NDArray[np.float64]:
     return furthest * shares if furthest else np.zeros(1)
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """ranges: by the names of the rounders. photos: how many were seen. constant: the names of
+    those through which one value alone passed, so that nothing is known of their range."""
+
+    ranges: dict[str, Range]
+    photos: int
+    constant: tuple[str, ...]
+
+
 @torch.no_grad()
-def calibrate(net: DEIMv2, images: Callable[[], Iterable[Tensor]]) -> dict[str, Range]:
-    """Prepares `net`, in place, with the ranges that its photos ask for; gives them by name.
+def calibrate(net: DEIMv2, images: Callable[[], Iterable[Tensor]]) -> Calibration:
+    """Prepares `net`, in place, with the ranges that its photos ask for.
 
     `images` gives the normalised photos [B, 3, H, W], each time the same. Raises InputError for
     less than LEAST_PHOTOS photos, or values that are no numbers.
@@ -109,7 +120,12 @@ def calibrate(net: DEIMv2, images: Callable[[], Iterable[Tensor]]) -> dict[str, 
     for rounder in rounders:
         rounder.watch = None
     set_ranges(net, rounders, ranges)
-    return ranges
+    constant = tuple(
+        rounder.name
+        for rounder, counter in zip(rounders, counters, strict=True)
+        if counter.low == counter.high
+    )
+    return Calibration(ranges, photos, constant)
 
 
 def pixels(net: DEIMv2) -> Range:

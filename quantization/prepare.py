@@ -18,7 +18,6 @@ from torch.utils._pytree import tree_leaves
 from model import DEIMv2
 from model.errors import InputError
 from model.layers import Affine, ConvNorm, Point, fuse
-from model.variants import ViT
 from quantization.recipe import in_int8
 from quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
 
@@ -33,14 +32,8 @@ LIMITS = {"relu", "hardtanh"}  # int8 kernels do these while they store
 def prepare(net: DEIMv2) -> list[Rounder]:
     """Fold, and put rounding into `net` (training form or fused); gives the rounders by name.
 
-    They have no range yet, and round nothing until they have one. Raises InputError for a variant
-    with a ViT.
+    They have no range yet, and round nothing until they have one.
     """
-    if isinstance(net.variant.backbone, ViT):
-        raise InputError(
-            f"variant '{net.variant.name}' has a ViT, which has no int8 yet, expected one of atto, "
-            "femto, pico, n; choose --precision fp16"
-        )
     for part in (net.backbone, net.encoder):
         fuse(part)
     for module in net.modules():
@@ -101,12 +94,12 @@ def fold_affine(block: ConvNorm) -> None:
 
 def replace_layers(net: nn.Module) -> dict[str, nn.Module]:
     """Every layer of the recipe's int8 parts, replaced by one that rounds its weight."""
-    kinds = {nn.Conv2d: RoundedConv, nn.Linear: RoundedLinear}
     layers: dict[str, nn.Module] = {}
     for name, module in list(net.named_modules()):
-        kind = kinds.get(type(module))
-        if kind is not None and in_int8(name):
-            layers[name] = kind(module)
+        if isinstance(module, nn.Conv2d | nn.Linear) and in_int8(name):
+            layers[name] = (
+                RoundedConv(module) if isinstance(module, nn.Conv2d) else RoundedLinear(module)
+            )
             parent, _, child = name.rpartition(".")
             setattr(net.get_submodule(parent), child, layers[name])
     return layers

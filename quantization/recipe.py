@@ -14,13 +14,16 @@ class Part:
 
 
 RECIPE = (
-    Part(r"encoder\.layer\.self_attn\.", False, "small, and its softmax needs float"),
-    Part(r"backbone\.|encoder\.", True, "convolutions: nine tenths of the work"),
-    Part(r"decoder\.layers\.\d+\.ffn\.", True, "the decoder's largest products"),
-    Part(r"decoder\.", False, "boxes and scores: a step of int8 is several pixels"),
+    Part(r"backbone\.|encoder\.", True, "convolutions and projections: nine tenths of the work"),
+    Part(r"decoder\.layers\.\d+\.cross_attn\.", False, "says where to look: a step is pixels"),
+    Part(r"decoder\.layers\.", True, "projections, gates and feed-forward networks"),
+    Part(r"decoder\.query_pos_head\.layers\.0", False, "boxes come in: a step is pixels"),
+    Part(r"decoder\.query_pos_head\.", True, "what they become has no unit"),
+    Part(r"decoder\.\w+_bbox_head\.(\d+\.)?layers\.[01]", True, "hidden: quarter of the weights"),
+    Part(r"decoder\.", False, "boxes and scores come out: a step is pixels, or makes ties"),
 )
 
 
 def in_int8(layer: str) -> bool:
-    """Whether a layer of this name computes in int8."""
+    """Whether a layer of this name computes in int8. Softmax, norms and sampling never do."""
     return next(part.int8 for part in RECIPE if re.match(part.where, layer))

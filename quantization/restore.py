@@ -1,14 +1,16 @@
 """From a prepared network back to the layout that every checkpoint has.
 
 What was folded stays folded: batch normalisations are left that change nothing but for their bias,
-affines with a gain of 1 or -1, and branches of zeros. Folding them again gives the same weights to
-the bit, and loaders that know nothing of quantization, the release's too, get the trained network.
+affines with a gain of 1 or -1, gains of 1, and branches of zeros. Folding them again gives the same
+weights to the bit, and loaders that know nothing of quantization, the release's too, get the
+trained network.
 """
 
 import torch
 from torch import nn
 
 from model import DEIMv2, build_model
+from model.dinov3 import KeyMaskedLinear, LayerScale
 from model.layers import Affine, ConvNorm, RepVGG
 from quantization.rounding import Bound
 
@@ -26,6 +28,10 @@ def restore(prepared: DEIMv2) -> DEIMv2:
             _unfold(block, theirs[name])
         if isinstance(block, RepVGG) and block.conv2 is not None:
             _silence(block.conv2)
+        if isinstance(block, LayerScale):
+            block.gamma.fill_(1)
+        if isinstance(block, KeyMaskedLinear):
+            block.bias_mask.fill_(1)
     return net.eval()
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 LOW, HIGH = -128, 127
 WEIGHT = 127
+LEAST_WEIGHTS = 2048  # smaller ones are not worth their steps where weights alone are int8
 
 
 class Range(NamedTuple):
@@ -69,6 +70,15 @@ def rounded_weight(weight: Tensor) -> Tensor:
     return torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -WEIGHT, WEIGHT)
 
 
+@torch.no_grad()
+def round_weights(net: nn.Module) -> None:
+    """Rounds large weights of convolutions and linear layers in place, for files that store them
+    as int8 and compute in float. Batch normalisation must be folded in before."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= LEAST_WEIGHTS:
+            layer.weight.copy_(rounded_weight(layer.weight))
+
+
 class RoundedConv(nn.Module):
     """A convolution with int8 weights; takes over its parameters."""
 
@@ -87,15 +97,16 @@ class RoundedConv(nn.Module):
 
 
 class RoundedLinear(nn.Module):
-    """A linear layer with int8 weights; takes over its parameters."""
+    """A linear layer, packed or not, with int8 weights; takes over its parameters."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
         self.on = True
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, rounded_weight(self.weight) if self.on else self.weight, self.bias)
+    def forward(self, x: Tensor, rows: slice = slice(None)) -> Tensor:
+        weight = self.weight[rows]
+        return F.linear(x, rounded_weight(weight) if self.on else weight, self.bias[rows])
 
 
 class Bound(nn.Module):

@@ -4,11 +4,14 @@ Each class takes the layer that it replaces and answers the same call. What is c
 buffer, so that no graph rebuilds it at run time. `mobile_form` says which layer becomes what.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model import dinov3, layers, sta
+from quantization.rounding import RoundedLinear
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
@@ -70,28 +73,54 @@ def to_heads(x: Tensor, heads: int) -> Tensor:
     return x.view(x.shape[1], heads, -1).transpose(0, 1)
 
 
+class Gain(nn.Module):
+    value: Tensor
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.register_buffer("value", torch.full((1, 1, 1), value))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.value
+
+
+def projections(packed: nn.Module, heads: int, points: Sequence[nn.Module]) -> Sequence[nn.Module]:
+    """One layer each for queries, keys and values, with the point behind each.
+
+    The queries' scale is in their weight; where int8 is rounded, behind the rounding.
+    """
+    assert isinstance(packed, nn.Linear | RoundedLinear)
+    weights, biases = packed.weight.chunk(3), packed.bias.chunk(3)
+    parts = [linear(*each) for each in zip(weights, biases, strict=True)]
+    scale = (packed.weight.shape[1] // heads) ** -0.5
+    if isinstance(packed, RoundedLinear):
+        rounded = [nn.Sequential(RoundedLinear(p), q) for p, q in zip(parts, points, strict=True)]
+        rounded[0].append(Gain(scale))
+        return rounded
+    parts[0].weight.data *= scale
+    parts[0].bias.data *= scale
+    return parts
+
+
 class SplitSelfAttention(nn.Module):
     """Self-attention with one projection each for queries, keys and values.
 
-    Core ML's converter refuses slices of a packed weight. The queries' scale is in their weight.
+    Core ML's converter refuses slices of a packed weight.
     """
 
     def __init__(self, attention: layers.SelfAttention) -> None:
         super().__init__()
         self.heads = attention.heads
-        width = attention.out_proj.in_features
-        scale = (width // self.heads) ** -0.5
-        weights = attention.in_proj.weight.chunk(3)
-        biases = attention.in_proj.bias.chunk(3)
-        self.q = linear(weights[0] * scale, biases[0] * scale)
-        self.k = linear(weights[1], biases[1])
-        self.v = linear(weights[2], biases[2])
-        self.out_proj = attention.out_proj
+        self.placed, self.content = attention.placed, attention.content
+        points = attention.qk, attention.qk, attention.values
+        self.q, self.k, self.v = projections(attention.in_proj, self.heads, points)
+        self.out_proj = nn.Sequential(attention.attended, attention.out_proj, attention.out)
 
     def forward(self, x: Tensor, position: Tensor, mask: Tensor | None = None) -> Tensor:
         assert mask is None  # masks belong to training
-        placed = x + position
-        q, k, v = (to_heads(p, self.heads) for p in (self.q(placed), self.k(placed), self.v(x)))
+        placed = self.placed(x + position)
+        parts = self.q(placed), self.k(placed), self.v(self.content(x))
+        q, k, v = (to_heads(part, self.heads) for part in parts)
         return self.out_proj(attend(q, k, v))
 
 
@@ -99,7 +128,7 @@ class SplitRotaryAttention(nn.Module):
     """The ViT's attention with separate projections and a rotation without negation or gathering.
 
     Tokens that do not turn get a cosine of 1 and a sine of 0, so that all tokens are treated alike;
-    the minus of the rotation is in the sine. The gain of a following LayerScale goes into `proj`.
+    the minus of the rotation is in the sine.
     """
 
     cos: Tensor
@@ -108,12 +137,10 @@ class SplitRotaryAttention(nn.Module):
     def __init__(self, attention: dinov3.Attention, cos: Tensor, sin: Tensor, still: int) -> None:
         super().__init__()
         self.heads = attention.heads
-        weights, biases = attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3)
-        scale = (attention.proj.in_features // self.heads) ** -0.5
-        self.q = linear(weights[0] * scale, biases[0] * scale)
-        self.k = linear(weights[1], biases[1])
-        self.v = linear(weights[2], biases[2])
-        self.proj = attention.proj
+        self.input = attention.input
+        points = attention.qk, attention.qk, attention.values
+        self.q, self.k, self.v = projections(attention.qkv, self.heads, points)
+        self.proj = nn.Sequential(attention.attended, attention.proj, attention.out)
         self.middle = cos.shape[1] // 2
         signed = torch.cat([-sin[:, : self.middle], sin[:, self.middle :]], dim=1)
         self.register_buffer("cos", F.pad(cos, (0, 0, still, 0), value=1.0)[None])
@@ -124,6 +151,7 @@ class SplitRotaryAttention(nn.Module):
         return x * self.cos + swapped * self.sin
 
     def forward(self, x: Tensor) -> Tensor:
+        x = self.input(x)
         q, k, v = (to_heads(p(x), self.heads) for p in (self.q, self.k, self.v))
         return self.proj(attend(self.rotate(q), self.rotate(k), v))
 
@@ -137,7 +165,7 @@ class StaticVisionTransformer(nn.Module):
         super().__init__()
         self.grid = (height // dinov3.PATCH, width // dinov3.PATCH)
         self.taps = vit.taps
-        self.patch_embed = vit.patch_embed
+        self.patch_embed = nn.Sequential(vit.patch_embed, vit.patches)
         tokens = (vit.cls_token, vit.storage_tokens)
         still = torch.cat([t for t in tokens if t is not None], dim=1).detach()
         self.register_buffer("still", still)
@@ -146,7 +174,6 @@ class StaticVisionTransformer(nn.Module):
             assert isinstance(block, dinov3.TransformerBlock)
             assert isinstance(block.attn, dinov3.Attention)
             block.attn = SplitRotaryAttention(block.attn, cos, sin, still.shape[1])
-            fold_layer_scales(block)
         self.blocks = vit.blocks
         self.norm = vit.norm
 
@@ -164,16 +191,6 @@ class StaticVisionTransformer(nn.Module):
                 tokens = self.norm(x)[:, self.still.shape[1] :]
                 maps.append(tokens.transpose(1, 2).reshape(1, width, h, w))
         return maps
-
-
-def fold_layer_scales(block: dinov3.TransformerBlock) -> None:
-    """Put the gains of the residual branches into the branches' last projections."""
-    assert isinstance(block.attn, dinov3.Attention | SplitRotaryAttention)
-    last = block.mlp.w3 if isinstance(block.mlp, dinov3.GatedFeedForward) else block.mlp.fc2
-    for scale, projection in ((block.ls1, block.attn.proj), (block.ls2, last)):
-        if isinstance(scale, dinov3.LayerScale):
-            projection.weight.data *= scale.gamma[:, None]
-            projection.bias.data *= scale.gamma
 
 
 class StaticPosition(nn.Module):
@@ -235,15 +252,14 @@ class StaticSpatialTuningAdapter(nn.Module):
     def __init__(self, adapter: sta.SpatialTuningAdapter, height: int, width: int) -> None:
         super().__init__()
         self.vit = StaticVisionTransformer(adapter.vit, height, width)
-        self.detail, self.fusion = adapter.detail, adapter.fusion
+        self.detail, self.semantic, self.fusion = adapter.detail, adapter.semantic, adapter.fusion
         self.resize = nn.ModuleList([FixedResize(ratio) for ratio in (2.0, 1.0, 0.5)])
 
     def forward(self, images: Tensor) -> list[Tensor]:
+        parts = self.vit(images), self.detail(images), self.resize, self.semantic, self.fusion
         return [
-            fusion(torch.cat([resize(semantic), detail], dim=1))
-            for semantic, detail, fusion, resize in zip(
-                self.vit(images), self.detail(images), self.fusion, self.resize, strict=True
-            )
+            fusion(torch.cat([point(resize(semantic)), detail], dim=1))
+            for semantic, detail, resize, point, fusion in zip(*parts, strict=True)
         ]
 
 

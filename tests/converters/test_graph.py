@@ -32,7 +32,6 @@ from converters.graph.layers import (
     SplitSelfAttention,
     StaticPosition,
     StaticVisionTransformer,
-    fold_layer_scales,
 )
 from converters.graph.sampling import GatherSampler, TentSampler
 from model import VARIANTS, DEIMv2, build_model, load_weights
@@ -112,11 +111,10 @@ def test_rotary_attention_with_separate_projections(masked, still) -> None:
 @pytest.mark.parametrize("variant", ["s", "l", "x"])
 def test_layer_scales_folded_into_projections(variant) -> None:
     block = randomised(TransformerBlock(VARIANTS[variant].backbone))
-    fuse(block)
     cos, sin = RotaryAngles(64, 100.0)(2, 3)
     x = torch.randn(1, 7, VARIANTS[variant].backbone.width)
     wanted = block(x, cos, sin)
-    fold_layer_scales(block)
+    block.fuse()
     y = x + block.attn(block.norm1(x), cos, sin)
     assert_close(y + block.mlp(block.norm2(y)), wanted, 1e-4)
 

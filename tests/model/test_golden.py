@@ -7,6 +7,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from model import VARIANTS, build_model, load_weights
+from model.dinov3 import LayerScale
 from model.variants import ViT
 from model.weights import DERIVED, our_name, random_state, released_name
 from tests.model.golden import KEYS, REFERENCE, golden_image, matched_errors, released_state, sample
@@ -82,16 +83,16 @@ def test_fused_parameters_are_the_tables(variant):
     denoising = net.decoder.denoising_class_embed.weight.numel()
     backbone = net.variant.backbone
     mask_token = isinstance(backbone, ViT) and backbone.pretrained_extras and backbone.width
-    unfolded = [  # it folds no batch normalisation in these
+    unfolded = [  # it folds no batch normalisation and no gains in these
         "backbone.",
         "encoder.input_proj",
         "encoder.down_sample1.",
         "encoder.down_sample2.",
     ]
     gains = sum(
-        m.weight.numel()
+        (m.gamma if isinstance(m, LayerScale) else m.weight).numel()
         for name, m in net.named_modules()
-        if isinstance(m, torch.nn.BatchNorm2d) and name.startswith(tuple(unfolded))
+        if isinstance(m, torch.nn.BatchNorm2d | LayerScale) and name.startswith(tuple(unfolded))
     )
     ours = sum(p.numel() for p in net.fuse().parameters())
     assert ours + constants + denoising + mask_token + gains == net.variant.parameters

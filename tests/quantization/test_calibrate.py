@@ -78,8 +78,10 @@ def test_one_value_alone_has_a_range() -> None:
 def test_it_is_deterministic_and_small_errors_remain(net: DEIMv2, photos: list[Path]) -> None:
     images = photos_of(net, photos)
     first, second = copy.deepcopy(net), copy.deepcopy(net)
-    ranges = calibrate(first, images)
-    assert ranges == calibrate(second, images)
+    found = calibrate(first, images)
+    assert found == calibrate(second, images)
+    assert found.photos == len(photos) and found.constant == ()
+    ranges = found.ranges
     assert all(found.low <= 0 <= found.high for found in ranges.values())
     again = copy.deepcopy(net)
     apply_ranges(again, {name: (found.low, found.high) for name, found in ranges.items()})
@@ -91,13 +93,19 @@ def test_it_is_deterministic_and_small_errors_remain(net: DEIMv2, photos: list[P
 
 
 def test_pixels_pass_through_the_first_rounder_unchanged(net: DEIMv2, photos: list[Path]) -> None:
-    ranges = calibrate(copy.deepcopy(net), photos_of(net, photos))
+    ranges = calibrate(copy.deepcopy(net), photos_of(net, photos)).ranges
     assert ranges["image"] == Range(0.0, 1.0)
 
 
 def test_too_few_photos_are_refused(net: DEIMv2, photos: list[Path]) -> None:
     with pytest.raises(InputError, match="3 photos to calibrate with, expected at least 8"):
         calibrate(copy.deepcopy(net), photos_of(net, photos[:3]))
+
+
+def test_ranges_of_which_nothing_is_known_are_named(net: DEIMv2) -> None:
+    black = torch.zeros(1, 3, SIZE, SIZE)
+    found = calibrate(copy.deepcopy(net), lambda: [black] * 8)
+    assert "image" in found.constant and len(found.constant) < len(found.ranges)
 
 
 def test_weights_that_give_no_numbers_are_refused(net: DEIMv2, photos: list[Path]) -> None:
@@ -108,7 +116,7 @@ def test_weights_that_give_no_numbers_are_refused(net: DEIMv2, photos: list[Path
 
 
 def test_ranges_of_another_variant_are_refused(net: DEIMv2, photos: list[Path]) -> None:
-    ranges = calibrate(copy.deepcopy(net), photos_of(net, photos))
+    ranges = calibrate(copy.deepcopy(net), photos_of(net, photos)).ranges
     plain = {name: (found.low, found.high) for name, found in ranges.items()}
     other = build_model("n", 5, SIZE * 2)
     with pytest.raises(InputError, match=r"expected the \d+ of variant 'n'"):

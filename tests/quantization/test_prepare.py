@@ -6,14 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from model import build_model
-from model.errors import InputError
 from quantization.prepare import prepare
 from quantization.recipe import in_int8
 from quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
 from tests.quantization.nets import assert_alike, maps_of, random_net
 
-CNNS = ["atto", "femto", "pico", "n"]
+VARIANTS = ["atto", "pico", "n", "s", "x"]  # of both kinds of backbone, encoder and ViT
 
 
 def switch(module: nn.Module, on: bool) -> None:
@@ -22,7 +20,7 @@ def switch(module: nn.Module, on: bool) -> None:
             layer.on = on
 
 
-@pytest.mark.parametrize("variant", CNNS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_unrounded_it_gives_the_numbers_of_the_network(variant: str) -> None:
     plain = random_net(variant)
     prepared = copy.deepcopy(plain)
@@ -32,7 +30,7 @@ def test_unrounded_it_gives_the_numbers_of_the_network(variant: str) -> None:
     assert_alike(maps_of(prepared, image), maps_of(plain, image))
 
 
-@pytest.mark.parametrize("variant", CNNS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_every_layer_of_the_recipe_is_rounded_and_no_other(variant: str) -> None:
     plain = random_net(variant)
     wanted = {
@@ -63,9 +61,10 @@ def test_concatenated_maps_share_a_rounder() -> None:
     assert len(rounders) == len({id(m) for m in prepared.modules() if isinstance(m, Rounder)})
 
 
-def test_each_input_and_output_of_an_int8_layer_is_rounded() -> None:
-    """Told by values: whatever enters or leaves lies on the steps of some range."""
-    prepared = random_net("atto")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_input_of_an_int8_layer_is_rounded(variant: str) -> None:
+    """Told by values: whatever enters lies on the steps of the range."""
+    prepared = random_net(variant)
     for rounder in prepare(prepared):
         rounder.range = Range(-2.0, 2.0)
     step = Range(-2.0, 2.0).scale
@@ -107,8 +106,3 @@ def test_affines_of_either_sign_are_folded() -> None:
         assert isinstance(block.act, Bound) and not block.act.below
         assert block.act.value == pytest.approx(0.3)
         assert torch.allclose(block(x), expected, atol=1e-5)
-
-
-def test_a_variant_with_a_vit_is_refused() -> None:
-    with pytest.raises(InputError, match="variant 's' has a ViT, which has no int8 yet"):
-        prepare(build_model("s", 5))
