@@ -97,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
     output = args.output or Path("artifacts") / f"{args.variant}-{args.precision}"
     args.weights = args.weights or default(args.variant)
     with console.status(f"loading {args.variant} with weights {args.weights}"):
-        loaded = load(args.variant, args.weights, args.labels, args.image_size)
+        ranges = args.precision == "int8" and args.calibration is None
+        loaded = load(args.variant, args.weights, args.labels, args.image_size, ranges)
     if args.weights == "random":
         console.log(
             "weights are random (reproducible, untrained): the files run but detect nothing "

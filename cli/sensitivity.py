@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from model.files import write_whole
 
     args.weights = args.weights or default(args.variant)
-    loaded = load(args.variant, args.weights, None, None)
+    loaded = load(args.variant, args.weights, None, None, ranges=args.calibration is None)
     to_int8(loaded, args.weights, args.calibration, args.calibration_photos)
     measure = measurement(args.images, args.annotations, loaded.labels, args.limit)
     rows = sensitivity(

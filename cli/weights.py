@@ -51,14 +51,24 @@ def default(variant: str) -> str:
 
 
 def load(
-    variant: str, weights: str, labels: Path | None, image_size: tuple[int, int] | None
+    variant: str,
+    weights: str,
+    labels: Path | None,
+    image_size: tuple[int, int] | None,
+    ranges: bool = False,
 ) -> Loaded:
-    """Raises InputError for weights that are missing or do not fit, or labels of another number."""
+    """ranges: of the demo weights, those that were trained for int8, where there are any.
+
+    Raises InputError for weights that are missing or do not fit, or labels of another number.
+    """
     if variant not in VARIANTS:
         raise InputError(f"unknown variant '{variant}', expected one of {', '.join(VARIANTS)}")
     if weights == "random":
         return _random(variant, labels, image_size)
     path = fetch(weights, variant)
+    trained = DEMO / f"{variant}-int8.safetensors"
+    if weights == "demo" and ranges and trained.is_file():
+        path = trained
     source = {"coco": VARIANTS[variant].hub, "demo": DEMO_SOURCE}.get(weights, path.name)
     state = read_checkpoint(path)
     size = image_size or read_image_size(path)
@@ -76,7 +86,7 @@ def fetch(weights: str, variant: str) -> Path:
         return Path(weights)
     path = DEMO / f"{variant}.safetensors"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in DEMO.glob("*.safetensors"))) or "none"
+        known = ", ".join(sorted(VARIANTS.keys() & {file.stem for file in DEMO.iterdir()}))
         raise InputError(
             f"variant '{variant}' has no demo weights, expected a variant that has ({known}); "
             "choose coco, random or a file"

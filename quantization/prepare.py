@@ -34,19 +34,11 @@ def prepare(net: DEIMv2) -> list[Rounder]:
 
     They have no range yet, and round nothing until they have one.
     """
-    for part in (net.backbone, net.encoder):
-        fuse(part)
-    for module in net.modules():
-        if isinstance(module, ConvNorm):
-            fold_affine(module)
-    layers = replace_layers(net)
-    for name, module in net.named_modules():
-        if isinstance(module, nn.AvgPool2d) and in_int8(name):  # a convolution in the mobile form
-            layers[name] = module
-    shared = Sharing(net, layers)
+    fold(net)
+    shared = Sharing(net, replace_layers(net))
     rounders = []
     for group in shared.groups():
-        rounder = Rounder(min(group, key=shared.order))
+        rounder = Rounder(group[0])
         rounders.append(rounder)
         for name in group:
             parent, _, child = name.rpartition(".")
@@ -80,6 +72,15 @@ def set_ranges(net: DEIMv2, rounders: Iterable[Rounder], ranges: Mapping[str, Ra
             block.act.snap(block.out.range.scale)
 
 
+def fold(net: DEIMv2) -> None:
+    """Put all that only training keeps apart into the layers, in place."""
+    for part in (net.backbone, net.encoder):
+        fuse(part)
+    for module in net.modules():
+        if isinstance(module, ConvNorm):
+            fold_affine(module)
+
+
 @torch.no_grad()
 def fold_affine(block: ConvNorm) -> None:
     """Put the affine behind a ReLU into the convolution; what is left is a bound."""
@@ -93,7 +94,10 @@ def fold_affine(block: ConvNorm) -> None:
 
 
 def replace_layers(net: nn.Module) -> dict[str, nn.Module]:
-    """Every layer of the recipe's int8 parts, replaced by one that rounds its weight."""
+    """Every layer of the recipe's int8 parts, replaced by one that rounds its weight.
+
+    Average pooling stays: in the mobile form it is a convolution whose weight needs no rounding.
+    """
     layers: dict[str, nn.Module] = {}
     for name, module in list(net.named_modules()):
         if isinstance(module, nn.Conv2d | nn.Linear) and in_int8(name):
@@ -102,11 +106,16 @@ def replace_layers(net: nn.Module) -> dict[str, nn.Module]:
             )
             parent, _, child = name.rpartition(".")
             setattr(net.get_submodule(parent), child, layers[name])
+        elif isinstance(module, nn.AvgPool2d) and in_int8(name):
+            layers[name] = module
     return layers
 
 
 class Sharing(TorchFunctionMode):
-    """Runs a network once and follows the values of its points."""
+    """Runs a network once and follows the values of its points.
+
+    inputs, outputs: of every int8 layer, the points before and behind it, call by call.
+    """
 
     def __init__(self, net: DEIMv2, layers: dict[str, nn.Module]) -> None:
         super().__init__()
@@ -115,7 +124,9 @@ class Sharing(TorchFunctionMode):
         self.leader = {name: name for name in self.points}
         self.needed: set[str] = set()
         self.origin: dict[int, str] = {}  # of a tensor, the point whose values it holds
-        self.fresh: set[int] = set()  # tensors that an int8 layer has just made
+        self.fresh: dict[int, str] = {}  # of a tensor, the int8 layer that has just made it
+        self.inputs: dict[str, list[str]] = {name: [] for name in layers}
+        self.outputs: dict[str, list[str]] = {name: [] for name in layers}
         self.kept: list[Tensor] = []  # so that no id is used twice
         self._run()
 
@@ -123,7 +134,10 @@ class Sharing(TorchFunctionMode):
         return self.points.index(name)
 
     def groups(self) -> Iterable[list[str]]:
-        """Names of the points that one rounder serves, of those that int8 layers touch."""
+        """Names of the points that one rounder serves, of those that int8 layers touch.
+
+        In the order of the network; the rounder has the name of the first.
+        """
         found: dict[str, list[str]] = {}
         for name in self.points:
             found.setdefault(self._find(name), []).append(name)
@@ -148,7 +162,7 @@ class Sharing(TorchFunctionMode):
             handles.append(self.net.get_submodule(name).register_forward_hook(hook))
         for name, layer in self.layers.items():
             handles.append(layer.register_forward_pre_hook(self._entered(name)))
-            handles.append(layer.register_forward_hook(self._made))
+            handles.append(layer.register_forward_hook(self._made(name)))
         try:
             yield
         finally:
@@ -161,7 +175,7 @@ class Sharing(TorchFunctionMode):
             if before is not None:
                 self._join(before, name)
             if id(x) in self.fresh:
-                self.fresh.remove(id(x))
+                self.outputs[self.fresh.pop(id(x))].append(name)
                 self.needed.add(name)
             self._set_origin(x, name)
 
@@ -172,19 +186,20 @@ class Sharing(TorchFunctionMode):
             point = self.origin.get(id(inputs[0]))
             if point is None:
                 raise RuntimeError(f"no point before {layer}, which is to compute in int8")
+            self.inputs[layer].append(point)
             self.needed.add(point)
 
         return hook
 
-    def _made(self, _: nn.Module, __: Any, x: Tensor) -> None:
-        self._set_fresh(x)
+    def _made(self, layer: str) -> Any:
+        return lambda _, __, x: self._set_fresh(x, layer)
 
     def _set_origin(self, x: Tensor, point: str) -> None:
         self.origin[id(x)] = point
         self.kept.append(x)
 
-    def _set_fresh(self, x: Tensor) -> None:
-        self.fresh.add(id(x))
+    def _set_fresh(self, x: Tensor, layer: str) -> None:
+        self.fresh[id(x)] = layer
         self.kept.append(x)
 
     def __torch_function__(
@@ -196,7 +211,7 @@ class Sharing(TorchFunctionMode):
         if not isinstance(result, Tensor) or not tensors:
             return result
         if name in LIMITS and id(tensors[0]) in self.fresh:
-            self._set_fresh(result)
+            self._set_fresh(result, self.fresh[id(tensors[0])])
         nearest = name == "interpolate" and (kwargs or {}).get("mode") == "nearest"
         if name in MOVES or nearest:
             origins = [self.origin[id(x)] for x in tensors if id(x) in self.origin]

@@ -1,0 +1,119 @@
+"""The int8 layers of an artifact, as its file says them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from converters.coreml import read_specification
+from evaluation.inspect.executorch import GRAPH, PROGRAM, decode
+from evaluation.runtimes.executorch import HEADER
+
+Steps = tuple[float, int]  # scale and zero point
+
+
+class Layer(NamedTuple):
+    """weight: the scale of each output channel."""
+
+    weight: tuple[float, ...]
+    input: Steps
+    output: Steps
+
+
+def read_layers(path: Path) -> list[Layer]:
+    readers = {".tflite": of_litert, ".pte": of_executorch, ".mlpackage": of_coreml}
+    return list(readers[path.suffix](path))
+
+
+def of_litert(path: Path) -> Iterator[Layer]:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(str(path), experimental_op_resolver_type=plain)
+    tensors = {each["index"]: each for each in interpreter.get_tensor_details()}
+
+    def steps(index: int) -> Steps:
+        found = tensors[index]["quantization_parameters"]
+        (scale,), (zero_point,) = found["scales"], found["zero_points"]
+        return float(scale), int(zero_point)
+
+    for node in interpreter._get_ops_details():
+        given, made = node["inputs"], node["outputs"]
+        if len(given) < 2 or tensors[given[1]]["dtype"] is not np.int8:
+            continue
+        if node["op_name"] in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+            weight = tensors[given[1]]["quantization_parameters"]
+            assert not weight["zero_points"].any()
+            yield Layer(tuple(weight["scales"].tolist()), steps(given[0]), steps(made[0]))
+
+
+def of_executorch(path: Path) -> Iterator[Layer]:
+    data = path.read_bytes()
+    program = decode(PROGRAM, data)
+    start = HEADER.unpack_from(data)[-2]
+    segments = program["segments"]
+    named = {each["key"]: segments[each["segment_index"]] for each in program["named_data"]}
+    (plan,) = (each for each in program["execution_plan"] if each["name"] == "forward")
+    for delegate in plan["delegates"]:
+        place = segments[delegate["processed"]["index"]]
+        payload = data[start + place["offset"] :][: place["size"]]
+        offset, size = (int.from_bytes(payload[i : i + 4], "little") for i in (10, 14))
+        graph = decode(GRAPH, payload[offset : offset + size])
+
+        def scales(index: int, graph: Any = graph) -> list[float]:
+            place = named[graph["constant_data"][index]["named_key"]]
+            return np.frombuffer(data[start + place["offset"] :][: place["size"]], np.float32)
+
+        values = {
+            value["xvalue_union"].get("tensor_value", value["xvalue_union"])["id_out"]: value
+            for value in graph["xvalues"]
+        }
+        for node in graph["xnodes"]:
+            content = node["xnode_union"]
+            weight = values[content["filter_id"]]["xvalue_union"] if "filter_id" in content else {}
+            if weight.get("quant_params_type") == "PerChannelQuant":
+                params = weight["quant_params"]
+                found = params["scale"] or scales(params["scale_buffer_idx"])
+                ends = (values[content[key]] for key in ("input1_id", "output_id"))
+                yield Layer(tuple(map(float, found)), *map(_xnnpack_steps, ends))
+
+
+def _xnnpack_steps(value: Any) -> Steps:
+    params = value["xvalue_union"]["quant_params"]
+    return float(params["scale"]), int(params["zero_point"])
+
+
+def of_coreml(path: Path) -> Iterator[Layer]:
+    import coremltools as ct
+
+    model = ct.models.MLModel(str(path), skip_model_load=True)
+    program = ct.converters.mil.frontend.milproto.load.load(
+        model.get_spec(), specification_version=model.get_spec().specificationVersion,
+        file_weights_dir=model.weights_dir,
+    )  # fmt: skip
+    assert read_specification(path).WhichOneof("Type") == "mlProgram"
+    for op in program.functions["main"].operations:
+        if op.op_type not in ("conv", "linear"):
+            continue
+        weight, given = op.weight.op, op.x.op
+        if weight.op_type != "constexpr_affine_dequantize" or given.op_type != "dequantize":
+            continue
+        assert not weight.zero_point.val.any()
+        yield Layer(
+            tuple(np.ravel(weight.scale.val).tolist()), _coreml_steps(given), _stored(op.outputs[0])
+        )
+
+
+def _stored(value: Any) -> Steps:
+    """Of the quantize that a layer's values reach through what only limits or moves them."""
+    while True:
+        (op,) = value.child_ops
+        if op.op_type == "quantize":
+            return _coreml_steps(op)
+        assert op.op_type in ("clip", "relu", "reshape", "transpose", "squeeze", "expand_dims"), op
+        value = op.outputs[0]
+
+
+def _coreml_steps(op: Any) -> Steps:
+    return float(op.scale.val), int(op.zero_point.val)

@@ -1,0 +1,84 @@
+"""The steps in the files are those of the checkpoint, layer by layer and channel by channel."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import nn
+
+from cli.main import main
+from cli.weights import DEMO
+from model import DEIMv2, build_model, load_weights
+from model.layers import ConvNorm
+from model.weights import class_count, read_checkpoint, read_image_size, read_ranges
+from quantization.prepare import Sharing, fold, replace_layers
+from quantization.rounding import LOW, Bound, Range, weight_scales
+from tests.quantization.read_back import Layer, Steps, read_layers
+
+CHECKPOINT = DEMO / "atto-int8.safetensors"
+KINDS = ("tflite", "pte", "mlpackage")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("int8")
+    command = ["export", "--precision", "int8", "--weights", "demo", "--output", str(folder)]
+    assert main([*command, "--no-verify"]) == 0
+    return folder
+
+
+def expected(shifted: bool) -> "Counter[Layer]":
+    """What the checkpoint says of every int8 layer, as often as it is called.
+
+    shifted: bounds became a ReLU and a sum, so that what a convolution gives starts at 0.
+    """
+    state = read_checkpoint(CHECKPOINT)
+    net = build_model("atto", class_count(state), read_image_size(CHECKPOINT)).eval()
+    load_weights(net, state)
+    ranges = {name: Range(*ends) for name, ends in (read_ranges(CHECKPOINT) or {}).items()}
+    fold(net)
+    layers = replace_layers(net)
+    shared = Sharing(net, layers)
+    names = {point: group[0] for group in shared.groups() for point in group}
+
+    def steps(point: str) -> Steps:
+        found = ranges[names[point]]
+        return found.scale, found.zero_point
+
+    found: Counter[Layer] = Counter()
+    for name, layer in layers.items():
+        calls = zip(shared.inputs[name], shared.outputs[name], strict=True)
+        for weight, (before, behind) in zip(weights(net, name, layer), calls, strict=True):
+            scale, zero_point = steps(behind)
+            zero_point = LOW if shifted and is_bounded(net, name) else zero_point
+            for part in weight:
+                found[Layer(part, steps(before), (scale, zero_point))] += 1
+    assert len(found) > 80
+    return found
+
+
+def weights(net: DEIMv2, name: str, layer: nn.Module) -> list[list[tuple[float, ...]]]:
+    """Scales of the weights that each call of a layer uses: packed ones are split in the files."""
+    if isinstance(layer, nn.AvgPool2d):
+        channels = net.variant.encoder.width
+        return [[(float(np.float32(1 / 9) / np.float32(127)),) * channels]]
+    scales = weight_scales(layer.weight)
+    if name.endswith("in_proj"):
+        q, k, v = (tuple(part.tolist()) for part in scales.chunk(3))
+        return [[q, k], [v]]
+    calls = 3 if name.startswith("decoder.dec_bbox_head") else 1  # one head for all three layers
+    return [[tuple(scales.tolist())]] * calls
+
+
+def is_bounded(net: DEIMv2, name: str) -> bool:
+    block = net.get_submodule(name.rpartition(".")[0])
+    return isinstance(block, ConvNorm) and isinstance(block.act, Bound)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_step_is_that_of_the_checkpoint(kind: str, exported: Path) -> None:
+    found = Counter(read_layers(exported / f"deimv2-atto-int8.{kind}"))
+    wanted = expected(shifted=kind == "tflite")
+    assert found - wanted == Counter()
+    assert wanted - found == Counter()
