@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "example: deimv2 inspect artifacts/atto/deimv2-atto-fp32.tflite --require-delegated 0.98"
 LARGEST = 5  # constants, and products in float, that are shown
+WIDEST = 50  # characters of a constant's name
 
 
 def add(subparsers: Any) -> None:
@@ -86,40 +87,36 @@ def print_inspection(found: "Inspection") -> None:
 def print_artifact(found: "Inspection") -> None:
     card = found.card or {}
     rows = [
-        ("model", f"{card['variant']}, {card['precision']}, {card['weights']}" if card else "-"),
+        ("model", ", ".join(str(card.get(key)) for key in ("variant", "precision", "weights"))),
         *(("input", str(port)) for port in found.inputs),
         *(("output", str(port)) for port in found.outputs),
         ("MACs", millions(found.macs)),
-        ("in integer kernels", percent(found.integer_share)),
+        ("in integer kernels", f"{percent(found.integer_share)} %"),
     ]
-    console.print_table(("artifact", found.artifact), rows)
+    console.print_table(("artifact", found.artifact), rows if card else rows[1:])
 
 
 def print_operations(found: "Inspection") -> None:
-    rows = [
-        (kind, precision, str(count), millions(macs), percent(macs / found.macs))
-        for kind, precision, count, macs in found.costs()
-        if macs
-    ]
-    free = [f"{kind} {count}" for kind, _, count, macs in found.costs() if not macs]
-    console.print_table(("operation", "precision", "count", "MACs", "share"), rows)
-    console.print_table(("operations without MACs",), [(", ".join(free),)])
-    if not found.integer_share:
-        return
-    products = sorted((op for op in found.operations if not op.integer), key=lambda op: -op.macs)
+    costs = [row for row in found.costs() if row[3]]
     console.print_table(
-        ("largest in float", "output", "MACs", "share"),
-        [
-            (op.kind, str(list(op.shape)), millions(op.macs), percent(op.macs / found.macs))
-            for op in products[:LARGEST]
-            if op.macs
-        ],
+        ("operation", "precision", "count", "MACs", "% of MACs"),
+        [(*row[:2], *numbers(found, *row[2:])) for row in costs],
     )
+    free = [f"{kind} {count}" for kind, _, count, macs in found.costs() if not macs]
+    console.print_table(("operations without MACs",), [(", ".join(free),)])
+    if found.integer_share:
+        console.print_table(
+            ("largest in float", "output", "count", "MACs", "% of MACs"),
+            [
+                (kind, str(list(shape)), *numbers(found, count, macs))
+                for kind, shape, count, macs in found.float_products()[:LARGEST]
+            ],
+        )
 
 
 def print_delegates(found: "Inspection") -> None:
     console.print_table(
-        ("delegate", "told by", "calls", "operations", "of", "MACs"),
+        ("delegate", "told by", "calls", "operations", "of", "% of MACs"),
         [
             (
                 delegate.name,
@@ -132,24 +129,28 @@ def print_delegates(found: "Inspection") -> None:
             for delegate in found.delegates
         ],
     )
-    console.print_table(
-        ("not taken by", "operation", "count", "MACs", "why"),
-        [
-            (delegate.name, kind, str(count), millions(macs), reason)
-            for delegate in found.delegates
-            for kind, reason, count, macs in found.left_outside(delegate.name)
-        ],
-    )
+    for delegate in found.delegates:
+        console.print_table(
+            (f"not by {delegate.name}", "why", "count", "MACs", "% of MACs"),
+            [(*row[:2], *numbers(found, *row[2:])) for row in found.left_outside(delegate.name)],
+        )
 
 
 def print_sizes(found: "Inspection") -> None:
-    rows = [(part, f"{size:,}", percent(size / found.size)) for part, size in found.sizes().items()]
-    console.print_table(("part", "bytes", "share"), [*rows, ("all", f"{found.size:,}", "100.0 %")])
+    parts = {**found.sizes(), "all": found.size}
+    console.print_table(
+        ("part", "bytes", "%"),
+        [(part, f"{size:,}", percent(size / found.size)) for part, size in parts.items()],
+    )
     largest = sorted(found.constants, key=lambda constant: -constant.size)[:LARGEST]
     console.print_table(
         ("largest constants", "type", "shape", "bytes"),
-        [(c.name[-60:], c.dtype, str(list(c.shape)), f"{c.size:,}") for c in largest],
+        [(c.name[-WIDEST:], c.dtype, str(list(c.shape)), f"{c.size:,}") for c in largest],
     )
+
+
+def numbers(found: "Inspection", count: int, macs: int) -> tuple[str, str, str]:
+    return str(count), f"{macs:,}", percent(macs / found.macs if found.macs else 0)
 
 
 def millions(macs: int) -> str:
@@ -157,4 +158,4 @@ def millions(macs: int) -> str:
 
 
 def percent(value: float) -> str:
-    return f"{value:.1%}".replace("%", " %")
+    return f"{100 * value:.1f}"

@@ -5,6 +5,7 @@ documented, each with its source; an operation that none of them names may still
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,6 @@ from model.files import size_of
 
 NEURAL_ENGINE = "Neural Engine"
 MOST_DIMENSIONS = 5
-BITS = {"BOOL": 8, "FLOAT16": 16, "FLOAT32": 32, "FLOAT64": 64} | {
-    f"{sign}INT{bits}": bits for sign in ("", "U") for bits in (8, 16, 32, 64)
-}
 COMPRESSED = ("constexpr_affine_dequantize", "constexpr_blockwise_shift_scale")
 
 
@@ -82,7 +80,7 @@ def why_not(kind: str, values: Sequence[Value]) -> str | None:
     moving = [value for value in values if not value.constant]
     # https://apple.github.io/coremltools/docs-guides/source/typed-execution-example.html: what is
     # typed as float32 runs on CPU and GPU only.
-    if any(value.dtype == "FLOAT32" for value in moving):
+    if any(value.dtype == "float32" for value in moving):
         return "is typed float32, expected float16"
     # coremltools' converters refuse more for Core ML as a whole.
     if most := max((len(v.shape) for v in moving if len(v.shape) > MOST_DIMENSIONS), default=0):
@@ -133,7 +131,7 @@ def _is_int8(factor: Value) -> bool:
     if op is None or op.type == "dequantize":
         return op is not None
     return op.type in COMPRESSED and any(
-        stored.dtype in ("INT8", "UINT8") and len(stored.shape) > 1 for stored in _stored(op)
+        stored.dtype in ("int8", "uint8") and len(stored.shape) > 1 for stored in _stored(op)
     )
 
 
@@ -142,13 +140,18 @@ def _stored(op: Any) -> Iterator[Constant]:
     for key, attribute in op.attributes.items():
         if attribute.HasField("blobFileValue"):
             value = _value(attribute.type)
-            size = math.prod(value.shape) * BITS[value.dtype] // 8
+            size = math.prod(value.shape) * _bits(value.dtype) // 8
             name = op.outputs[0].name if key == "val" else f"{op.outputs[0].name}.{key}"
             yield Constant(name, value.dtype, value.shape, size)
+
+
+def _bits(dtype: str) -> int:
+    """uint4: 4, float16: 16, bool: 8."""
+    return int((re.findall(r"\d+", dtype) or [8])[0])
 
 
 def _value(type_: Any, maker: Any = None) -> Value:
     tensor = type_.tensorType
     names = require("coremltools.proto.MIL_pb2", EXTRA).DataType
     shape = tuple(int(dimension.constant.size) for dimension in tensor.dimensions)
-    return Value(shape, names.Name(tensor.dataType), maker)
+    return Value(shape, names.Name(tensor.dataType).lower(), maker)

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from converters.card import Port
 from converters.executorch import CARD_METHOD, EXTRA
 from converters.tools import require
@@ -32,16 +34,16 @@ BACKEND = "XnnpackBackend"
 PROGRAM = "exir/_serialize/program.fbs"
 GRAPH = "backends/xnnpack/serialization/schema.fbs"
 SECONDS = 60  # flatc takes less than one
-BYTES = {
-    "BYTE": 1, "CHAR": 1, "BOOL": 1, "SHORT": 2, "HALF": 2, "INT": 4, "FLOAT": 4, "LONG": 8,
-    "DOUBLE": 8,
-}  # fmt: skip
 NAMES = {
     "BYTE": "uint8", "CHAR": "int8", "SHORT": "int16", "INT": "int32", "LONG": "int64",
     "HALF": "float16", "FLOAT": "float32", "DOUBLE": "float64", "BOOL": "bool",
 }  # fmt: skip
-# int8 per tensor, per channel, and made so while running.
-INT8 = {f"xnn_datatype_{kind}" for kind in ("qint8", "quint8", "qcint8", "qdint8", "qpint8")}
+# XNNPACK's: q is quantized, c per channel, d and p while it runs.
+XNN_NAMES = {
+    "fp32": "float32", "pfp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int32": "int32",
+    "qint8": "int8", "quint8": "uint8", "qcint8": "int8", "qdint8": "int8", "qpint8": "int8",
+    "qint32": "int32", "qcint32": "int32", "qcint4": "int4", "qbint4": "int4",
+}  # fmt: skip
 # Operations that ExecuTorch's partitioner offers to XNNPACK
 # (executorch/backends/xnnpack/partition/config, version 1.5).
 OFFERED = frozenset({
@@ -100,8 +102,9 @@ def decode(schema: str, data: bytes) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "buffer.bin"
         source.write_bytes(data)
-        flatc = [package / "flatc", "--json", "--strict-json", "--defaults-json", "-o", folder]
-        command = [*flatc, package.parents[1] / schema, "--", source]
+        options = ["--json", "--strict-json", "--defaults-json", "-o", folder]
+        files = [str(package.parents[1] / schema), "--", str(source)]
+        command = [str(package / "flatc"), *options, *files]
         subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
         text = source.with_suffix(".json").read_bytes()
     # flatc writes numbers that are none as C does; no string ends a line.
@@ -150,13 +153,17 @@ def _node(node: Mapping[str, Any], values: Mapping[int, Any]) -> Operation:
             macs = of_product(shapes[0], out)
         case _:
             macs = 0
-    integer = macs > 0 and all(value["datatype"] in INT8 for value in factors)
+    integer = macs > 0 and all(_xnn_type(value) in ("int8", "uint8") for value in factors)
     return Operation(kind, tuple(out), macs, integer)
 
 
 def _value(value: Mapping[str, Any]) -> Any:
     content = value["xvalue_union"]
     return content.get("tensor_value", content)  # inside a quantized one
+
+
+def _xnn_type(value: Mapping[str, Any]) -> str:
+    return XNN_NAMES[value["datatype"].removeprefix("xnn_datatype_")]
 
 
 def _kernel(plan: Any, call: Mapping[str, Any]) -> Operation:
@@ -182,10 +189,12 @@ def _kernel(plan: Any, call: Mapping[str, Any]) -> Operation:
 
 
 def _reason(kind: str, types: Sequence[str]) -> str:
+    if kind not in OFFERED:
+        return "no such operation"
     for type_ in types:
         if type_ not in ("FLOAT", "HALF", "CHAR"):
             return f"is on {NAMES.get(type_, type_)}, expected float or int8"
-    return "not with these arguments" if kind in OFFERED else "no such operation"
+    return "not with these arguments"
 
 
 def _constants(plan: Any) -> dict[str, Constant]:
@@ -196,7 +205,7 @@ def _constants(plan: Any) -> dict[str, Constant]:
         if value["val_type"] == "Tensor" and tensor["data_buffer_idx"]:
             type_, shape = tensor["scalar_type"], tuple(tensor["sizes"])
             place = f"buffer {tensor['data_buffer_idx']}"
-            size = math.prod(shape) * BYTES[type_]
+            size = math.prod(shape) * np.dtype(NAMES[type_]).itemsize
             found[place] = Constant(place, NAMES[type_], shape, size)
     return found
 
@@ -207,8 +216,8 @@ def _delegated_constants(graph: Any, call: int) -> dict[str, Constant]:
         if index := value["constant_buffer_idx"]:
             place = graph["constant_data"][index]
             name = place["named_key"] or f"call {call}, constant {index}"
-            dtype = value["datatype"].removeprefix("xnn_datatype_")
-            found[name] = Constant(name, dtype, tuple(value["dims"]), place["size"])
+            shape = tuple(value["dims"])
+            found[name] = Constant(name, _xnn_type(value), shape, place["size"])
     return found
 
 

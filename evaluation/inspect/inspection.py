@@ -7,7 +7,7 @@ the file: every output element costs as many as a filter has weights, at borders
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -91,22 +91,18 @@ class Inspection:
         return self._share(self.taken(delegate))
 
     def left_outside(self, delegate: str) -> list[tuple[str, str, int, int]]:
-        """Kind, reason, count and cost of what the delegate does not take, costly ones first."""
-        groups: dict[tuple[str, str], list[Operation]] = {}
-        for op in self.operations:
-            if delegate in op.outside:
-                groups.setdefault((op.kind, op.outside[delegate]), []).append(op)
-        rows = [(*key, len(ops), _macs(ops)) for key, ops in groups.items()]
-        return sorted(rows, key=lambda row: (-row[3], -row[2], row))
+        """Kind, reason, count and cost of what the delegate does not take."""
+        left = [op for op in self.operations if delegate in op.outside]
+        return _grouped(left, lambda op: (op.kind, op.outside[delegate]))
 
     def costs(self) -> list[tuple[str, str, int, int]]:
-        """Kind, precision, count and cost of all operations, costly ones first."""
-        counts = Counter((op.kind, op.precision if op.macs else "") for op in self.operations)
-        rows = []
-        for (kind, precision), count in counts.items():
-            like = [op for op in self.operations if (op.kind, op.precision) == (kind, precision)]
-            rows.append((kind, precision, count, _macs(like)))
-        return sorted(rows, key=lambda row: (-row[3], -row[2], row))
+        """Kind, precision (blank where nothing is multiplied), count and cost of all operations."""
+        return _grouped(self.operations, lambda op: (op.kind, op.precision if op.macs else ""))
+
+    def float_products(self) -> list[tuple[str, tuple[int, ...], int, int]]:
+        """Kind, shape of the output, count and cost of all that is multiplied in float."""
+        products = [op for op in self.operations if op.macs and not op.integer]
+        return _grouped(products, lambda op: (op.kind, op.shape))
 
     def sizes(self) -> dict[str, int]:
         """Bytes by part; the graph is what is neither a constant nor metadata."""
@@ -160,6 +156,15 @@ class Inspection:
 
 def _macs(operations: Iterable[Operation]) -> int:
     return sum(op.macs for op in operations)
+
+
+def _grouped(operations: Iterable[Operation], key: Callable[[Operation], Any]) -> list[Any]:
+    """(*key, count, cost) of the operations of each key, costly ones first, then frequent ones."""
+    groups: dict[Any, list[Operation]] = {}
+    for op in operations:
+        groups.setdefault(key(op), []).append(op)
+    rows = [(*name, len(ops), _macs(ops)) for name, ops in groups.items()]
+    return sorted(rows, key=lambda row: (-row[-1], -row[-2], row))
 
 
 def per_output(output: Sequence[int], filters: Sequence[int]) -> int:
