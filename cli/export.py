@@ -166,6 +166,7 @@ def export(args: argparse.Namespace, loaded: "Loaded", work: Path) -> "tuple[Rep
     from converters.card import ModelCard
     from converters.golden import read_golden, write_golden
     from converters.manifest import Input, Manifest, Weights, describe, outputs, toolchain
+    from evaluation.inspect import inspect
     from evaluation.photographs import PHOTOGRAPHS
     from evaluation.verify import Report, entry
 
@@ -193,7 +194,10 @@ def export(args: argparse.Namespace, loaded: "Loaded", work: Path) -> "tuple[Rep
         outputs=outputs(queries),
         labels=loaded.labels,
         weights=Weights(loaded.source, loaded.sha256),
-        files=tuple(describe(work / row.artifact) for row in good),
+        files=tuple(
+            describe(path, inspect(path).computation())
+            for path in (work / row.artifact for row in good)
+        ),
         golden=golden,
         toolchain=toolchain(),
         parity={

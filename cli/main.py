@@ -23,12 +23,13 @@ from cli import (
     train,
     verify,
 )
+from cli import inspect as inspect_command
 from cli import list as list_command
 from model.errors import CheckError, InputError
 
 COMMANDS = (
-    list_command, export, verify, predict, evaluate, train, preview, quantize, sensitivity, distill,
-    scenes,
+    list_command, export, verify, inspect_command, predict, evaluate, train, preview, quantize,
+    sensitivity, distill, scenes,
 )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ class File:
     size: int
     sha256: str
     input: str  # "tensor" as the manifest's `input` describes it, or "image" (Core ML's image type)
+    computation: Mapping[str, Any] | None = None  # read from the file, None where nobody looked
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,11 @@ def outputs(queries: int) -> tuple[Output, ...]:
     )
 
 
-def describe(path: Path) -> File:
+def describe(path: Path, computation: Mapping[str, Any] | None = None) -> File:
     """The manifest's entry for an artifact on disk."""
     kind = path.suffix.removeprefix(".")
     way = "image" if kind == "mlpackage" else "tensor"
-    return File(kind, path.name, size_of(path), sha256_of(path), way)
+    return File(kind, path.name, size_of(path), sha256_of(path), way, computation)
 
 
 def toolchain() -> dict[str, str]:
@@ -119,7 +120,7 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:
-        content = {"schema_version": self.schema_version} | asdict(self)
+        content = {"schema_version": self.schema_version} | asdict(self, dict_factory=_present)
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def write(self, path: Path) -> None:
@@ -165,6 +166,11 @@ class Manifest:
                 "golden": tuple(GoldenFile(**row) for row in content["golden"]),
             }
         )
+
+
+def _present(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An optional field that is not there is left out."""
+    return {name: value for name, value in fields if value is not None}
 
 
 def file_problem(folder: Path, name: str, sha256: str) -> str | None:

@@ -81,8 +81,8 @@ def detections(outputs: Sequence[Any], order: tuple[int, int, int]) -> Detection
     return Detections(boxes, scores, labels)
 
 
-def labels_in(card: str | None, path: Path) -> list[str] | None:
-    """The class names in the text of an artifact's card, None where it carries no card."""
+def parsed_card(card: str | None, path: Path) -> Mapping[str, Any] | None:
+    """What an artifact's card says, None where it carries no card."""
     if card is None:
         return None
     try:
@@ -92,10 +92,16 @@ def labels_in(card: str | None, path: Path) -> list[str] | None:
     match found:
         case Mapping() if isinstance(labels := found.get("labels"), list):
             if all(isinstance(label, str) for label in labels):
-                return labels
+                return found
     raise InputError(
         f"'{path}' carries an unreadable card, expected JSON with a list 'labels'; export it again"
     )
+
+
+def labels_in(card: str | None, path: Path) -> list[str] | None:
+    """The class names in the text of an artifact's card, None where it carries no card."""
+    found = parsed_card(card, path)
+    return None if found is None else found["labels"]
 
 
 def broken(path: Path, error: object) -> InputError:

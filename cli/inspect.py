@@ -1,0 +1,161 @@
+"""`deimv2 inspect`: what is in an artifact, what it costs, and who computes it."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli import console
+from cli.counts import share
+from model.errors import CheckError, InputError
+
+if TYPE_CHECKING:
+    from evaluation.inspect import Inspection
+
+EXAMPLE = "example: deimv2 inspect artifacts/atto/deimv2-atto-fp32.tflite --require-delegated 0.98"
+LARGEST = 5  # constants, and products in float, that are shown
+WIDEST = 50  # characters of a constant's name
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "inspect",
+        help="what is in an artifact and who computes it",
+        description="Reads an artifact: inputs and outputs, operations and their multiply-"
+        "accumulates (MACs), what a delegate takes and what stays outside, precision and size. "
+        "Nothing is run. Exit code 1 if less is delegated, or in int8, than was required.",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument(
+        "artifact", type=Path, metavar="ARTIFACT", help=".tflite, .pte, .mlpackage or .onnx"
+    )
+    parser.add_argument(
+        "--require-delegated", type=share, metavar="SHARE",
+        help="of the MACs, that the first delegate has to take, in 0..1",
+    )  # fmt: skip
+    parser.add_argument(
+        "--require-integer", type=share, metavar="SHARE",
+        help="of the MACs, that have to be in integer kernels, in 0..1",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    with console.status(f"reading {args.artifact}"):
+        from converters.manifest import check_beside
+        from evaluation.inspect import inspect
+
+        check_beside(args.artifact)
+        found = inspect(args.artifact)
+    if args.require_delegated is not None and not found.delegates:
+        raise InputError(
+            f"'{args.artifact}' knows no delegate, expected a .tflite, .pte or .mlpackage; "
+            "leave out --require-delegated"
+        )
+    if args.json:
+        console.print_json(found.to_json())
+    else:
+        print_inspection(found)
+    missed = list(shortfalls(found, args.require_delegated, args.require_integer))
+    if missed:
+        raise CheckError("; ".join(missed))
+    return 0
+
+
+def shortfalls(
+    found: "Inspection", delegated: float | None, integer: float | None
+) -> Iterator[str]:
+    """What is below the required shares, each with its number and its limit."""
+    of = f"of the {millions(found.macs)} MACs of {found.artifact}"
+    if delegated is not None:
+        name = found.delegates[0].name
+        if (measured := found.delegated_share(name)) < delegated:
+            yield f"{name} takes {measured:.4f} {of}, expected at least {delegated}"
+    if integer is not None and found.integer_share < integer:
+        yield f"{found.integer_share:.4f} {of} are in integer kernels, expected at least {integer}"
+
+
+def print_inspection(found: "Inspection") -> None:
+    print_artifact(found)
+    print_operations(found)
+    if found.delegates:
+        print_delegates(found)
+    print_sizes(found)
+
+
+def print_artifact(found: "Inspection") -> None:
+    card = found.card or {}
+    rows = [
+        ("model", ", ".join(str(card.get(key)) for key in ("variant", "precision", "weights"))),
+        *(("input", str(port)) for port in found.inputs),
+        *(("output", str(port)) for port in found.outputs),
+        ("MACs", millions(found.macs)),
+        ("in integer kernels", f"{percent(found.integer_share)} %"),
+    ]
+    console.print_table(("artifact", found.artifact), rows if card else rows[1:])
+
+
+def print_operations(found: "Inspection") -> None:
+    costs = [row for row in found.costs() if row[3]]
+    console.print_table(
+        ("operation", "precision", "count", "MACs", "% of MACs"),
+        [(*row[:2], *numbers(found, *row[2:])) for row in costs],
+    )
+    free = [f"{kind} {count}" for kind, _, count, macs in found.costs() if not macs]
+    console.print_table(("operations without MACs",), [(", ".join(free),)])
+    if found.integer_share:
+        console.print_table(
+            ("largest in float", "output", "count", "MACs", "% of MACs"),
+            [
+                (kind, str(list(shape)), *numbers(found, count, macs))
+                for kind, shape, count, macs in found.float_products()[:LARGEST]
+            ],
+        )
+
+
+def print_delegates(found: "Inspection") -> None:
+    console.print_table(
+        ("delegate", "told by", "calls", "operations", "of", "% of MACs"),
+        [
+            (
+                delegate.name,
+                delegate.told_by,
+                "-" if delegate.calls is None else str(delegate.calls),
+                str(len(found.taken(delegate.name))),
+                str(len(found.operations)),
+                percent(found.delegated_share(delegate.name)),
+            )
+            for delegate in found.delegates
+        ],
+    )
+    for delegate in found.delegates:
+        console.print_table(
+            (f"not by {delegate.name}", "why", "count", "MACs", "% of MACs"),
+            [(*row[:2], *numbers(found, *row[2:])) for row in found.left_outside(delegate.name)],
+        )
+
+
+def print_sizes(found: "Inspection") -> None:
+    parts = {**found.sizes(), "all": found.size}
+    console.print_table(
+        ("part", "bytes", "%"),
+        [(part, f"{size:,}", percent(size / found.size)) for part, size in parts.items()],
+    )
+    largest = sorted(found.constants, key=lambda constant: -constant.size)[:LARGEST]
+    console.print_table(
+        ("largest constants", "type", "shape", "bytes"),
+        [(c.name[-WIDEST:], c.dtype, str(list(c.shape)), f"{c.size:,}") for c in largest],
+    )
+
+
+def numbers(found: "Inspection", count: int, macs: int) -> tuple[str, str, str]:
+    return str(count), f"{macs:,}", percent(macs / found.macs if found.macs else 0)
+
+
+def millions(macs: int) -> str:
+    return f"{macs / 1e6:.2f} M"
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.1f}"

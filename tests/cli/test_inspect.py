@@ -1,0 +1,65 @@
+"""`deimv2 inspect` as people type it: tables, JSON, the two gates, complaints."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from tests.cli.commands import Capture, complaint, output
+from tests.tiny import write_onnx
+
+
+@pytest.fixture
+def tflite(exported: Path) -> Path:
+    (path,) = exported.glob("*.tflite")
+    return path
+
+
+def test_it_prints_tables(tflite: Path, capsys: Capture) -> None:
+    shown = output(capsys, "inspect", tflite)
+    assert "image uint8 [1, 320, 320, 3]" in shown
+    for part in ("CONV_2D", "XNNPACK", "TOPK_V2", "no such operation", "metadata", "graph"):
+        assert part in shown
+
+
+def test_json_holds_everything(tflite: Path, capsys: Capture) -> None:
+    shown = json.loads(output(capsys, "inspect", tflite, "--json"))
+    assert shown["artifact"] == tflite.name
+    assert shown["card"]["precision"] == "fp32"
+    assert sum(op["macs"] for op in shown["operations"]) == shown["macs"] > 0
+    assert [delegate["name"] for delegate in shown["delegates"]] == ["XNNPACK", "GPU"]
+    assert all(row["reason"] for row in shown["delegates"][0]["outside"])
+
+
+def gated(capsys: Capture, *arguments: object) -> tuple[int, str]:
+    capsys.readouterr()
+    code = main(["inspect", *map(str, arguments)])
+    captured = capsys.readouterr()
+    assert captured.out
+    return code, captured.err.splitlines()[-1]
+
+
+def test_gates(tflite: Path, capsys: Capture) -> None:
+    assert gated(capsys, tflite, "--require-delegated", "0.98")[0] == 0
+    code, line = gated(capsys, tflite, "--require-integer", "0.9")
+    assert code == 1
+    assert "error: 0.0000 of the 379.01 M MACs of" in line
+    assert "are in integer kernels, expected at least 0.9" in line
+
+
+def test_what_is_not_delegated_fails(exported: Path, capsys: Capture) -> None:
+    (path,) = exported.glob("*.mlpackage")
+    code, line = gated(capsys, path, "--require-delegated", "0.5")
+    assert code == 1
+    assert "Neural Engine takes 0.0000 of the" in line and "expected at least 0.5" in line
+
+
+def test_bad_usage(tmp_path: Path, capsys: Capture) -> None:
+    path = write_onnx(tmp_path / "a.onnx")
+    given = ("inspect", path, "--require-delegated")
+    assert "knows no delegate" in complaint(capsys, *given, "0.5")
+    assert "'2' is no share, expected 0 to 1" in complaint(capsys, *given, "2")
+    assert "no artifact at" in complaint(capsys, "inspect", tmp_path / "b.pte")
+    path.write_bytes(b"rubbish")
+    assert "is no whole .onnx file" in complaint(capsys, "inspect", path)
