@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             for threads in args.threads
             for row in benchmark(
                 files, baseline, threads, macs, args.rounds,
-                lambda items, n=threads: console.track_rate(items, f"{n} threads, rounds"),
+                partial(console.track_rate, message=f"{threads} threads, rounds"),
             )
         ]  # fmt: skip
     if args.json:

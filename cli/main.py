@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from cli import (
+    benchmark,
     console,
     distill,
     evaluate,
@@ -28,8 +29,8 @@ from cli import list as list_command
 from model.errors import CheckError, InputError
 
 COMMANDS = (
-    list_command, export, verify, inspect_command, predict, evaluate, train, preview, quantize,
-    sensitivity, distill, scenes,
+    list_command, export, verify, inspect_command, benchmark, predict, evaluate, train, preview,
+    quantize, sensitivity, distill, scenes,
 )  # fmt: skip
 
 

@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import coremltools as ct
 import numpy as np
+from coremltools.converters.mil.mil import types
+from flatbuffers.number_types import Float32Flags, Uint8Flags
+from flatbuffers.table import Table
 
 from converters.coreml import read_specification
 from evaluation.inspect.executorch import GRAPH, PROGRAM, decode
 from evaluation.runtimes.executorch import HEADER
 
+QUANTIZED, PER_TENSOR = 2, 2  # members of the unions of XNNPACK's values and their parameters
 Steps = tuple[float, int]  # scale and zero point
 
 
@@ -60,6 +65,8 @@ def of_executorch(path: Path) -> Iterator[Layer]:
         payload = data[start + place["offset"] :][: place["size"]]
         offset, size = (int.from_bytes(payload[i : i + 4], "little") for i in (10, 14))
         graph = decode(GRAPH, payload[offset : offset + size])
+        for value, scale in zip(graph["xvalues"], exact(payload[offset:]), strict=True):
+            value["scale"] = scale
 
         def scales(index: int, graph: Any = graph) -> list[float]:
             place = named[graph["constant_data"][index]["named_key"]]
@@ -80,13 +87,33 @@ def of_executorch(path: Path) -> Iterator[Layer]:
 
 
 def _xnnpack_steps(value: Any) -> Steps:
-    params = value["xvalue_union"]["quant_params"]
-    return float(params["scale"]), int(params["zero_point"])
+    return value["scale"], int(value["xvalue_union"]["quant_params"]["zero_point"])
+
+
+def exact(graph: bytes) -> Iterator[float | None]:
+    """The scale of every value of XNNPACK's graph, None where it has none of its own.
+
+    JSON has six decimals of it, so it is read from the flatbuffer: fields by their place in
+    executorch/backends/xnnpack/serialization/schema.fbs.
+    """
+    root = Table(graph, int.from_bytes(graph[:4], "little"))
+    values = root.Vector(_place(root, 2))
+    for i in range(root.VectorLen(_place(root, 2))):
+        value = Table(graph, root.Indirect(values + 4 * i))
+        tensor = Table(graph, value.Indirect(value.Pos + _place(value, 1)))
+        if value.Get(Uint8Flags, value.Pos + _place(value, 0)) != QUANTIZED:
+            yield None
+            continue
+        params = Table(graph, tensor.Indirect(tensor.Pos + _place(tensor, 2)))
+        whole = tensor.Get(Uint8Flags, tensor.Pos + _place(tensor, 1)) == PER_TENSOR
+        yield params.Get(Float32Flags, params.Pos + _place(params, 0)) if whole else None
+
+
+def _place(table: Any, field: int) -> int:
+    return int(table.Offset(4 + 2 * field))
 
 
 def of_coreml(path: Path) -> Iterator[Layer]:
-    import coremltools as ct
-
     model = ct.models.MLModel(str(path), skip_model_load=True)
     program = ct.converters.mil.frontend.milproto.load.load(
         model.get_spec(), specification_version=model.get_spec().specificationVersion,
@@ -99,7 +126,7 @@ def of_coreml(path: Path) -> Iterator[Layer]:
         weight, given = op.weight.op, op.x.op
         if weight.op_type != "constexpr_affine_dequantize" or given.op_type != "dequantize":
             continue
-        assert not weight.zero_point.val.any()
+        assert weight.zero_point is None or not weight.zero_point.val.any()
         yield Layer(
             tuple(np.ravel(weight.scale.val).tolist()), _coreml_steps(given), _stored(op.outputs[0])
         )
@@ -116,4 +143,7 @@ def _stored(value: Any) -> Steps:
 
 
 def _coreml_steps(op: Any) -> Steps:
-    return float(op.scale.val), int(op.zero_point.val)
+    """Of a quantize or dequantize. What starts at 0 is stored as uint8: -128 is 0 then."""
+    zero_point = 0 if op.zero_point is None else int(op.zero_point.val)
+    stored = op.input if op.op_type == "dequantize" else op.outputs[0]
+    return float(op.scale.val), zero_point - 128 * (stored.dtype is types.uint8)
