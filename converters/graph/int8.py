@@ -100,8 +100,10 @@ class ShiftedReLU(nn.Module):
         if not bound.below:
             block.conv.weight.data.neg_()
             block.conv.bias.data.neg_()
-        self.pair = Pair(Range(0.0, rounder.range.scale * (HIGH - LOW)))
-        self.constant = Pair(Range(bound.value, bound.value))  # one step of its own: exact
+        reach = rounder.range.scale * (HIGH - LOW)
+        self.pair = Pair(Range(0.0, reach))
+        # Of the same step, or XNNPACK leaves the sum to LiteRT's own, slow kernel.
+        self.constant = Pair(Range(0.0, reach) if bound.value > 0 else Range(-reach, 0.0))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pair(F.relu(x))

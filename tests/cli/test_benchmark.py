@@ -1,0 +1,56 @@
+"""`deimv2 benchmark` as people type it: files in turn beside a baseline, and complaints."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.weights import DEMO
+from evaluation.benchmark import BASELINE, Runner
+from model.errors import InputError
+from tests.cli.commands import Capture, complaint, output
+
+FEW = ("--rounds", "3")
+
+
+def test_every_file_is_timed_against_the_baseline(exported: Path, capsys: Capture) -> None:
+    rows = json.loads(output(capsys, "benchmark", exported, *FEW, "--threads", 1, 2, "--json"))
+    names = [BASELINE, "deimv2-atto-fp32.onnx", "deimv2-atto-fp32.pte", "deimv2-atto-fp32.tflite"]
+    assert [(row["name"], row["threads"]) for row in rows] == [
+        (n, t) for t in (1, 2) for n in names
+    ]
+    for row in rows:
+        assert 0 < row["median"] <= row["p95"] and row["first"] > 0 and row["load"] > 0
+        assert 0 < row["memory"] < 2e9
+        assert (row["ratio"] is None) == (row["name"] == BASELINE)
+        assert row["ratio"] is None or 0.01 < row["ratio"] < 100
+        assert row["name"] == BASELINE or 0 < row["peak_share"] < 1
+
+
+def test_ratios_come_first_in_the_table(exported: Path, capsys: Capture) -> None:
+    artifact = exported / "deimv2-atto-fp32.tflite"
+    table = output(capsys, "benchmark", artifact, *FEW).splitlines()
+    assert table[0].split()[:3] == ["file", "threads", "ratio"]
+    assert [line.split()[0] for line in table[1:]] == [BASELINE, artifact.name]
+
+
+def test_other_weights_are_no_baseline(exported: Path, capsys: Capture) -> None:
+    artifact = exported / "deimv2-atto-fp32.tflite"
+    weights = DEMO / "atto.safetensors"
+    line = complaint(capsys, "benchmark", artifact, *FEW, "--weights", weights)
+    assert "was made of other weights" in line and "name them with --weights" in line
+
+
+def test_what_cannot_be_timed_is_named(exported: Path, tmp_path: Path, capsys: Capture) -> None:
+    for path in (tmp_path, tmp_path / "none.tflite", exported / "deimv2-atto-fp32.mlpackage"):
+        assert f"nothing to time at '{path}'" in complaint(capsys, "benchmark", path)
+    twice = [exported / "deimv2-atto-fp32.tflite"] * 2
+    assert "is named 2 times, expected files of different names" in complaint(
+        capsys, "benchmark", *twice
+    )
+
+
+def test_a_process_that_ends_is_told(tmp_path: Path) -> None:
+    with Runner(tmp_path / "none.tflite", 1) as runner, pytest.raises(InputError) as error:
+        runner.ask("load")
+    assert "'none.tflite' could not be run here" in str(error.value)
