@@ -114,6 +114,39 @@ def test_photos_to_calibrate_with_are_for_int8_alone(tmp_path: Path, capsys: Cap
     assert "--calibration is for int8, the precision is fp32" in line
 
 
+def test_few_photos_are_told(weights: Path, tmp_path: Path, capsys: Capture) -> None:
+    given = ["--weights", weights, "--calibration", GARMENTS, *PHOTOS, "--output"]
+    assert main([str(a) for a in ("quantize", *given, tmp_path / "q.safetensors")]) == 0
+    assert "warning: ranges from 8 photos, expected a hundred or so" in capsys.readouterr().err
+
+
+def test_scenes_are_the_photos_of_the_demo_weights(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.scenes.make.__defaults__", (None, GARMENTS / "none", None))
+    line = complaint(capsys, "quantize", *PHOTOS, "--output", tmp_path / "q.safetensors")
+    assert "none" in line and "or name your photos with --calibration DIR" in line
+
+
+@pytest.mark.parametrize("kind", ["tflite", "mlpackage"])
+def test_int8_weights_alone_make_a_small_file_that_detects_the_same(
+    kind: str, tmp_path: Path
+) -> None:
+    given = ["export", "--precision", "int8-weight", "--format", kind, "--output", str(tmp_path)]
+    assert main(given) == 0  # verified within the limits of float32
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    (file,) = manifest["files"]
+    assert file["name"] == f"deimv2-atto-int8-weight.{kind}"
+    assert file["size"] < 1_300_000  # of 2.3 million in float32
+
+
+def test_int8_weights_alone_are_nothing_for_executorch(tmp_path: Path, capsys: Capture) -> None:
+    given = ["--precision", "int8-weight", "--format", "pte", "--output", tmp_path / "out"]
+    assert "pte has no int8-weight here, expected tflite or mlpackage" in complaint(
+        capsys, "export", *given
+    )
+
+
 def test_int8_is_no_precision_of_onnx(weights: Path, tmp_path: Path, capsys: Capture) -> None:
     given = ["--precision", "int8", "--format", "onnx", "--output", tmp_path / "out"]
     assert "onnx has no int8 here" in complaint(capsys, "export", "--weights", weights, *given)
