@@ -19,6 +19,8 @@ def read(path: Path) -> Inspection:
     except Exception as error:  # protobuf's DecodeError has no public name
         raise broken(path, error) from error
     graph = model.graph
+    if not graph.output:
+        raise broken(path, "it holds no graph")
     stored = {tensor.name for tensor in graph.initializer}
     ports = {
         value.name: _port(onnx, value) for value in (*graph.value_info, *graph.input, *graph.output)
