@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,11 @@ from cli.main import main
 from converters import coreml
 from converters.manifest import Manifest, describe
 from evaluation.parity import LIMITS
-from evaluation.photographs import PHOTOGRAPHS
 from evaluation.runtimes import open_model
 from evaluation.runtimes.coreml import UNITS, ReferenceRunner
 from evaluation.verify import verify_folder
 from model.detections import Detections
-from model.errors import InputError
-from model.images import load_photo, resize
+from model.errors import InputError, MissingExtraError
 from tests.evaluation.packages import save_detector
 from tests.tiny import LABELS, SIZE, found, write_folder
 
@@ -187,6 +186,14 @@ def test_a_program_of_other_operations_is_refused(copied: Path) -> None:
     assert "is of version 7" in complaint(copied)
 
 
+def test_without_coremltools_the_extra_is_named(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "coremltools.converters.mil.frontend.milproto.load", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'deimv2-mobile\[coreml\]'"):
+        open_model(package)
+
+
 def with_package(folder: Path, package: Path) -> None:
     """An export folder whose goldens are white frames in which `package` is right."""
     manifest = write_folder(folder)
@@ -201,7 +208,7 @@ class FakeCoreML:
 
     def __init__(self, path: str, compute_units: Any) -> None:
         self.runner = ReferenceRunner(Path(path))
-        self.shift = 0.25 if compute_units == ct.ComputeUnit.CPU_AND_NE else 0
+        self.shift = 0.005 if compute_units == ct.ComputeUnit.CPU_AND_NE else 0
 
     def predict(self, inputs: dict[str, Any]) -> dict[str, Any]:
         (image,) = inputs.values()
@@ -249,8 +256,6 @@ def test_demo_weights_in_half_precision_detect_what_pytorch_detects(tmp_path: Pa
     measured = Manifest.read(tmp_path).parity[file.name]["measured"]
     assert measured["counted"] >= 20
     assert 0 < measured["box_px"] <= LIMITS["fp16"].box_px  # it does round
-    found = open_model(tmp_path / file.name).detect(resize(load_photo(PHOTOGRAPHS[0]), (320, 320)))
-    assert len(found) == 100
 
 
 @pytest.mark.slow
