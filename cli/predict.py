@@ -40,8 +40,8 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "predict",
         help="detect on photos",
-        description="Detects on photos with an artifact (.tflite, .pte, .onnx) or a checkpoint "
-        "(.pth, .safetensors). Boxes are x1, y1, x2, y2 in 0..1 of the photo.",
+        description="Detects on photos with an artifact (.tflite, .pte, .mlpackage, .onnx) or a "
+        "checkpoint (.pth, .safetensors). Boxes are x1, y1, x2, y2 in 0..1 of the photo.",
         epilog=EXAMPLE,
     )
     parser.add_argument(

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from converters.card import INPUT, KEY, OUTPUT_MEANINGS, OUTPUTS, ModelCard
+from converters.card import INPUT, KEY, OUTPUT_MEANINGS, OUTPUTS, ModelCard, Port
 from converters.graph import Target
-from converters.tools import expect, prepare, require
+from converters.tools import expect, prepare, quiet, require
 from model import DEIMv2
 from model.errors import CheckError, InputError
 from quantization.rounding import LEAST_WEIGHTS
@@ -23,6 +23,8 @@ from quantization.rounding import LEAST_WEIGHTS
 EXTRA = "coreml"
 DEBUG_MAP = "executorch_debug_handle_mapping.json"
 SPECIFICATION = Path("Data/com.apple.CoreML/model.mlmodel")
+VERSION, OPSET = 8, "CoreML7"  # of the specification and its operations: iOS 17, macOS 14
+TYPES = {65568: "float32", 131104: "int32", 65552: "float16"}  # MLMultiArrayDataType
 # Operations that Core ML documents for iOS 17 and that our graphs are made of; anything else in a
 # package is a surprise that nobody has looked at.
 KNOWN = frozenset({
@@ -108,7 +110,8 @@ def settle(path: Path) -> None:
 
 def read_specification(path: Path) -> Any:
     """The protobuf of a package, as Core ML reads it from disk."""
-    proto = require("coremltools.proto.Model_pb2", EXTRA).Model()
+    with quiet(None):  # coremltools talks while it is imported
+        proto = require("coremltools.proto.Model_pb2", EXTRA).Model()
     try:
         proto.ParseFromString((path / SPECIFICATION).read_bytes())
     except (OSError, ValueError) as error:
@@ -123,6 +126,29 @@ def read_card(path: Path) -> str | None:
     return read_specification(path).description.metadata.userDefined.get(KEY)
 
 
+def check_files(path: Path) -> None:
+    """Raises InputError unless a package lists its files, the specification first, and has them."""
+    try:
+        manifest = json.loads((path / "Manifest.json").read_text())
+        entries = manifest["itemInfoEntries"]
+        files = {key: Path("Data", entries[key]["path"]) for key in entries}
+        root = files[manifest["rootModelIdentifier"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"'{path}' has no Manifest.json that says where its model is ({error!r}), expected a "
+            "whole .mlpackage folder; export or copy it again"
+        ) from error
+    missing = [str(file) for file in files.values() if not (path / file).exists()]
+    if missing:
+        raise InputError(
+            f"'{path}' lacks {', '.join(missing)}, which its manifest names; export it again"
+        )
+    if root != SPECIFICATION:
+        raise InputError(
+            f"'{path}' has its model at '{root}', expected '{SPECIFICATION}'; export it again"
+        )
+
+
 def operations(path: Path) -> Counter[str]:
     """How often each operation stands in the package's program."""
     functions = read_specification(path).mlProgram.functions
@@ -130,33 +156,33 @@ def operations(path: Path) -> Counter[str]:
     return Counter(op.type for block in blocks for op in block.operations)
 
 
-def interface(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and type of the inputs and outputs as the package describes them."""
+def interface(path: Path) -> tuple[list[Port], list[Port]]:
+    """Inputs and outputs as the package describes them; an image is (H, W) of the type "RGB"."""
     description = read_specification(path).description
-    types = {65568: "float32", 131104: "int32", 65552: "float16"}  # MLMultiArrayDataType
-    found: dict[str, tuple[tuple[int, ...], str]] = {}
-    for feature in [*description.input, *description.output]:
-        if feature.type.HasField("imageType"):
-            image = feature.type.imageType
-            colours = "RGB" if image.colorSpace == 20 else f"colour space {image.colorSpace}"
-            found[feature.name] = (image.height, image.width), colours
-        else:
-            array = feature.type.multiArrayType
-            found[feature.name] = tuple(array.shape), types.get(array.dataType, "unknown")
-    return found
+    return [_port(feature) for feature in description.input], [
+        _port(feature) for feature in description.output
+    ]
+
+
+def _port(feature: Any) -> Port:
+    if feature.type.HasField("imageType"):
+        image = feature.type.imageType
+        colours = "RGB" if image.colorSpace == 20 else f"colour space {image.colorSpace}"
+        return Port(feature.name, (image.height, image.width), colours)
+    array = feature.type.multiArrayType
+    return Port(feature.name, tuple(array.shape), TYPES.get(array.dataType, "unknown"))
 
 
 def check_package(path: Path, card: ModelCard) -> None:
     """Read the package back from disk: inputs, outputs, types, operations, weights, card."""
+    check_files(path)
     expected = {**card.interface(), INPUT: (card.image_size, "RGB")}
-    expect(f"{path.name}: inputs and outputs", interface(path), expected)
+    inputs, outputs = interface(path)
+    found = {port.name: (port.shape, port.dtype) for port in [*inputs, *outputs]}
+    expect(f"{path.name}: inputs and outputs", found, expected)
     unknown = sorted(set(operations(path)) - KNOWN)
     if unknown:
         raise CheckError(
             f"{path.name} contains {', '.join(unknown)}; expected documented operations"
         )
-    manifest = json.loads((path / "Manifest.json").read_text())
-    for entry in manifest["itemInfoEntries"].values():
-        if not (path / "Data" / entry["path"]).exists():
-            raise CheckError(f"{path.name} lacks {entry['path']}, which its manifest names")
     expect(f"{path.name}: card", read_card(path), card.to_json())

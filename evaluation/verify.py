@@ -16,10 +16,13 @@ from converters.golden import Golden, read_golden
 from converters.manifest import File, Manifest, check_golden, file_problem
 from evaluation.parity import LIMITS, Limits, Parity, compare, merge
 from evaluation.runtimes import Runner, open_model
+from evaluation.runtimes.base import Frame
+from evaluation.runtimes.coreml import UNITS, CoreMLRunner, ReferenceRunner, on_mac
+from model.detections import Detections
 from model.errors import CheckError, InputError, MissingExtraError
 from model.images import find_photos, load_photo, resize
 
-RUNNABLE = ("onnx", "tflite", "pte")  # the first of them in a folder is the one to agree with
+ORDER = ("onnx", "tflite", "pte", "mlpackage")  # the first of a folder is the one to agree with
 FLOAT_MODEL = "the float32 model"
 ROUNDING_MODEL = "PyTorch rounding to int8"
 STRUCTURE = "its structure"
@@ -75,12 +78,12 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
 
     That is the float32 model; for int8, PyTorch rounding at the same places, or the same weights.
 
-    Core ML runs on macOS only; what a package says of itself can be checked anywhere.
+    Of a `.mlpackage`, what it says of itself is checked first.
     Raises InputError for a runtime that is not installed, or a precision without limits.
     """
     limits = limits_of(card.precision)
-    if path.suffix == ".mlpackage":
-        return Row(path.name, STRUCTURE, _structure_problems(path, card))
+    if path.suffix == ".mlpackage" and (problems := _structure_problems(path, card)):
+        return Row(path.name, STRUCTURE, problems)
     reference = ROUNDING_MODEL if card.precision.startswith("int8") else FLOAT_MODEL
     against = f"{reference}, {len(goldens)} golden photographs"
     try:
@@ -90,10 +93,30 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
         raise
     except (CheckError, InputError) as error:
         return Row(path.name, against, (str(error),))
-    problems = parity.failures(limits)
+    failures = parity.failures(limits)
     if runner.labels is not None and tuple(runner.labels) != card.labels:
-        problems.append("the labels inside are not those of the manifest; export again")
-    return Row(path.name, against, tuple(problems), parity, limits)
+        failures.append("the labels inside are not those of the manifest; export again")
+    return Row(path.name, against, tuple(failures), parity, limits)
+
+
+def compute_units(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> list[Row]:
+    """On a Mac: does Core ML, with each choice of compute units, detect what the package's own
+    operations give?"""
+    limits = limits_of(card.precision)
+    against = f"its operations in PyTorch, {len(goldens)} golden photographs"
+    frames = [golden.frame for golden in goldens]
+    rows = []
+    for unit in UNITS:
+        name = f"{path.name} {unit}"
+        try:
+            reference = ReferenceRunner(path)
+            expected = [reference.detect(frame) for frame in frames]
+            parity = _agree(expected, CoreMLRunner(path, unit), frames, limits)
+        except InputError as error:
+            rows.append(Row(name, against, (str(error),)))
+        else:
+            rows.append(Row(name, against, tuple(parity.failures(limits)), parity, limits))
+    return rows
 
 
 def verify_folder(folder: Path, images: Path | None = None) -> Report:
@@ -117,6 +140,8 @@ def verify_folder(folder: Path, images: Path | None = None) -> Report:
             continue
         whole.append(file)
         rows.append(verify_artifact(folder / file.name, card, goldens))
+        if file.format == "mlpackage" and on_mac():
+            rows += compute_units(folder / file.name, card, goldens)
     if photos:
         rows += _agreement(folder, whole, card, photos)
     return Report(str(folder), tuple(rows))
@@ -167,14 +192,10 @@ def _agreement(
 ) -> list[Row]:
     """Compares the artifacts with the first of them. Each may be as far from the float32 model as
     the limits allow, so two of them may be twice as far apart."""
-    runnable = sorted(
-        (file for file in files if file.format in RUNNABLE),
-        key=lambda file: RUNNABLE.index(file.format),
-    )
-    if len(runnable) < 2:
+    if len(files) < 2:
         raise InputError(
-            f"{len(runnable)} artifact in '{folder}' can run here, expected 2 or more to compare "
-            "on your own photographs; export with --format onnx tflite pte, or leave out --images"
+            f"{len(files)} whole artifact in '{folder}', expected 2 or more to compare on your own "
+            "photographs; export more formats, or leave out --images"
         )
     size, limits = card.image_size, limits_of(card.precision)
     twice = replace(
@@ -184,21 +205,23 @@ def _agreement(
         score=2 * limits.score,
     )
     frames = [resize(load_photo(photo), size) for photo in photos]
-    first, *others = runnable
+    first, *others = sorted(files, key=lambda file: ORDER.index(file.format))
     runner = _open(folder / first.name, size)
     expected = [runner.detect(frame) for frame in frames]
     rows = []
     for file in others:
         runner = _open(folder / file.name, size)
-        parity = merge(
-            [
-                compare(reference, runner.detect(frame), size, twice)
-                for reference, frame in zip(expected, frames, strict=True)
-            ]
-        )
+        parity = _agree(expected, runner, frames, twice)
         against = f"{first.name}, {len(photos)} own photographs"
         rows.append(Row(file.name, against, tuple(parity.failures(twice)), parity, twice))
     return rows
+
+
+def _agree(
+    expected: Sequence[Detections], runner: Runner, frames: Sequence[Frame], limits: Limits
+) -> Parity:
+    pairs = zip(expected, frames, strict=True)
+    return merge([compare(e, runner.detect(frame), runner.size, limits) for e, frame in pairs])
 
 
 def _open(path: Path, size: tuple[int, int]) -> Runner:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evaluation.runtimes.base import Runner
 from evaluation.runtimes.checkpoint import CheckpointRunner, open_checkpoint
+from evaluation.runtimes.coreml import open_package_runner
 from evaluation.runtimes.executorch import ExecuTorchRunner
 from evaluation.runtimes.litert import LiteRTRunner
 from evaluation.runtimes.onnx import OnnxRunner
@@ -17,7 +18,7 @@ from model.errors import InputError
 __all__ = ["CheckpointRunner", "Runner", "open_checkpoint", "open_model"]
 
 CHECKPOINTS = (".pth", ".pt", ".safetensors")
-KINDS = ".tflite, .pte or .onnx artifact, or a .pth or .safetensors checkpoint"
+KINDS = ".tflite, .pte, .mlpackage or .onnx artifact, or a .pth or .safetensors checkpoint"
 
 
 def open_model(path: str | PathLike[str], threads: int | None = None) -> Runner:
@@ -27,13 +28,9 @@ def open_model(path: str | PathLike[str], threads: int | None = None) -> Runner:
     missing, broken, of another kind, or no DEIMv2 artifact.
     """
     path = Path(path)
-    if path.suffix == ".mlpackage":
-        raise InputError(
-            f"'{path}' cannot run here: Core ML runs on macOS only; 'deimv2 verify' checks its "
-            "structure; to run the model use the .tflite, .pte or .onnx file"
-        )
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "no file"
+    folder = path.suffix == ".mlpackage"
+    if not (path.is_dir() if folder else path.is_file()):
+        found = "a folder" if path.is_dir() else "a file" if path.is_file() else "no file"
         raise InputError(f"{found} at '{path}', expected a {KINDS}; check the path")
     if threads is not None and threads < 1:
         raise InputError(f"{threads} threads asked for, expected at least 1")
@@ -44,6 +41,8 @@ def open_model(path: str | PathLike[str], threads: int | None = None) -> Runner:
             return ExecuTorchRunner(path, threads)
         case ".onnx":
             return OnnxRunner(path, threads)
+        case ".mlpackage":
+            return open_package_runner(path, threads)
         case suffix if suffix in CHECKPOINTS:
             return open_checkpoint(path)
     raise InputError(f"'{path}' ends in '{path.suffix}', expected a {KINDS}; check the path")

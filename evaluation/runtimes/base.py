@@ -38,6 +38,14 @@ def frame_size(path: Path, inputs: Sequence[Port]) -> tuple[int, int]:
     raise _foreign(path, "takes", inputs, "one frame uint8 [1, H, W, 3]")
 
 
+def image_size(path: Path, inputs: Sequence[Port]) -> tuple[int, int]:
+    """(H, W) of the one input, an RGB image. Raises InputError for any other inputs."""
+    match [(port.dtype, *port.shape) for port in inputs]:
+        case [("RGB", int(height), int(width))]:
+            return height, width
+    raise _foreign(path, "takes", inputs, "one RGB image [H, W]")
+
+
 def output_order(path: Path, outputs: Sequence[Port]) -> tuple[int, int, int]:
     """Which outputs are boxes, scores and labels; type and rank tell them apart, in any order.
 

@@ -83,9 +83,8 @@ def test_class_names_are_in_every_kind_of_artifact(tmp_path: Path, names: Path, 
     arguments = [*RANDOM, "--format", kind, "--labels", str(names), "--output", str(tmp_path)]
     assert main(["export", *arguments]) == 0
     assert main(["verify", str(tmp_path)]) == 0  # compares the names inside with the manifest's
-    if kind != "mlpackage":
-        (path,) = tmp_path.glob(f"*.{kind}")
-        assert open_model(path).labels == NAMES
+    (path,) = tmp_path.glob(f"*.{kind}")
+    assert open_model(path).labels == NAMES
 
 
 def test_half_precision_is_kept_or_refused_with_its_numbers(tmp_path: Path) -> None:

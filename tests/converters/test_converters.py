@@ -12,7 +12,7 @@ import pytest
 
 from converters import coreml, executorch, litert
 from converters import onnx as onnx_converter
-from converters.card import INPUT, KEY, ModelCard
+from converters.card import INPUT, KEY, ModelCard, Port
 from converters.convert import convert, use_gather
 from converters.manifest import Manifest
 from converters.tools import prepare
@@ -148,9 +148,9 @@ def test_a_package_is_for_ios_17_and_describes_itself(exported: Path) -> None:
     description = proto.description
     assert dict(description.metadata.userDefined).keys() == {KEY}  # no date, no versions
     assert description.metadata.shortDescription.startswith("DEIMv2-Atto object detector, fp32")
-    assert [feature.name for feature in description.input] == [INPUT]
-    assert coreml.interface(path)[INPUT] == ((320, 320), "RGB")
-    assert [feature.name for feature in description.output] == ["boxes", "scores", "labels"]
+    inputs, outputs = coreml.interface(path)
+    assert inputs == [Port(INPUT, (320, 320), "RGB")]
+    assert [port.name for port in outputs] == ["boxes", "scores", "labels"]
     assert all(f.shortDescription for f in (*description.input, *description.output))
 
 
@@ -166,7 +166,7 @@ def test_a_package_holds_what_its_manifest_names_and_no_more(exported: Path) -> 
 def test_a_damaged_package_is_refused(exported: Path, card: ModelCard, tmp_path: Path) -> None:
     path = copy_of(exported, "mlpackage", tmp_path)
     shutil.rmtree(path / "Data/com.apple.CoreML/weights")
-    with pytest.raises(CheckError, match=r"lacks com\.apple\.CoreML/weights"):
+    with pytest.raises(InputError, match=r"lacks Data/com\.apple\.CoreML/weights"):
         coreml.check_package(path, card)
     (path / coreml.SPECIFICATION).write_bytes(b"\xff" * 100)
     with pytest.raises(InputError, match="broken Core ML specification"):
