@@ -118,6 +118,15 @@ def test_not_a_number_fails(limits: Limits, field: str) -> None:
     assert "are not numbers" in check(some(), actual, limits)[0]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_verdict_on_what_is_no_number_is_json(value: float) -> None:
+    actual = take(some(), range(40))
+    actual.scores[:] = actual.boxes[3] = value
+    parity = compare(some(), actual, SIZE, FP32)
+    assert not parity.finite
+    json.dumps(parity.to_json(), allow_nan=False)
+
+
 def test_a_box_without_area_matches_itself() -> None:
     flat = take(some(), range(40))
     flat.boxes[:, 2:] = flat.boxes[:, :2]

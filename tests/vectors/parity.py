@@ -32,7 +32,8 @@ def pairs() -> dict[str, Case]:
     ties = take(good, range(24))
     ties.scores[4:7] = ties.scores[4]
     shifted = Detections(good.boxes, good.scores, good.labels + np.int32(1))
-    not_a_number, flat, all_tie = (take(good, range(24)) for _ in range(3))
+    not_a_number, no_score, flat, all_tie = (take(good, range(24)) for _ in range(4))
+    no_score.scores[:] = np.nan
     not_a_number.boxes[2, 1] = not_a_number.scores[5] = np.nan
     flat.boxes[:, 2:] = flat.boxes[:, :2]
     all_tie.scores[:] = 0.5
@@ -63,6 +64,7 @@ def pairs() -> dict[str, Case]:
         "one missing": (good, take(good, [i for i in range(24) if i != 3]), None),
         "one too many": (take(good, range(20)), take(good, [0, *range(20)]), None),
         "not numbers": (good, not_a_number, None),
+        "no score is a number": (good, no_score, None),
         "boxes without an area": (flat, flat, None),
         "a tie at the cut": (cut, cut_otherwise, None),
         "a tie at the cut, with candidates": (cut, cut_otherwise, nearby),
