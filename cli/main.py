@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from cli import (
+    app,
     console,
     distill,
     evaluate,
@@ -28,7 +29,7 @@ from model.errors import CheckError, InputError
 
 COMMANDS = (
     list_command, export, verify, predict, evaluate, train, preview, quantize, sensitivity, distill,
-    scenes,
+    scenes, app,
 )  # fmt: skip
 
 

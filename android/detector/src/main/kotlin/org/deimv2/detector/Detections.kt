@@ -70,8 +70,7 @@ class Detections(
     /** A copy that the next frame does not overwrite. */
     fun copy() = Detections(boxes.copyOf(), scores.copyOf(), labels.copyOf())
 
-    operator fun plus(other: Detections) =
-        Detections(boxes + other.boxes, scores + other.scores, labels + other.labels)
+    operator fun plus(other: Detections) = Detections(boxes + other.boxes, scores + other.scores, labels + other.labels)
 
     companion object {
         /** Reads a list of {"label", "score", "box"}, as `Detections.to_json` of `model/detections.py` writes it. */

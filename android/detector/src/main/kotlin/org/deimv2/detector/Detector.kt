@@ -87,8 +87,15 @@ abstract class ThreadDetector internal constructor(
                 block()
             } catch (error: DetectorException) {
                 throw error
-            } catch (error: Exception) { // LiteRtException, ExecutorchRuntimeException
-                val reason = error.message?.trim()?.lineSequence()?.first()?.take(160)?.trimEnd('.', ' ')
+            } catch (error: Exception) {
+                // LiteRtException, ExecutorchRuntimeException
+                val reason =
+                    error.message
+                        ?.trim()
+                        ?.lineSequence()
+                        ?.first()
+                        ?.take(160)
+                        ?.trimEnd('.', ' ')
                 throw DetectorException(
                     "'$path' is no whole .${path.extension} file that runs here " +
                         "(${reason ?: error.javaClass.simpleName}); export or copy it again",

@@ -18,12 +18,21 @@ class ExecuTorchDetector private constructor(
     private val delegates = module.getMethodMetadata(METHOD).backends.toList()
     override val runsOn = "ExecuTorch ${delegates.joinToString().ifEmpty { "CPU" }}"
     override val fallbacks =
-        if (delegates.isEmpty()) listOf("no delegate in '${file.name}': every operation runs on the CPU") else emptyList()
+        if (delegates.isEmpty()) {
+            listOf(
+                "no delegate in '${file.name}': every operation runs on the CPU",
+            )
+        } else {
+            emptyList()
+        }
 
     private val pixels = Tensor.allocateByteBuffer(manifest.inputHeight * manifest.inputWidth * 3)
     private val input =
         EValue.from(
-            Tensor.fromBlobUnsigned(pixels, longArrayOf(1, manifest.inputHeight.toLong(), manifest.inputWidth.toLong(), 3)),
+            Tensor.fromBlobUnsigned(
+                pixels,
+                longArrayOf(1, manifest.inputHeight.toLong(), manifest.inputWidth.toLong(), 3),
+            ),
         )
     private var lastInto: Detections? = null
     private lateinit var boxes: FloatBuffer

@@ -32,22 +32,38 @@ sealed class Frame(
     )
 
     // An upright row, seen in the frame as it came: where it begins, and the step to the next pixel.
-    protected fun startX(y: Int) = when (rotation) {
-        0 -> 0
-        90 -> y
-        180 -> width - 1
-        else -> width - 1 - y
-    }
+    protected fun startX(y: Int) =
+        when (rotation) {
+            0 -> 0
+            90 -> y
+            180 -> width - 1
+            else -> width - 1 - y
+        }
 
-    protected fun startY(y: Int) = when (rotation) {
-        0 -> y
-        90 -> height - 1
-        180 -> height - 1 - y
-        else -> 0
-    }
+    protected fun startY(y: Int) =
+        when (rotation) {
+            0 -> y
+            90 -> height - 1
+            180 -> height - 1 - y
+            else -> 0
+        }
 
-    protected val stepX = if (rotation == 0) 1 else if (rotation == 180) -1 else 0
-    protected val stepY = if (rotation == 270) 1 else if (rotation == 90) -1 else 0
+    protected val stepX =
+        if (rotation == 0) {
+            1
+        } else if (rotation == 180) {
+            -1
+        } else {
+            0
+        }
+    protected val stepY =
+        if (rotation == 270) {
+            1
+        } else if (rotation == 90) {
+            -1
+        } else {
+            0
+        }
 
     private companion object {
         val ROTATIONS = listOf(0, 90, 180, 270)
@@ -88,7 +104,14 @@ class RgbFrame(
     private companion object {
         fun pixelsOf(bitmap: Bitmap): IntArray {
             // By name: Config.HARDWARE came with API 26, and its pixels cannot be read.
-            val readable = if (bitmap.config?.name == "HARDWARE") bitmap.copy(Bitmap.Config.ARGB_8888, false) else bitmap
+            val readable =
+                if (bitmap.config?.name ==
+                    "HARDWARE"
+                ) {
+                    bitmap.copy(Bitmap.Config.ARGB_8888, false)
+                } else {
+                    bitmap
+                }
             return IntArray(bitmap.width * bitmap.height).also {
                 readable.getPixels(it, 0, bitmap.width, 0, 0, bitmap.width, bitmap.height)
             }
@@ -153,7 +176,16 @@ class YuvFrame(
             y: Int,
         ) = samples.get(y * rowStride + x * pixelStride).toInt() and 0xFF
 
-        fun clamp(value: Int) = (if (value < 0) 0 else if (value > 255) 255 else value).toByte()
+        fun clamp(value: Int) =
+            (
+                if (value < 0) {
+                    0
+                } else if (value > 255) {
+                    255
+                } else {
+                    value
+                }
+            ).toByte()
 
         fun plane(
             image: Image,

@@ -94,8 +94,9 @@ data class Manifest(
                         "check the path or export again",
                 )
             }
-            val content = parse(reading(path) { path.readText() })
-                ?: throw DetectorException("'$path' is not JSON, expected a manifest; export again")
+            val content =
+                parse(reading(path) { path.readText() })
+                    ?: throw DetectorException("'$path' is not JSON, expected a manifest; export again")
             val version = (content as? JSONObject)?.opt("schema_version")
             if (version is Int && version > SCHEMA_VERSION) {
                 throw DetectorException(
@@ -145,7 +146,7 @@ data class Manifest(
         }
 
         private val schema by lazy {
-            val text = checkNotNull(Manifest::class.java.getResourceAsStream("manifest.schema.json"))
+            val text = checkNotNull(Manifest::class.java.getResourceAsStream("/org/deimv2/detector/manifest.schema.json"))
             Schema(JSONObject(text.bufferedReader().use { it.readText() }))
         }
     }
@@ -158,7 +159,8 @@ internal fun parse(text: String): Any? =
         tokens.nextValue().takeIf { (it !is String || text.trim().startsWith('"')) && tokens.nextClean() == END }
     } catch (_: JSONException) {
         null
-    } catch (_: StackOverflowError) { // lists nested without an end
+    } catch (_: StackOverflowError) {
+        // lists nested without an end
         null
     }
 

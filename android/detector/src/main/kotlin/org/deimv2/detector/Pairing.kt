@@ -86,10 +86,11 @@ internal fun iou(
     ) = (0 until 2).map { (edge(of, row, it + 2) - edge(of, row, it)).coerceAtLeast(0.0) }.let { (w, h) -> w * h }
 
     val shared =
-        (0 until 2).map {
-            val end = minOf(edge(left, i, it + 2), edge(right, j, it + 2))
-            (end - maxOf(edge(left, i, it), edge(right, j, it))).coerceAtLeast(0.0)
-        }.let { (w, h) -> w * h }
+        (0 until 2)
+            .map {
+                val end = minOf(edge(left, i, it + 2), edge(right, j, it + 2))
+                (end - maxOf(edge(left, i, it), edge(right, j, it))).coerceAtLeast(0.0)
+            }.let { (w, h) -> w * h }
     val union = area(left, i) + area(right, j) - shared
     return if (union > 0) shared / union else 0.0
 }

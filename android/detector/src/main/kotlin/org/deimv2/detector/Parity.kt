@@ -70,7 +70,10 @@ data class Parity(
                 "$matched of $counted detections matched (${short(matchedShare)}), " +
                     "the limit is ${short(limits.matchedShare)}$label"
             ).takeIf { matchedShare < limits.matchedShare },
-            "a box is ${short(boxPx)} px off, the limit is ${short(limits.boxPx)} px$label".takeIf { boxPx > limits.boxPx },
+            "a box is ${short(boxPx)} px off, the limit is ${short(limits.boxPx)} px$label".takeIf {
+                boxPx >
+                    limits.boxPx
+            },
             "a score is ${short(score)} off, the limit is ${short(limits.score)}$label".takeIf { score > limits.score },
         )
     }
@@ -105,10 +108,14 @@ data class Parity(
             val pixels = edgeDistances(pool, actual, height, width)
             val scores = scoreDistances(pool, actual)
 
-            fun alike(i: Int, j: Int) = pool.labels[i] == actual.labels[j]
-            val cost = Array(pool.size) { i ->
-                DoubleArray(actual.size) { j -> pixels[i][j] / limits.boxPx + scores[i][j] / limits.score }
-            }
+            fun alike(
+                i: Int,
+                j: Int,
+            ) = pool.labels[i] == actual.labels[j]
+            val cost =
+                Array(pool.size) { i ->
+                    DoubleArray(actual.size) { j -> pixels[i][j] / limits.boxPx + scores[i][j] / limits.score }
+                }
             val pairing = Pairing(cost)
             pairing.pairWithin { i, j -> alike(i, j) && pixels[i][j] <= limits.boxPx && scores[i][j] <= limits.score }
 
@@ -116,8 +123,9 @@ data class Parity(
             val cutHere = cut(reference, actual, near)
             val cutThere = if (candidates == null) cut(actual, reference, near) else BooleanArray(actual.size)
             pairing.pairRest { i, j ->
-                alike(i, j) &&
-                    (pixels[i][j] <= SAME_PX || iou(pool, i, actual, j) >= SAME_IOU && !(cutHere.at(i) && cutThere[j]))
+                val bothCut = cutHere.at(i) && cutThere[j]
+                val overlap = !bothCut && iou(pool, i, actual, j) >= SAME_IOU
+                alike(i, j) && (pixels[i][j] <= SAME_PX || overlap)
             }
 
             val here = limits.counted(reference.scores)
@@ -146,7 +154,11 @@ data class Parity(
 
         /** The worst over several photographs: counts add up, errors are the largest of any. */
         fun merge(parities: List<Parity>): Parity {
-            if (parities.isEmpty()) throw DetectorException("0 parities to merge, expected one per photo; give at least one photo")
+            if (parities.isEmpty()) {
+                throw DetectorException(
+                    "0 parities to merge, expected one per photo; give at least one photo",
+                )
+            }
             val order = compareBy<Parity>({ it.counted - it.matched }, { it.boxPx }, { it.score })
             return Parity(
                 counted = parities.sumOf { it.counted },
@@ -179,7 +191,9 @@ data class Parity(
         ): Int? {
             val counts = unmatched.groupingBy { it }.eachCount().entries
             counts.maxWithOrNull(compareBy({ it.value }, { -it.key }))?.let { return it.key }
-            val (cost, label) = pairs.filter { it.first.isFinite() }.maxWithOrNull(compareBy({ it.first }, { it.second })) ?: return null
+            val (cost, label) =
+                pairs.filter { it.first.isFinite() }.maxWithOrNull(compareBy({ it.first }, { it.second }))
+                    ?: return null
             return label.takeIf { cost > 0 }
         }
 

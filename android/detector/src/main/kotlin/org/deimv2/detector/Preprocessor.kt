@@ -2,7 +2,7 @@ package org.deimv2.detector
 
 /**
  * Turns a frame upright and stretches it to the model's input, as `model/images.py` does it: both
- * sides stretched, the aspect ratio not kept, bilinear, antialiased.
+ * sides stretched, the aspect ratio not kept, bilinear, antialiased; equal within one level of 255.
  *
  * Its buffers grow with the first frame of a size and are used again; not thread-safe.
  */

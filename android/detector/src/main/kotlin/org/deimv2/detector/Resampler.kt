@@ -7,8 +7,9 @@ import kotlin.math.min
 /**
  * Weights of a bilinear stretch of one axis, [from] to [to] samples, antialiased when it shrinks.
  *
- * The same arithmetic as PIL's `Resampling.BILINEAR` (a triangle as wide as the scale, weights in
- * fixed point, each pass rounded to 8 bits), so that a phone sees to the bit what training saw.
+ * The same arithmetic as PIL's `Resampling.BILINEAR`: a triangle as wide as the scale, weights in
+ * fixed point, each pass rounded to 8 bits. PIL's newer versions take the vertical pass first for
+ * some sizes, which rounds differently: by one level at most.
  */
 internal class Resampler(
     val from: Int,
@@ -23,6 +24,7 @@ internal class Resampler(
     init {
         val scale = from.toDouble() / to
         val support = max(scale, 1.0)
+        val perSample = 1 / support
         taps = support.toInt() * 2 + 3
         weights = IntArray(to * taps)
         val triangle = DoubleArray(taps)
@@ -31,7 +33,7 @@ internal class Resampler(
             starts[x] = max(0, (center - support + 0.5).toInt())
             counts[x] = min(from, (center + support + 0.5).toInt()) - starts[x]
             for (i in 0 until counts[x]) {
-                triangle[i] = max(0.0, 1 - abs((starts[x] + i - center + 0.5) / support))
+                triangle[i] = max(0.0, 1 - abs((starts[x] + i - center + 0.5) * perSample))
             }
             var sum = 0.0
             for (i in 0 until counts[x]) sum += triangle[i]

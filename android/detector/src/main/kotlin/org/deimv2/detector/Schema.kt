@@ -22,18 +22,24 @@ internal class Schema(
         val rules = schema.optString("\$ref").takeIf { it.isNotEmpty() }?.let(::definition) ?: schema
         broken(value, rules)?.let { return "at $place: $it" }
         return when (value) {
-            is JSONObject ->
-                value.names().sorted().firstNotNullOfOrNull { name ->
+            is JSONObject -> {
+                value.keyList().sorted().firstNotNullOfOrNull { name ->
                     val part = rules.optJSONObject("properties")?.optJSONObject(name)
                     val other = rules.optJSONObject("additionalProperties")
                     (part ?: other)?.let { problem("$place.$name", value.get(name), it) }
                 }
-            is JSONArray ->
+            }
+
+            is JSONArray -> {
                 (0 until value.length()).firstNotNullOfOrNull { i ->
                     val part = rules.optJSONArray("prefixItems")?.optJSONObject(i)
                     (part ?: rules.optJSONObject("items"))?.let { problem("$place[$i]", value.get(i), it) }
                 }
-            else -> null
+            }
+
+            else -> {
+                null
+            }
         }
     }
 
@@ -79,7 +85,11 @@ internal class Schema(
             }
             if (rules.opt("additionalProperties") == false) {
                 val known = rules.getJSONObject("properties")
-                value.names().filterNot(known::has).minOrNull()?.let { return "${shown(it)} is unknown" }
+                value
+                    .keyList()
+                    .filterNot(known::has)
+                    .minOrNull()
+                    ?.let { return "${shown(it)} is unknown" }
             }
         }
         return null
@@ -109,15 +119,30 @@ internal class Schema(
         /** A JSON value in a sentence: containers by their kind, long text by its beginning. */
         fun shown(value: Any?): String =
             when (value) {
-                is JSONObject -> "an object"
-                is JSONArray -> "a list of ${value.length()}"
-                is String -> value.split(Regex("\\s+")).joinToString(" ").trim().let { "'${it.shortened()}'" }
-                else -> value.toString()
+                is JSONObject -> {
+                    "an object"
+                }
+
+                is JSONArray -> {
+                    "a list of ${value.length()}"
+                }
+
+                is String -> {
+                    value
+                        .split(Regex("\\s+"))
+                        .joinToString(" ")
+                        .trim()
+                        .let { "'${it.shortened()}'" }
+                }
+
+                else -> {
+                    value.toString()
+                }
             }
 
         private fun String.shortened() = if (length > 40) take(40) + "..." else this
 
-        private fun JSONObject.names() = keys().asSequence().toList()
+        private fun JSONObject.keyList() = keys().asSequence().toList()
 
         private fun JSONArray.items() = (0 until length()).map(::get)
     }
