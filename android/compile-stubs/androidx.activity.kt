@@ -6,7 +6,9 @@ import android.app.Activity
 import androidx.lifecycle.LifecycleOwner
 import androidx.lifecycle.ViewModel
 
-open class ComponentActivity : Activity(), LifecycleOwner
+open class ComponentActivity :
+    Activity(),
+    LifecycleOwner
 
 fun ComponentActivity.enableEdgeToEdge(): Unit = throw UnsupportedOperationException()
 

@@ -3,4 +3,5 @@
 package androidx.annotation
 
 annotation class StringRes
+
 annotation class DrawableRes

@@ -2,10 +2,15 @@
 
 package androidx.compose.runtime
 
-import kotlin.reflect.KProperty
 import kotlinx.coroutines.CoroutineScope
+import kotlin.reflect.KProperty
 
-@Target(AnnotationTarget.FUNCTION, AnnotationTarget.TYPE, AnnotationTarget.TYPE_PARAMETER, AnnotationTarget.PROPERTY_GETTER)
+@Target(
+    AnnotationTarget.FUNCTION,
+    AnnotationTarget.TYPE,
+    AnnotationTarget.TYPE_PARAMETER,
+    AnnotationTarget.PROPERTY_GETTER,
+)
 annotation class Composable
 
 interface State<out T> {

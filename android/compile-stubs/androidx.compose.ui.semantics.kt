@@ -10,4 +10,5 @@ var SemanticsPropertyReceiver.contentDescription: String
     get() = throw UnsupportedOperationException()
     set(value) = throw UnsupportedOperationException()
 
-fun Modifier.semantics(properties: SemanticsPropertyReceiver.() -> Unit): Modifier = throw UnsupportedOperationException()
+fun Modifier.semantics(properties: SemanticsPropertyReceiver.() -> Unit): Modifier =
+    throw UnsupportedOperationException()

@@ -27,9 +27,13 @@ class GoldenReplayTest {
             for (file in manifest.files) {
                 val detector: Detector =
                     when (file.format) {
-                        LiteRtDetector.FORMAT ->
+                        LiteRtDetector.FORMAT -> {
                             LiteRtDetector.open(context, manifest, file, listOf(Accelerator.CPU))
-                        else -> ExecuTorchDetector.open(manifest, file)
+                        }
+
+                        else -> {
+                            ExecuTorchDetector.open(manifest, file)
+                        }
                     }
                 val replay = detector.use { Replay.of(it, goldens) }
                 assertEquals(emptyList(), replay.problems, "${replay.artifact} on ${replay.runsOn}")

@@ -83,6 +83,7 @@ data class Manifest(
 
     companion object {
         const val NAME = "manifest.json"
+        private const val SCHEMA = "/org/deimv2/detector/manifest.schema.json"
         private const val SCHEMA_VERSION = 1
 
         /** Reads and validates the manifest of [folder]; no other file is opened. */
@@ -146,8 +147,8 @@ data class Manifest(
         }
 
         private val schema by lazy {
-            val text = checkNotNull(Manifest::class.java.getResourceAsStream("/org/deimv2/detector/manifest.schema.json"))
-            Schema(JSONObject(text.bufferedReader().use { it.readText() }))
+            val file = checkNotNull(Manifest::class.java.getResourceAsStream(SCHEMA))
+            Schema(JSONObject(file.bufferedReader().use { it.readText() }))
         }
     }
 }
