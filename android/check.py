@@ -65,7 +65,7 @@ MISUSES = {
         ("ExecuTorchDetector.kt", "Module.load(path.path,", "Module.load(path,"),
         ("ExecuTorchDetector.kt", "Metadata(METHOD).backends", "Metadata(METHOD).all"),
         ("ExecuTorchDetector.kt", "module.forward(this.input)", "module.forward(pixels)"),
-        ("ExecuTorchDetector.kt", "copyDataInto(boxes)", "copyDataInto(into.boxes)"),
+        ("ExecuTorchDetector.kt", "boxes.clear() as FloatBuffer", "into.boxes"),
         # LiteRT
         ("LiteRtDetector.kt", "CompiledModel.create(path.path,", "CompiledModel.create(path,"),
         ("LiteRtDetector.kt", "writeInt8(input)", "writeInt8(into.scores)"),
@@ -266,9 +266,9 @@ class Check:
         if problem := kotlinc([tests], classes, path, *module):
             return problem
         names = [f"org.deimv2.detector.{p.stem}" for p in sorted(tests.rglob("*Test.kt"))]
-        json = JAVA / "json-android.jar"  # Android's own, in place of android.jar's empty one
-        hamcrest = JAVA / "hamcrest-all.jar"
-        path = path_of(classes, folder / "main" / "resources", json, path, hamcrest)
+        # Before android.jar, whose JSON and JUnit are empty: Android's own JSON, and JUnit.
+        real = (JAVA / jar for jar in ("json-android.jar", "junit4.jar", "hamcrest-all.jar"))
+        path = path_of(classes, folder / "main" / "resources", *real, path)
         command = ["java", "-cp", path, "org.junit.runner.JUnitCore", *names]
         done = subprocess.run(command, cwd=HERE / "detector", text=True, capture_output=True)
         print(done.stdout.strip().splitlines()[-1] if done.returncode == 0 else done.stdout)

@@ -132,7 +132,7 @@ class DetectionModel(
         file: ModelFile,
         goldens: List<Golden>,
     ) {
-        var left = choicesOf(file).firstOrNull()?.accelerators ?: return
+        var left = choicesOf(file).lastOrNull()?.accelerators ?: return
         do {
             val replay =
                 try {
@@ -166,6 +166,7 @@ class DetectionModel(
     private fun choicesOf(file: ModelFile) =
         when (file.format) {
             LiteRtDetector.FORMAT -> {
+                // From the CPU alone to all that there is; each with what it falls back to.
                 Accelerator.entries.indices
                     .map {
                         Choice(

@@ -76,7 +76,10 @@ private fun Picture(
     val found = model.found
     Box(Modifier.aspectRatio(photo.width.toFloat() / photo.height)) {
         Image(photo.asImageBitmap(), contentDescription = stringResource(R.string.photo), Modifier.fillMaxSize())
-        if (manifest != null && found != null) Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
+        val isOfPhoto = found?.width == photo.width && found.height == photo.height // and not of the camera
+        if (manifest != null && found != null && isOfPhoto) {
+            Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
+        }
     }
 }
 

@@ -5,6 +5,7 @@ import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.withContext
 import java.io.File
 import java.util.concurrent.Executors
+import java.util.concurrent.atomic.AtomicBoolean
 
 /** An artifact that is ready to run. Safe to call from any thread: frames are taken one after another. */
 interface Detector : AutoCloseable {
@@ -28,7 +29,7 @@ interface Detector : AutoCloseable {
      */
     suspend fun detect(frame: Frame): Detections
 
-    /** Frees the runtime once the frame that is running is done. */
+    /** Frees the runtime once the frame that is running is done; a later [detect] is cancelled. */
     override fun close()
 }
 
@@ -40,6 +41,7 @@ abstract class ThreadDetector internal constructor(
 ) : Detector {
     private val preprocessor = Preprocessor(manifest.inputHeight, manifest.inputWidth)
     private val found = Detections(manifest.queries)
+    private val closed = AtomicBoolean()
 
     override suspend fun detect(frame: Frame): Detections =
         withContext(thread) {
@@ -54,6 +56,7 @@ abstract class ThreadDetector internal constructor(
         }
 
     override fun close() {
+        if (!closed.compareAndSet(false, true)) return
         thread.executor.execute(::release)
         thread.close()
     }

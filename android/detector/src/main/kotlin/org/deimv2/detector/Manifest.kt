@@ -99,7 +99,7 @@ data class Manifest(
                 parse(reading(path) { path.readText() })
                     ?: throw DetectorException("'$path' is not JSON, expected a manifest; export again")
             val version = (content as? JSONObject)?.opt("schema_version")
-            if (version is Int && version > SCHEMA_VERSION) {
+            if ((version is Int || version is Long) && (version as Number).toLong() > SCHEMA_VERSION) {
                 throw DetectorException(
                     "'$path' has schema version $version, this program reads up to $SCHEMA_VERSION; " +
                         "install a newer deimv2-mobile, or export again with this one",

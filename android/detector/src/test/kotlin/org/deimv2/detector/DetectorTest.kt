@@ -1,5 +1,6 @@
 package org.deimv2.detector
 
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.ExecutorCoroutineDispatcher
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
@@ -88,8 +89,9 @@ class DetectorTest {
     @Test
     fun closingFreesTheRuntime() {
         val detector = open(right)
-        detector.close()
+        repeat(2) { detector.close() }
         assertTrue(detector.released.await(10, TimeUnit.SECONDS))
+        assertFailsWith<CancellationException> { runBlocking { detector.detect(goldens[0].frame) } }
     }
 
     private fun open(
