@@ -1,7 +1,7 @@
 // The resize that the model was trained and measured with: PIL's BILINEAR. A triangle as wide as the
 // step between output pixels (antialiasing; never narrower than one input pixel), first along the
-// rows, then along the columns, both in fixed point and each rounded to 8 bits. Equal to Python's
-// byte for byte in all of tests/vectors.
+// rows, then along the columns, both in fixed point and each rounded to 8 bits. PIL takes the columns
+// first where the height shrinks and the width grows; then a pixel may differ by one level.
 
 private let fractionBits: Int32 = 22
 

@@ -1,0 +1,6 @@
+// Compile-only stub of UIKit, as documented for iOS 17.
+@_exported import CoreGraphics
+
+@MainActor open class UIApplication: NSObject {
+  nonisolated public static let openSettingsURLString = ""
+}
