@@ -14,6 +14,7 @@ extension Optional: View where Wrapped: View { public var body: Never { stub() }
 @resultBuilder public enum ViewBuilder {
   public static func buildExpression<Content: View>(_ content: Content) -> Content { content }
   public static func buildBlock() -> EmptyView { EmptyView() }
+  public static func buildBlock<Content: View>(_ content: Content) -> Content { content }
   public static func buildBlock<each Content: View>(
     _ content: repeat each Content
   ) -> TupleView<(repeat each Content)> { stub() }
@@ -66,6 +67,7 @@ public struct WindowGroup<Content: View>: Scene {
 extension State where Value: ExpressibleByNilLiteral { public init() { stub() } }
 
 @propertyWrapper @dynamicMemberLookup public struct Binding<Value> {
+  public init(projectedValue: Binding<Value>) {}
   public var wrappedValue: Value {
     get { stub() }
     nonmutating set {}
@@ -77,6 +79,7 @@ extension State where Value: ExpressibleByNilLiteral { public init() { stub() } 
 }
 
 @propertyWrapper @dynamicMemberLookup public struct Bindable<Value> {
+  public init(projectedValue: Bindable<Value>) {}
   public var wrappedValue: Value { stub() }
   public var projectedValue: Bindable<Value> { self }
   public subscript<Subject>(
@@ -295,7 +298,7 @@ extension PrimitiveButtonStyle where Self == BorderedButtonStyle {
   public static var bordered: BorderedButtonStyle { stub() }
 }
 
-public struct ToolbarItemPlacement { public static let topBarTrailing = ToolbarItemPlacement() }
+public struct ToolbarItemPlacement: Sendable { public static let topBarTrailing = ToolbarItemPlacement() }
 @MainActor @preconcurrency public protocol ToolbarContent {}
 public struct ToolbarItem<Content: View>: ToolbarContent {
   public init(placement: ToolbarItemPlacement, @ViewBuilder content: () -> Content) {}

@@ -83,7 +83,7 @@ public struct Parity: Sendable, Equatable {
     }
     let partner = Pairing.pairWithin(cost: cost, within: within)
 
-    let noise = partner.map { scores[$0, $1] }.max() ?? 0
+    let noise = worst(partner.map { scores[$0, $1] })
     var (cutHere, cutThere) = Self.cuts(reference, actual, near: min(limits.score, 2 * noise))
     cutHere += (candidates ?? []).map { _ in false }
     if candidates != nil { cutThere = cutThere.map { _ in false } }
@@ -182,8 +182,10 @@ public struct Parity: Sendable, Equatable {
   private static func worstLabel(unmatched: [Int], pairs: [(cost: Double, label: Int)]) -> Int? {
     let counts = Dictionary(unmatched.map { ($0, 1) }, uniquingKeysWith: +)
     if let most = counts.max(by: { ($0.value, -$0.key) < ($1.value, -$1.key) }) { return most.key }
-    guard let worst = pairs.max(by: { ($0.cost, $0.label) < ($1.cost, $1.label) }) else { return nil }
-    return worst.cost == 0 ? nil : worst.label
+    let finite = pairs.filter(\.cost.isFinite)
+    guard let worst = finite.max(by: { ($0.cost, $0.label) < ($1.cost, $1.label) }), worst.cost != 0
+    else { return nil }
+    return worst.label
   }
 }
 
@@ -215,9 +217,9 @@ private let sameIoU = 0.5
 private let samePx = 1.0
 private let rounding: Float = 1e-6  // a runtime's sigmoid may turn the order of scores this close
 
-/// The largest; NaN does not count as larger than a number.
-private func worst(_ numbers: [Double]) -> Double {
-  numbers.reduce(0) { $1 > $0 ? $1 : $0 }
+/// The largest error. What is not finite has a sentence of its own, and no place in JSON.
+private func worst(_ errors: [Double]) -> Double {
+  errors.filter(\.isFinite).max() ?? 0
 }
 
 private func short(_ number: Double) -> String { String(format: "%.4g", number) }

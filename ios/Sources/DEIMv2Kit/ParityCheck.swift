@@ -61,8 +61,6 @@ public enum ParityCheck {
     public func json() throws -> Data {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
       return try encoder.encode(self)
     }
   }
