@@ -20,7 +20,9 @@ open class AVCaptureDevice: NSObject {
   open class func `default`(
     _ deviceType: DeviceType, for mediaType: AVMediaType?, position: Position
   ) -> AVCaptureDevice? { stub() }
-  open class func authorizationStatus(for mediaType: AVMediaType) -> AVAuthorizationStatus { stub() }
+  open class func authorizationStatus(for mediaType: AVMediaType) -> AVAuthorizationStatus {
+    stub()
+  }
   open class func requestAccess(for mediaType: AVMediaType) async -> Bool { stub() }
 
   open class RotationCoordinator: NSObject {
@@ -61,7 +63,10 @@ open class AVCaptureSession: NSObject {
     public static let hd1280x720 = Preset()
   }
   public override init() {}
-  open var sessionPreset: Preset { get { stub() } set {} }
+  open var sessionPreset: Preset {
+    get { stub() }
+    set {}
+  }
   open func canAddInput(_ input: AVCaptureInput) -> Bool { stub() }
   open func addInput(_ input: AVCaptureInput) {}
   open func canAddOutput(_ output: AVCaptureOutput) -> Bool { stub() }

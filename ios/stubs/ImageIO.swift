@@ -8,7 +8,8 @@ public let kCGImageSourceCreateThumbnailFromImageAlways: CFString = ""
 public let kCGImageSourceCreateThumbnailWithTransform: CFString = ""
 public let kCGImageSourceThumbnailMaxPixelSize: CFString = ""
 
-public func CGImageSourceCreateWithData(_ data: CFData, _ options: CFDictionary?) -> CGImageSource? {
+public func CGImageSourceCreateWithData(_ data: CFData, _ options: CFDictionary?) -> CGImageSource?
+{
   stub()
 }
 public func CGImageSourceCreateImageAtIndex(

@@ -6,7 +6,9 @@ public struct PHPickerFilter: Equatable, Hashable, Sendable {
 }
 
 public struct PhotosPickerItem: Equatable, Hashable, Sendable {
-  public func loadTransferable<T: Transferable & Sendable>(type: T.Type) async throws -> T? { stub() }
+  public func loadTransferable<T: Transferable & Sendable>(type: T.Type) async throws -> T? {
+    stub()
+  }
 }
 
 public struct PhotosPicker<Label: View>: View {

@@ -86,7 +86,9 @@ extension State where Value: ExpressibleByNilLiteral { public init() { stub() } 
     dynamicMember keyPath: ReferenceWritableKeyPath<Value, Subject>
   ) -> Binding<Subject> where Value: AnyObject { stub() }
 }
-extension Bindable where Value: AnyObject & Observable { public init(wrappedValue: Value) { stub() } }
+extension Bindable where Value: AnyObject & Observable {
+  public init(wrappedValue: Value) { stub() }
+}
 
 @propertyWrapper public struct Environment<Value> {
   public init(_ keyPath: KeyPath<EnvironmentValues, Value>) {}
@@ -298,7 +300,9 @@ extension PrimitiveButtonStyle where Self == BorderedButtonStyle {
   public static var bordered: BorderedButtonStyle { stub() }
 }
 
-public struct ToolbarItemPlacement: Sendable { public static let topBarTrailing = ToolbarItemPlacement() }
+public struct ToolbarItemPlacement: Sendable {
+  public static let topBarTrailing = ToolbarItemPlacement()
+}
 @MainActor @preconcurrency public protocol ToolbarContent {}
 public struct ToolbarItem<Content: View>: ToolbarContent {
   public init(placement: ToolbarItemPlacement, @ViewBuilder content: () -> Content) {}

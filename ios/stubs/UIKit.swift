@@ -4,3 +4,9 @@
 @MainActor open class UIApplication: NSObject {
   nonisolated public static let openSettingsURLString = ""
 }
+
+@MainActor open class UIDevice: NSObject {
+  public class var current: UIDevice { stub() }
+  open var model: String { stub() }
+  open var systemVersion: String { stub() }
+}

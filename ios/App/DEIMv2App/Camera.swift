@@ -58,7 +58,8 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
   private func stop() { queue.async { self.session.stopRunning() } }
 
   func captureOutput(
-    _ output: AVCaptureOutput, didOutput sample: CMSampleBuffer, from connection: AVCaptureConnection
+    _ output: AVCaptureOutput, didOutput sample: CMSampleBuffer,
+    from connection: AVCaptureConnection
   ) {
     let angle = rotation.videoRotationAngleForHorizonLevelCapture
     if connection.videoRotationAngle != angle, connection.isVideoRotationAngleSupported(angle) {

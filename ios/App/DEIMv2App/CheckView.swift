@@ -47,7 +47,7 @@ struct CheckRow: View {
   let row: ParityCheck.Row
 
   var body: some View {
-    Section(row.processor) {
+    Section(row.runsOn) {
       Label(
         row.passed ? "Pass" : "Fail",
         systemImage: row.passed ? "checkmark.circle.fill" : "xmark.octagon.fill"
@@ -58,7 +58,7 @@ struct CheckRow: View {
         LabeledContent("Worst box", value: "\(number(measured.boxPx)) px (\(number(limits.boxPx)))")
         LabeledContent("Worst score", value: "\(number(measured.score)) (\(number(limits.score)))")
       }
-      if let ms = row.medianMs { LabeledContent("Median", value: "\(number(ms)) ms") }
+      if let ms = row.median { LabeledContent("Median", value: "\(number(ms)) ms") }
       ForEach(row.problems, id: \.self) { Text($0).font(.footnote) }
     }
     .accessibilityElement(children: .combine)

@@ -2,6 +2,7 @@ import CoreGraphics
 import DEIMv2Kit
 import Observation
 import SwiftUI
+import UIKit
 
 #if canImport(DEIMv2ExecuTorch)
   import DEIMv2ExecuTorch
@@ -68,10 +69,12 @@ final class DetectorModel {
       do {
         rows.append(await ParityCheck.run(try ExecuTorchDetector(manifest), on: goldens))
       } catch {
-        rows.append(ParityCheck.failed("pte", processor: "CPU (XNNPACK)", error))
+        rows.append(ParityCheck.failed("pte", on: "CPU (XNNPACK)", error))
       }
     #endif
-    return ParityCheck.Report(folder: manifest.folder.lastPathComponent, rows: rows)
+    let device = "\(UIDevice.current.model), iOS \(UIDevice.current.systemVersion)"
+    return ParityCheck.Report(
+      folder: manifest.folder.lastPathComponent, device: device, rows: rows)
   }
 
   private func open(_ manifest: Manifest) async throws -> any Detector {

@@ -31,7 +31,8 @@ enum Checksum {
       let files = below.filter { !isFolder(url.appending(path: $0)) }
       for path in files.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
         let file = url.appending(path: path)
-        let size = try FileManager.default.attributesOfItem(atPath: file.path)[.size] as? UInt64 ?? 0
+        let size =
+          try FileManager.default.attributesOfItem(atPath: file.path)[.size] as? UInt64 ?? 0
         hash.update(data: Data(path.utf8) + [0])
         hash.update(data: withUnsafeBytes(of: size.bigEndian) { Data($0) })
         try update(&hash, with: file)
@@ -56,6 +57,7 @@ enum Checksum {
 
   private static func isFolder(_ url: URL) -> Bool {
     var folder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: url.path, isDirectory: &folder) && folder.boolValue
+    return FileManager.default.fileExists(atPath: url.path, isDirectory: &folder)
+      && folder.boolValue
   }
 }

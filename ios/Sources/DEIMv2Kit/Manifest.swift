@@ -102,8 +102,10 @@ public struct Manifest: Sendable, Equatable {
   /// Throws missingFile or changedFile for the first golden file that is not the manifest's.
   public func checkGolden() throws(DEIMv2Error) {
     for entry in golden {
-      _ = try Checksum.require(folder.appending(path: entry.image), sha256: entry.imageSHA256)
-      _ = try Checksum.require(folder.appending(path: entry.detections), sha256: entry.detectionsSHA256)
+      let image = folder.appending(path: entry.image)
+      let detections = folder.appending(path: entry.detections)
+      _ = try Checksum.require(image, sha256: entry.imageSHA256)
+      _ = try Checksum.require(detections, sha256: entry.detectionsSHA256)
     }
   }
 

@@ -46,10 +46,11 @@ enum Pairing {
 
   /// Round 1: row -> column, each used once.
   static func pairWithin(cost: Table<Double>, within: Table<Bool>) -> [Int: Int] {
-    var search = Search(neighbours: (0..<cost.rows).map { row in
+    let neighbours = (0..<cost.rows).map { row in
       (0..<cost.columns).filter { within[row, $0] }
         .sorted { (cost[row, $0], $0) < (cost[row, $1], $1) }
-    })
+    }
+    var search = Search(neighbours: neighbours)
     for row in 0..<cost.rows {
       var visited = Set<Int>()
       _ = search.place(row, &visited)

@@ -37,25 +37,31 @@ public enum ParityCheck {
     public let problems: [String]
     public let measured: Parity?
     public let limits: Limits?
-    /// What it ran on.
-    public let processor: String
-    /// Median of a detection, preprocessing not included, in milliseconds; nil where none ran.
-    public let medianMs: Double?
+    /// The processor.
+    public let runsOn: String
+    /// Of every detection after the first of each photograph, preprocessing not included.
+    public let milliseconds: [Double]
+
+    public var median: Double? {
+      milliseconds.isEmpty ? nil : milliseconds.sorted()[milliseconds.count / 2]
+    }
 
     enum CodingKeys: String, CodingKey {
-      case artifact, against, passed, problems, measured, limits, processor
-      case medianMs = "median_ms"
+      case artifact, against, passed, problems, measured, limits, milliseconds
+      case runsOn = "runs_on"
     }
   }
 
   public struct Report: Sendable, Encodable {
     public let folder: String
+    /// Where it was measured, in words.
+    public let device: String
     public let passed: Bool
     public let rows: [Row]
 
-    public init(folder: String, rows: [Row]) {
-      (self.folder, self.rows) = (folder, rows)
-      passed = rows.allSatisfy(\.passed)
+    public init(folder: String, device: String, rows: [Row]) {
+      (self.folder, self.device, self.rows) = (folder, device, rows)
+      passed = !rows.isEmpty && rows.allSatisfy(\.passed)
     }
 
     public func json() throws -> Data {
@@ -89,20 +95,20 @@ public enum ParityCheck {
       let problems = parity.failures(limits)
       return Row(
         artifact: detector.artifact, against: against, passed: problems.isEmpty,
-        problems: problems, measured: parity, limits: limits, processor: detector.processor,
-        medianMs: times.isEmpty ? nil : times.sorted()[times.count / 2])
+        problems: problems, measured: parity, limits: limits, runsOn: detector.processor,
+        milliseconds: times)
     } catch {
-      return failed(detector.artifact, processor: detector.processor, against: against, error)
+      return failed(detector.artifact, on: detector.processor, against: against, error)
     }
   }
 
   /// The row of an artifact that cannot even be opened.
   public static func failed(
-    _ artifact: String, processor: String, against: String = "-", _ error: any Error
+    _ artifact: String, on processor: String, against: String = "-", _ error: any Error
   ) -> Row {
     Row(
       artifact: artifact, against: against, passed: false, problems: [error.localizedDescription],
-      measured: nil, limits: nil, processor: processor, medianMs: nil)
+      measured: nil, limits: nil, runsOn: processor, milliseconds: [])
   }
 
   private static func time(

@@ -8,74 +8,61 @@ struct SchemaCheck {
     problem(content, schema, "$")
   }
 
-  private typealias Rule = @Sendable (_ argument: JSON, _ value: JSON, _ schema: JSON) -> String?
-
-  private static let rules: [(name: String, check: Rule)] = [
-    ("type", { kind, value, _ in checkType(kind, value) }),
-    ("const", { wanted, value, _ in value == wanted ? nil : expected(value, wanted.shown) }),
-    (
-      "enum",
-      { wanted, value, _ in
-        let values = items(wanted)
-        let list = values.map(\.shown).joined(separator: ", ")
-        return values.contains(value) ? nil : expected(value, "one of \(list)")
-      }
-    ),
-    (
-      "pattern",
-      { pattern, value, _ in
-        guard case .string(let regex) = pattern, case .string(let text) = value else { return nil }
-        let matches = (try? Regex(regex).firstMatch(in: text)) != nil
-        return matches ? nil : expected(value, "text that matches \(regex)")
-      }
-    ),
-    ("minLength", { least, value, _ in atLeast(least, length(of: value), value, "text of \(least.shown) or more") }),
-    ("minimum", { least, value, _ in atLeast(least, value.double, value, "\(least.shown) or more") }),
-    (
-      "maximum",
-      { most, value, _ in
-        guard let number = value.double, let limit = most.double, number > limit else { return nil }
-        return expected(value, "\(most.shown) or less")
-      }
-    ),
-    (
-      "multipleOf",
-      { step, value, _ in
-        guard let number = value.double, let step = step.double else { return nil }
-        let rest = number.truncatingRemainder(dividingBy: step)
-        return rest == 0 ? nil : expected(value, "a multiple of \(Int(step))")
-      }
-    ),
-    ("minItems", { least, value, _ in atLeast(least, count(of: value), value, "\(least.shown) or more") }),
-    (
-      "maxItems",
-      { most, value, _ in
-        guard let count = count(of: value), let limit = most.double, count > limit else { return nil }
-        return expected(value, "\(most.shown) or less")
-      }
-    ),
-    (
-      "required",
-      { names, value, _ in
-        guard case .object(let members) = value else { return nil }
-        let missing = items(names).first { if case .string(let n) = $0 { members[n] == nil } else { false } }
-        return missing.map { "\($0.shown) is missing" }
-      }
-    ),
-    (
-      "additionalProperties",
-      { allowed, value, schema in
-        guard allowed == .bool(false), case .object(let members) = value else { return nil }
-        let unknown = members.keys.filter { schema["properties"]?[$0] == nil }
-        return sorted(unknown).first.map { "\(JSON.string($0).shown) is unknown" }
-      }
-    ),
+  /// The rules, in the order in which they are looked at.
+  private static let rules = [
+    "type", "const", "enum", "pattern", "minLength", "minimum", "maximum", "multipleOf", "minItems",
+    "maxItems", "required", "additionalProperties",
   ]
+
+  /// What is said of a value that breaks a rule of its schema, nil if it does not.
+  private func broken(_ rule: String, _ argument: JSON, _ value: JSON, _ schema: JSON) -> String? {
+    let limit = argument.double ?? 0
+    var holds = true
+    var wanted = argument.shown
+    switch (rule, argument, value) {
+    case ("type", .string(let kind), _):
+      holds = value.isOf(kind)
+      wanted = kinds[kind] ?? kind
+    case ("const", _, _):
+      holds = value == argument
+    case ("enum", .array(let values), _):
+      holds = values.contains(value)
+      wanted = "one of " + values.map(\.shown).joined(separator: ", ")
+    case ("pattern", .string(let regex), .string(let text)):
+      holds = (try? Regex(regex).firstMatch(in: text)) != nil
+      wanted = "text that matches \(regex)"
+    case ("minLength", _, .string(let text)):
+      holds = Double(text.unicodeScalars.count) >= limit
+      wanted = "text of \(argument.shown) or more"
+    case ("minimum", _, _):
+      holds = (value.double ?? limit) >= limit
+      wanted += " or more"
+    case ("maximum", _, _):
+      holds = (value.double ?? limit) <= limit
+      wanted += " or less"
+    case ("multipleOf", _, _):
+      holds = (value.double ?? 0).truncatingRemainder(dividingBy: limit) == 0
+      wanted = "a multiple of \(wanted)"
+    case ("minItems", _, .array(let items)):
+      holds = Double(items.count) >= limit
+      wanted += " or more"
+    case ("maxItems", _, .array(let items)):
+      holds = Double(items.count) <= limit
+      wanted += " or less"
+    case ("required", .array(let names), .object):
+      return names.first { value[$0] == nil }.map { "\($0.shown) is missing" }
+    case ("additionalProperties", .bool(false), .object(let members)):
+      let unknown = members.keys.filter { schema["properties"]?[$0] == nil }
+      return sorted(unknown).first.map { "\(JSON.string($0).shown) is unknown" }
+    default: break
+    }
+    return holds ? nil : "found \(value.shown), expected \(wanted)"
+  }
 
   private func problem(_ value: JSON, _ written: JSON, _ place: String) -> String? {
     let schema = resolved(written)
-    for (name, check) in Self.rules {
-      if let argument = schema[name], let said = check(argument, value, schema) {
+    for rule in Self.rules {
+      if let argument = schema[rule], let said = broken(rule, argument, value, schema) {
         return "at \(place): \(said)"
       }
     }
@@ -83,14 +70,14 @@ struct SchemaCheck {
     case .object(let members):
       let others = schema["additionalProperties"]
       for key in sorted(members.keys) {
-        guard let member = members[key], let rule = schema["properties"]?[key] ?? others else { continue }
-        if let said = problem(member, rule, "\(place).\(key)") { return said }
+        guard let member = members[key] else { continue }
+        let schema = schema["properties"]?[key] ?? others ?? .null
+        if let said = problem(member, schema, "\(place).\(key)") { return said }
       }
     case .array(let values):
-      let first = items(schema["prefixItems"] ?? .array([]))
       for (index, item) in values.enumerated() {
-        guard let rule = index < first.count ? first[index] : schema["items"] else { continue }
-        if let said = problem(item, rule, "\(place)[\(index)]") { return said }
+        let schema = schema["prefixItems"]?[index] ?? schema["items"] ?? .null
+        if let said = problem(item, schema, "\(place)[\(index)]") { return said }
       }
     default: break
     }
@@ -103,38 +90,28 @@ struct SchemaCheck {
   }
 }
 
-private func checkType(_ kind: JSON, _ value: JSON) -> String? {
-  switch (kind, value) {
-  case (.string("object"), .object), (.string("array"), .array), (.string("string"), .string),
-    (.string("integer"), .integer), (.string("number"), .integer), (.string("number"), .number):
-    nil
-  case (.string("object"), _): expected(value, "an object")
-  case (.string("array"), _): expected(value, "a list")
-  case (.string("string"), _): expected(value, "text")
-  case (.string("integer"), _): expected(value, "a whole number")
-  default: expected(value, "a number")
+private let kinds = [
+  "object": "an object", "array": "a list", "string": "text", "integer": "a whole number",
+  "number": "a number",
+]
+
+extension JSON {
+  fileprivate func isOf(_ kind: String) -> Bool {
+    switch (kind, self) {
+    case ("object", .object), ("array", .array), ("string", .string), ("integer", .integer),
+      ("number", .integer), ("number", .number):
+      true
+    default: false
+    }
   }
-}
 
-private func expected(_ value: JSON, _ wanted: String) -> String {
-  "found \(value.shown), expected \(wanted)"
-}
+  fileprivate subscript(name: JSON) -> JSON? {
+    if case .string(let key) = name { self[key] } else { nil }
+  }
 
-private func atLeast(_ least: JSON, _ amount: Double?, _ value: JSON, _ wanted: String) -> String? {
-  guard let amount, let least = least.double, amount < least else { return nil }
-  return expected(value, wanted)
-}
-
-private func items(_ list: JSON) -> [JSON] {
-  if case .array(let items) = list { items } else { [] }
-}
-
-private func count(of value: JSON) -> Double? {
-  if case .array(let items) = value { Double(items.count) } else { nil }
-}
-
-private func length(of value: JSON) -> Double? {
-  if case .string(let text) = value { Double(text.unicodeScalars.count) } else { nil }
+  fileprivate subscript(index: Int) -> JSON? {
+    if case .array(let items) = self, items.indices.contains(index) { items[index] } else { nil }
+  }
 }
 
 /// By code point, as Python sorts.

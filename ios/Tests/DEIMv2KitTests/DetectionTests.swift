@@ -45,4 +45,10 @@ final class DetectionTests: XCTestCase {
     let text = Data(#"[{"label": 1, "score": 0.5, "box": [1, 2, 3]}]"#.utf8)
     XCTAssertThrowsError(try JSONDecoder().decode([Detection].self, from: text))
   }
+
+  /// The Neural Engine computes in float16 alone.
+  func testAFloat32ModelIsNotMeasuredOnTheNeuralEngine() {
+    XCTAssertFalse(ComputeUnits.candidates(for: .fp32).contains(.cpuAndNeuralEngine))
+    XCTAssertEqual(ComputeUnits.candidates(for: .fp16).first, .cpuAndNeuralEngine)
+  }
 }

@@ -20,7 +20,14 @@
       let package = try manifest.url(of: file)
       let chosen = units ?? ComputeUnits.candidates(for: manifest.precision).first ?? .all
       do {
-        model = try await Self.load(package, key: file.sha256, on: chosen)
+        let cached = try await Self.compiled(package, key: file.sha256, afresh: false)
+        let options = Self.configuration(chosen)
+        if let loaded = try? MLModel(contentsOf: cached, configuration: options) {
+          model = loaded
+        } else {  // as after an update of the system
+          let fresh = try await Self.compiled(package, key: file.sha256, afresh: true)
+          model = try MLModel(contentsOf: fresh, configuration: options)
+        }
       } catch {
         throw .runtime(artifact: file.name, reason: error.localizedDescription)
       }
@@ -41,10 +48,10 @@
           let detector = try await CoreMLDetector(manifest, on: units)
           let row = await ParityCheck.run(detector, on: goldens)
           rows.append(row)
-          if row.passed, let ms = row.medianMs, ms < best?.ms ?? .infinity { best = (detector, ms) }
+          if row.passed, let ms = row.median, ms < best?.ms ?? .infinity { best = (detector, ms) }
         } catch {
           let name = (try? manifest.file(format: "mlpackage").name) ?? "mlpackage"
-          rows.append(ParityCheck.failed(name, processor: units.title, error))
+          rows.append(ParityCheck.failed(name, on: units.title, error))
         }
       }
       return (best?.detector, rows)
@@ -78,24 +85,20 @@
       return array
     }
 
-    /// The compiled model is kept under the package's hash. One that does not load any more, as after
-    /// an update of the system, is compiled again.
-    private static func load(
-      _ package: URL, key: String, on units: ComputeUnits
-    ) async throws -> MLModel {
+    /// The compiled model, kept in the caches under the package's hash.
+    private static func compiled(_ package: URL, key: String, afresh: Bool) async throws -> URL {
       let files = FileManager.default
-      let folder = URL.cachesDirectory.appending(path: "DEIMv2Kit")
-      let compiled = folder.appending(path: "\(key).mlmodelc")
-      if files.fileExists(atPath: compiled.path) {
-        if let model = try? MLModel(contentsOf: compiled, configuration: configuration(units)) {
-          return model
-        }
-        try files.removeItem(at: compiled)
+      let caches = files.urls(for: .cachesDirectory, in: .userDomainMask).first
+      let folder = (caches ?? files.temporaryDirectory).appending(path: "DEIMv2Kit")
+      let kept = folder.appending(path: "\(key).mlmodelc")
+      if files.fileExists(atPath: kept.path) {
+        if !afresh { return kept }
+        try files.removeItem(at: kept)
       }
-      try files.createDirectory(at: folder, withIntermediateDirectories: true)
       let fresh = try await MLModel.compileModel(at: package)
-      try? files.moveItem(at: fresh, to: compiled)  // another detector may have been faster
-      return try MLModel(contentsOf: compiled, configuration: configuration(units))
+      try files.createDirectory(at: folder, withIntermediateDirectories: true)
+      try? files.moveItem(at: fresh, to: kept)  // another detector may have been faster
+      return kept
     }
 
     private static func configuration(_ units: ComputeUnits) -> MLModelConfiguration {

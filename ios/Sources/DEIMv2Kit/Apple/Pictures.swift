@@ -41,9 +41,11 @@
       guard drawn else {
         throw .image(reason: "no bitmap of \(width)x\(height) in \(String(describing: space))")
       }
-      self = try pixels.withUnsafeBytes { bytes throws(DEIMv2Error) in
-        try Frame(bytes, .rgba, width: width, height: height, rowStride: width * 4)
-      }
+      self = try pixels.withUnsafeBytes { bytes in
+        Result { () throws(DEIMv2Error) in
+          try Frame(bytes, .rgba, width: width, height: height, rowStride: width * 4)
+        }
+      }.get()
     }
   }
 
