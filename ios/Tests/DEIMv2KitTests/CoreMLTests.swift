@@ -14,6 +14,16 @@
       return try Manifest(folder: folder)
     }
 
+    /// What is said, nil if nothing is wrong.
+    private func refusal(_ work: () async throws -> Void) async -> String? {
+      do {
+        try await work()
+        return nil
+      } catch {
+        return error.localizedDescription
+      }
+    }
+
     func testTheModelDetectsWhatPythonDetectsOnTheCPU() async throws {
       let manifest = try export()
       let detector = try await CoreMLDetector(manifest, on: .cpuOnly)
@@ -37,22 +47,14 @@
     func testAFrameOfAnotherSizeIsRefused() async throws {
       let detector = try await CoreMLDetector(export(), on: .cpuOnly)
       let small = try Frame(width: 1, height: 1, bytes: [0, 0, 0])
-      do {
-        _ = try await detector.detect(small)
-        XCTFail("detected on a frame of 1x1")
-      } catch DEIMv2Error.frameSize(let found, _) {
-        XCTAssertEqual(found, [1, 1])
-      }
+      let refusal = await refusal { _ = try await detector.detect(small) }
+      XCTAssertEqual(refusal?.hasPrefix("the frame is 1x1, expected "), true)
     }
 
     func testWhatIsNoModelIsRefused() async throws {
       let manifest = try Manifest(folder: Vectors.folder.appending(path: "folder"))
-      do {
-        _ = try await CoreMLDetector(manifest)
-        XCTFail("tests/vectors/folder/tiny.mlpackage is no model")
-      } catch DEIMv2Error.runtime(let artifact, _) {
-        XCTAssertEqual(artifact, "tiny.mlpackage")
-      }
+      let refusal = await refusal { _ = try await CoreMLDetector(manifest) }
+      XCTAssertEqual(refusal?.hasPrefix("tiny.mlpackage does not run here"), true)
     }
 
     /// tests/vectors/folder/golden: Image.new("RGB", size, (ord(name), 0, 0)).
