@@ -23,6 +23,7 @@ class Platform:
 
 PLATFORMS = {
     "android": Platform(("tflite", "pte"), "android", "app/src/main/assets/deimv2"),
+    "ios": Platform(("mlpackage", "pte"), "ios", "App/Models/deimv2"),
 }
 
 

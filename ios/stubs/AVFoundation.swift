@@ -67,6 +67,7 @@ open class AVCaptureSession: NSObject {
     get { stub() }
     set {}
   }
+  open func canSetSessionPreset(_ preset: Preset) -> Bool { stub() }
   open func canAddInput(_ input: AVCaptureInput) -> Bool { stub() }
   open func addInput(_ input: AVCaptureInput) {}
   open func canAddOutput(_ output: AVCaptureOutput) -> Bool { stub() }

@@ -3,7 +3,7 @@ import CoreGraphics
 import DEIMv2Kit
 import VideoToolbox
 
-/// A camera frame: what the user sees, and the model's input made of it.
+/// A picture: what the user sees, and the model's input made of it.
 struct Shot: @unchecked Sendable {  // a CGImage never changes
   let image: CGImage
   let frame: Frame
@@ -15,7 +15,7 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
   private let session = AVCaptureSession()
   private let rotation: AVCaptureDevice.RotationCoordinator
   private let preprocessor: CameraPreprocessor
-  private let shots: AsyncStream<Shot>.Continuation
+  private let shots: AsyncThrowingStream<Shot, any Error>.Continuation
 
   static var device: AVCaptureDevice? {
     AVCaptureDevice.default(.builtInWideAngleCamera, for: .video, position: .back)
@@ -25,9 +25,9 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
   /// still being detected replaces it, so the picture never lags behind.
   static func shots(
     from device: AVCaptureDevice, for manifest: Manifest
-  ) throws -> AsyncStream<Shot> {
-    let (stream, continuation) = AsyncStream.makeStream(
-      of: Shot.self, bufferingPolicy: .bufferingNewest(1))
+  ) throws -> AsyncThrowingStream<Shot, any Error> {
+    let (stream, continuation) = AsyncThrowingStream.makeStream(
+      of: Shot.self, throwing: (any Error).self, bufferingPolicy: .bufferingNewest(1))
     let camera = try Camera(device, manifest, continuation)
     continuation.onTermination = { _ in camera.stop() }
     camera.start()
@@ -35,7 +35,8 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
   }
 
   private init(
-    _ device: AVCaptureDevice, _ manifest: Manifest, _ shots: AsyncStream<Shot>.Continuation
+    _ device: AVCaptureDevice, _ manifest: Manifest,
+    _ shots: AsyncThrowingStream<Shot, any Error>.Continuation
   ) throws {
     self.shots = shots
     preprocessor = try CameraPreprocessor(manifest)
@@ -47,11 +48,15 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
     ]
     output.alwaysDiscardsLateVideoFrames = true
     output.setSampleBufferDelegate(self, queue: queue)
+    let input = try AVCaptureDeviceInput(device: device)
     session.beginConfiguration()
-    session.sessionPreset = .hd1280x720
-    session.addInput(try AVCaptureDeviceInput(device: device))
+    defer { session.commitConfiguration() }
+    guard session.canAddInput(input), session.canAddOutput(output) else {
+      throw DEIMv2Error.image(reason: "the camera gives no frames")
+    }
+    session.addInput(input)
     session.addOutput(output)
-    session.commitConfiguration()
+    if session.canSetSessionPreset(.hd1280x720) { session.sessionPreset = .hd1280x720 }
   }
 
   private func start() { queue.async { self.session.startRunning() } }
@@ -68,7 +73,11 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
     guard let buffer = sample.imageBuffer else { return }
     var image: CGImage?
     VTCreateCGImageFromCVPixelBuffer(buffer, options: nil, imageOut: &image)
-    guard let image, let frame = try? preprocessor.frame(buffer) else { return }
-    shots.yield(Shot(image: image, frame: frame))
+    guard let image else { return }
+    do {
+      shots.yield(Shot(image: image, frame: try preprocessor.frame(buffer)))
+    } catch {
+      shots.finish(throwing: error)
+    }
   }
 }

@@ -12,7 +12,9 @@ struct DetectionsView: View {
     let name: String
     let detection: Detection
 
-    var caption: String { "\(name) \(Int((detection.score * 100).rounded())) %" }
+    var caption: String {
+      "\(name) \(detection.score.formatted(.percent.precision(.fractionLength(0))))"
+    }
   }
 
   /// Those above the threshold. Throws unnamedLabel.

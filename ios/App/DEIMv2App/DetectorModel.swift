@@ -50,7 +50,7 @@ final class DetectorModel {
     do {
       let manifest = try chosenManifest()
       if manifest.folder != last { threshold = manifest.scoreThreshold }
-      let opened = try await open(manifest)
+      let opened = try await Self.open(manifest, choice)
       if Task.isCancelled { return }
       detector = opened
     } catch {
@@ -62,7 +62,13 @@ final class DetectorModel {
 
   /// Replays the golden photographs on every processor; the report is as `deimv2 verify --json` says it.
   func check() async throws -> ParityCheck.Report {
-    let manifest = try chosenManifest()
+    let device = "\(UIDevice.current.model), iOS \(UIDevice.current.systemVersion)"
+    return try await Self.check(try chosenManifest(), device)
+  }
+
+  private nonisolated static func check(
+    _ manifest: Manifest, _ device: String
+  ) async throws -> ParityCheck.Report {
     let goldens = try Golden.all(of: manifest)
     var rows = await CoreMLDetector.fastest(manifest, on: goldens).rows
     #if canImport(DEIMv2ExecuTorch)
@@ -72,12 +78,13 @@ final class DetectorModel {
         rows.append(ParityCheck.failed("pte", on: "CPU (XNNPACK)", error))
       }
     #endif
-    let device = "\(UIDevice.current.model), iOS \(UIDevice.current.systemVersion)"
     return ParityCheck.Report(
       folder: manifest.folder.lastPathComponent, device: device, rows: rows)
   }
 
-  private func open(_ manifest: Manifest) async throws -> any Detector {
+  private nonisolated static func open(
+    _ manifest: Manifest, _ choice: Choice
+  ) async throws -> any Detector {
     switch choice.runtime {
     case .coreML:
       if let units = choice.units { return try await CoreMLDetector(manifest, on: units) }

@@ -76,7 +76,7 @@ struct LiveView: View {
     do {
       let clock = ContinuousClock()
       var last = clock.now
-      for await shot in try Camera.shots(from: device, for: detector.manifest) {
+      for try await shot in try Camera.shots(from: device, for: detector.manifest) {
         let start = clock.now
         let detections = try await detector.detect(shot.frame)
         let end = clock.now

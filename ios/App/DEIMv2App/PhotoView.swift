@@ -46,12 +46,17 @@ struct PhotoView: View {
     guard let item, let detector = model.detector else { return }
     do {
       guard let data = try await item.loadTransferable(type: Data.self) else { return }
-      let photo = try uprightImage(data)
-      let frame = try Preprocessor(detector.manifest).frame(photo)
-      detections = try await detector.detect(frame)
-      image = photo
+      let shot = try await prepared(data, for: detector.manifest)
+      detections = try await detector.detect(shot.frame)
+      image = shot.image
     } catch {
       model.show(error)
     }
+  }
+
+  /// Not on the main thread: a photo may have 48 megapixels.
+  private nonisolated func prepared(_ data: Data, for manifest: Manifest) async throws -> Shot {
+    let photo = try uprightImage(data)
+    return Shot(image: photo, frame: try Preprocessor(manifest).frame(photo))
   }
 }

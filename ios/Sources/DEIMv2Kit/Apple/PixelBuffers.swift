@@ -13,24 +13,30 @@
       switch CVPixelBufferGetPixelFormatType(buffer) {
       case kCVPixelFormatType_32BGRA:
         let rowStride = CVPixelBufferGetBytesPerRow(buffer)
-        let pixels = UnsafeRawBufferPointer(
-          start: CVPixelBufferGetBaseAddress(buffer), count: rowStride * height)
+        guard let start = CVPixelBufferGetBaseAddress(buffer) else {
+          throw .image(reason: "a pixel buffer without memory")
+        }
+        let pixels = UnsafeRawBufferPointer(start: start, count: rowStride * height)
         self = try Frame(pixels, .bgra, width: width, height: height, rowStride: rowStride)
       case kCVPixelFormatType_420YpCbCr8BiPlanarFullRange:
-        let planes = (0..<2).map { plane in
-          UnsafeRawBufferPointer(
-            start: CVPixelBufferGetBaseAddressOfPlane(buffer, plane),
-            count: CVPixelBufferGetBytesPerRowOfPlane(buffer, plane)
-              * CVPixelBufferGetHeightOfPlane(buffer, plane))
+        var bytes: [UInt8] = []
+        var starts: [Int] = []
+        for plane in 0..<2 {
+          guard let start = CVPixelBufferGetBaseAddressOfPlane(buffer, plane) else {
+            throw .image(reason: "a pixel buffer without plane \(plane)")
+          }
+          let count =
+            CVPixelBufferGetBytesPerRowOfPlane(buffer, plane)
+            * CVPixelBufferGetHeightOfPlane(buffer, plane)
+          starts.append(bytes.count)
+          bytes += UnsafeRawBufferPointer(start: start, count: count)
         }
+        let luma = CVPixelBufferGetBytesPerRowOfPlane(buffer, 0)
         let chroma = CVPixelBufferGetBytesPerRowOfPlane(buffer, 1)
-        let start = planes[0].count
         self = try Frame(
-          yuv: planes.flatMap { Array($0) },
-          y: Plane(
-            offset: 0, rowStride: CVPixelBufferGetBytesPerRowOfPlane(buffer, 0), pixelStride: 1),
-          u: Plane(offset: start, rowStride: chroma, pixelStride: 2),
-          v: Plane(offset: start + 1, rowStride: chroma, pixelStride: 2),
+          yuv: bytes, y: Plane(offset: 0, rowStride: luma, pixelStride: 1),
+          u: Plane(offset: starts[1], rowStride: chroma, pixelStride: 2),
+          v: Plane(offset: starts[1] + 1, rowStride: chroma, pixelStride: 2),
           width: width, height: height)
       case let format:
         throw .image(reason: "pixel format \(format), which is neither 32BGRA nor 420f")
@@ -75,11 +81,12 @@
       CVPixelBufferLockBaseAddress(buffer, [])
       defer { CVPixelBufferUnlockBaseAddress(buffer, []) }
       let rowStride = CVPixelBufferGetBytesPerRow(buffer)
+      guard let start = CVPixelBufferGetBaseAddress(buffer) else {
+        throw .image(reason: "a pixel buffer without memory")
+      }
+      let count = rowStride * CVPixelBufferGetHeight(buffer)
       try copyBGRA(
-        to: UnsafeMutableRawBufferPointer(
-          start: CVPixelBufferGetBaseAddress(buffer),
-          count: rowStride * CVPixelBufferGetHeight(buffer)),
-        rowStride: rowStride)
+        to: UnsafeMutableRawBufferPointer(start: start, count: count), rowStride: rowStride)
     }
   }
 #endif
