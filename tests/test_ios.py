@@ -1,34 +1,37 @@
-"""The Swift package and its sample app, compiled, linted and tested by `ios/check`.
+"""What Python and the Swift code must agree on; `./dev ios` compiles and tests the latter."""
 
-The first run sets up Debian's Swift in a folder (`ios/check help`), which takes minutes.
-"""
-
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[1]
+from converters.schema import SCHEMA
 
-pytestmark = pytest.mark.apps
+ROOT = Path(__file__).parents[1]
+IOS = ROOT / "ios"
 
 
-@pytest.mark.parametrize("task", ["lint", "test", "apple", "bite"])
-def test_ios(task: str) -> None:
-    done = subprocess.run(
-        [REPOSITORY / "ios/check", task],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+def test_the_library_carries_the_schema_of_the_manifest() -> None:
+    source = (IOS / "Sources/DEIMv2Kit/ManifestSchema.swift").read_text()
+    (literal,) = re.findall(r'#"""\n(.*)  """#', source, re.DOTALL)
+    lines = [line.removeprefix("  ") for line in literal.splitlines(keepends=True)]
+    assert "".join(lines) == SCHEMA.read_text(), f"paste {SCHEMA.name} into it"
+
+
+def test_the_phones_runtime_is_the_exporters() -> None:
+    (version,) = re.findall(
+        r'branch: "swiftpm-(.+)"', (IOS / "ExecuTorch/Package.swift").read_text()
     )
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert f"executorch=={version}\n" in (ROOT / "requirements.lock").read_text()
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has a Swift of its own")
 def test_a_folder_that_holds_no_swift_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     done = subprocess.run(
-        [REPOSITORY / "ios/check", "toolchain"],
+        [IOS / "check", "toolchain"],
         env={"PATH": "/usr/bin:/bin", "DEIMV2_SWIFT_ROOT": str(tmp_path)},
         capture_output=True,
         text=True,
