@@ -11,6 +11,7 @@ public enum DEIMv2Error: Error, Equatable, Sendable {
   case changedFile(path: String, found: String, expected: String)
   case unreadable(path: String, reason: String)
   case invalidGolden(path: String, reason: String)
+  case noGoldens(folder: String)
   case noArtifact(format: String, folder: String)
   case unnamedLabel(label: Int, count: Int)
   case bytes(count: Int, width: Int, height: Int)
@@ -43,6 +44,8 @@ extension DEIMv2Error: LocalizedError, CustomStringConvertible {
       "'\(path)' cannot be read (\(reason)), expected a file of the export; copy it again"
     case .invalidGolden(let path, let reason):
       "'\(path)' is no golden file (\(reason)); export again"
+    case .noGoldens(let folder):
+      "0 golden photographs of '\(folder)', expected at least one to compare on; export again"
     case .noArtifact(let format, let folder):
       "no .\(format) in '\(folder)', expected one that the manifest lists; export with --format \(format)"
     case .unnamedLabel(let label, let count):

@@ -82,6 +82,7 @@ public enum ParityCheck {
     let model = manifest.precision == .int8 ? "PyTorch rounding to int8" : "the float32 model"
     let against = "\(model), \(goldens.count) golden photographs"
     do {
+      if goldens.isEmpty { throw DEIMv2Error.noGoldens(folder: manifest.folder.path) }
       var parities: [Parity] = []
       for golden in goldens {
         let actual = try await detector.detect(golden.frame)

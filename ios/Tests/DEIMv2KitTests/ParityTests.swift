@@ -97,6 +97,14 @@ final class ParityTests: XCTestCase {
     XCTAssertEqual(bad.problems.count, 1)
   }
 
+  func testNothingToCompareOnIsNoPass() async throws {
+    let manifest = try Manifest(folder: Vectors.folder.appending(path: "folder"))
+    let row = await ParityCheck.run(Echo(manifest: manifest) { _ in [] }, on: [])
+    XCTAssertFalse(row.passed)
+    XCTAssertEqual(row.problems.first?.hasPrefix("0 golden photographs of "), true)
+    XCTAssertFalse(ParityCheck.Report(folder: "", device: "", rows: []).passed)
+  }
+
   func testAFrameOfAnotherSizeIsAProblemNotACrash() async throws {
     let manifest = try Manifest(folder: Vectors.folder.appending(path: "folder"))
     let small = try Frame(width: 1, height: 1, bytes: [0, 0, 0])
