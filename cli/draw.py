@@ -9,7 +9,6 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from model.detections import Detections
-from model.errors import InputError
 from model.files import write_whole
 
 Colour = tuple[int, int, int]
@@ -31,12 +30,7 @@ def draw(
     Raises InputError for a label that has no name.
     """
     shown = detections.above(threshold)
-    for label in shown.labels.tolist():
-        if not 0 <= label < len(labels):
-            raise InputError(
-                f"label {label} has no name, expected 0 to {len(labels) - 1}; "
-                "use the label list that the model was trained with"
-            )
+    shown.require_names(labels)
     canvas = photo.copy()
     pen = ImageDraw.Draw(canvas)
     side = math.sqrt(photo.width * photo.height)

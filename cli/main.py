@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from cli import (
+    app,
     benchmark,
     console,
     distill,
@@ -30,7 +31,7 @@ from model.errors import CheckError, InputError
 
 COMMANDS = (
     list_command, export, verify, inspect_command, benchmark, predict, evaluate, train, preview,
-    quantize, sensitivity, distill, scenes,
+    quantize, sensitivity, distill, scenes, app,
 )  # fmt: skip
 
 

@@ -7,17 +7,16 @@ no dates and no paths of this machine in it.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from converters.card import INPUT, OUTPUT_MEANINGS, OUTPUTS
-from model.errors import CheckError, InputError, MissingExtraError
+from converters.schema import problem_of
+from model.errors import CheckError, InputError
 from model.files import sha256_of, size_of, write_whole
 
 NAME = "manifest.json"
-SCHEMA = Path(__file__).with_name("manifest.schema.json")
 SCHEMA_VERSION = 1
 # Where an app starts, not a tuned value; it may let its user move it.
 SCORE_THRESHOLD = 0.4
@@ -149,9 +148,7 @@ class Manifest:
         try:
             content = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
-            raise InputError(
-                f"'{path}' is not JSON ({error}), expected a manifest; export again"
-            ) from error
+            raise InputError(f"'{path}' is not JSON, expected a manifest; export again") from error
         _validate(content, path)
         return cls(
             **content
@@ -205,29 +202,12 @@ def check_beside(artifact: Path) -> None:
             raise InputError(problem)
 
 
-@cache
-def _schema() -> Any:
-    return json.loads(SCHEMA.read_bytes())
-
-
 def _validate(content: Any, path: Path) -> None:
-    try:
-        import jsonschema
-    except ImportError as error:
-        raise MissingExtraError("jsonschema", "cli") from error
-
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise InputError(
             f"'{path}' has schema version {version}, this program reads up to {SCHEMA_VERSION}; "
             "install a newer deimv2-mobile, or export again with this one"
         )
-    problem = jsonschema.exceptions.best_match(
-        jsonschema.Draft202012Validator(_schema()).iter_errors(content)
-    )
-    if problem is not None:
-        message = " ".join(problem.message.split())
-        shown = message if len(message) <= 200 else f"{message[:120]} ... {message[-70:]}"
-        raise InputError(
-            f"'{path}' is no valid manifest at {problem.json_path}: {shown}; export again"
-        )
+    if problem := problem_of(content):
+        raise InputError(f"'{path}' is no valid manifest {problem}; export again")

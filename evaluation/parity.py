@@ -6,6 +6,7 @@ Both sides count: a detection that only the artifact has is as wrong as one that
 Correlation and averages hide single errors, so the worst case is what is reported.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.pairing import Bools, differences, iou, pair_rest, pair_within
+from evaluation.pairing import Bools, Floats, differences, iou, pair_rest, pair_within
 from model.detections import Detections
 from model.errors import InputError
 
@@ -149,7 +150,7 @@ def compare(
     cost = pixels / limits.box_px + scores / limits.score
     partner = pair_within(cost, within)
 
-    noise = max((float(scores[pair]) for pair in partner.items()), default=0.0)
+    noise = _worst(scores, [*partner.items()])
     cut_here, cut_there = _cuts(reference, actual, min(limits.score, 2 * noise))
     cut_here = np.append(cut_here, np.zeros(len(pool) - len(reference), bool))
     cut_there &= candidates is None
@@ -166,8 +167,8 @@ def compare(
     return Parity(
         counted=len(pairs) + max(int(lost.sum()), int(extra.sum())),
         matched=len(pairs),
-        box_px=max((float(pixels[pair]) for pair in pairs), default=0.0),
-        score=max((float(scores[pair]) for pair in pairs), default=0.0),
+        box_px=_worst(pixels, pairs),
+        score=_worst(scores, pairs),
         worst_label=_worst_label(
             unmatched, [(float(cost[p]), int(pool.labels[p[0]])) for p in pairs]
         ),
@@ -235,12 +236,19 @@ def _cuts(reference: Detections, actual: Detections, near: float) -> tuple[Bools
     )
 
 
+def _worst(errors: Floats, pairs: Sequence[tuple[int, int]]) -> float:
+    """The largest error of the pairs. What is not finite has a sentence of its own, and no place in
+    JSON."""
+    found = [float(errors[pair]) for pair in pairs]
+    return max((error for error in found if math.isfinite(error)), default=0.0)
+
+
 def _worst_label(unmatched: Sequence[int], pairs: Sequence[tuple[float, int]]) -> int | None:
     """Most unmatched detections, else the costliest of `pairs` (cost, label), else None."""
     if unmatched:
         counts = Counter(unmatched)
         return max(counts, key=lambda label: (counts[label], -label))
-    cost, label = max(pairs, default=(0.0, 0))
+    cost, label = max((p for p in pairs if math.isfinite(p[0])), default=(0.0, 0))
     return label if cost else None
 
 

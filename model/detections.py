@@ -40,6 +40,15 @@ class Detections:
         keep = self.scores > threshold
         return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
 
+    def require_names(self, names: Sequence[str]) -> None:
+        """Raises InputError for a label that has no place in the list of class names."""
+        for label in self.labels.tolist():
+            if not 0 <= label < len(names):
+                raise InputError(
+                    f"label {label} has no name, expected 0 to {len(names) - 1}; "
+                    "use the label list that the model was trained with"
+                )
+
     def to_json(self) -> list[dict[str, Any]]:
         """One {"label", "score", "box"} per detection; `from_json` gives back the same bits."""
         rows = zip(self.labels, self.scores, self.boxes, strict=True)

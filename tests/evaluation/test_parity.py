@@ -1,7 +1,6 @@
 """Parity passes for what differs in the last bits alone, and fails with a number for all else."""
 
 import json
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,37 +8,9 @@ import pytest
 from evaluation.parity import HEADER, LIMITS, Limits, Parity, compare, merge, table
 from model.detections import Detections
 from model.errors import InputError
+from tests.evaluation.detections import SIZE, at_the_cut, changed, some, take
 
-SIZE = (320, 320)
 FP32, FP16 = LIMITS["fp32"], LIMITS["fp16"]
-
-
-def some(count: int = 40) -> Detections:
-    """Boxes all over the frame, scores from 0.9 down in even steps, ten labels."""
-    rng = np.random.default_rng(0)
-    corner, side = rng.uniform(0, 0.6, (count, 2)), rng.uniform(0.1, 0.4, (count, 2))
-    return Detections(
-        np.hstack([corner, corner + side]).astype(np.float32),
-        np.linspace(0.9, 0.1, count, dtype=np.float32),
-        rng.integers(0, 10, count).astype(np.int32),
-    )
-
-
-def take(detections: Detections, rows: Sequence[int]) -> Detections:
-    index = np.array(rows, int)
-    return Detections(detections.boxes[index], detections.scores[index], detections.labels[index])
-
-
-def changed(
-    detections: Detections, row: int, *, box_px: float = 0, score: float = 0, label: int = 0
-) -> Detections:
-    boxes, scores, labels = (
-        detections.boxes.copy(), detections.scores.copy(), detections.labels.copy()
-    )  # fmt: skip
-    boxes[row, 2] += np.float32(box_px / SIZE[1])
-    scores[row] += np.float32(score)
-    labels[row] += label
-    return Detections(boxes, scores, labels)
 
 
 def check(reference: Detections, actual: Detections, limits: Limits = FP32) -> list[str]:
@@ -147,6 +118,15 @@ def test_not_a_number_fails(limits: Limits, field: str) -> None:
     assert "are not numbers" in check(some(), actual, limits)[0]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_verdict_on_what_is_no_number_is_json(value: float) -> None:
+    actual = take(some(), range(40))
+    actual.scores[:] = actual.boxes[3] = value
+    parity = compare(some(), actual, SIZE, FP32)
+    assert not parity.finite
+    json.dumps(parity.to_json(), allow_nan=False)
+
+
 def test_a_box_without_area_matches_itself() -> None:
     flat = take(some(), range(40))
     flat.boxes[:, 2:] = flat.boxes[:, :2]
@@ -189,13 +169,6 @@ def test_a_pairing_within_the_limits_is_found_where_the_nearest_first_would_miss
     parity = compare(reference, actual, SIZE, FP32)
     assert parity.passed(FP32), parity.failures(FP32)
     assert parity.box_px == pytest.approx(0.04, abs=1e-3)
-
-
-def at_the_cut(last: int, score: float) -> tuple[Detections, Detections]:
-    """40 of 41 detections each, of which the last two tie: one side keeps 39, the other `last`."""
-    whole = some(41)
-    whole.scores[39:] = (0.1, score)
-    return take(whole, range(40)), take(whole, [*range(39), last])
 
 
 def test_a_tie_at_the_cut_passes_and_is_reported() -> None:

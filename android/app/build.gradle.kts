@@ -1,0 +1,56 @@
+plugins {
+    alias(libs.plugins.android.application)
+    alias(libs.plugins.kotlin.compose)
+}
+
+android {
+    namespace = "org.deimv2.app"
+    compileSdk = 36
+
+    defaultConfig {
+        applicationId = "org.deimv2.app"
+        minSdk = 26
+        targetSdk = 36
+        versionCode = 1
+        versionName = "0.1.0"
+        testInstrumentationRunner = "androidx.test.runner.AndroidJUnitRunner"
+    }
+
+    buildTypes {
+        release {
+            isMinifyEnabled = true
+            isShrinkResources = true
+            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"))
+        }
+    }
+
+    buildFeatures { compose = true }
+
+    compileOptions {
+        sourceCompatibility = JavaVersion.VERSION_17
+        targetCompatibility = JavaVersion.VERSION_17
+    }
+}
+
+dependencies {
+    implementation(project(":detector"))
+    implementation(platform(libs.compose.bom))
+    implementation(libs.activity.compose)
+    implementation(libs.camera.camera2)
+    implementation(libs.camera.view)
+    implementation(libs.compose.material3)
+    implementation(libs.core)
+    implementation(libs.exifinterface)
+    implementation(libs.lifecycle.runtime.compose)
+    implementation(libs.lifecycle.viewmodel)
+
+    androidTestImplementation(libs.kotlin.test.junit)
+    androidTestImplementation(libs.test.runner)
+}
+
+val artifacts = layout.projectDirectory.file("src/main/assets/deimv2/manifest.json")
+tasks.named("preBuild") {
+    doFirst {
+        check(artifacts.asFile.exists()) { "no $artifacts; run 'deimv2 app android artifacts/atto' first" }
+    }
+}

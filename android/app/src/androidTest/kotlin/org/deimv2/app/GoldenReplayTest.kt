@@ -1,0 +1,42 @@
+package org.deimv2.app
+
+import androidx.test.platform.app.InstrumentationRegistry
+import kotlinx.coroutines.runBlocking
+import org.deimv2.detector.Accelerator
+import org.deimv2.detector.Artifacts
+import org.deimv2.detector.Detector
+import org.deimv2.detector.ExecuTorchDetector
+import org.deimv2.detector.Golden
+import org.deimv2.detector.LiteRtDetector
+import org.deimv2.detector.Manifest
+import org.deimv2.detector.Replay
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
+
+/** On a device or an emulator: every artifact in the app detects on the CPU what PyTorch detects. */
+class GoldenReplayTest {
+    private val context = InstrumentationRegistry.getInstrumentation().targetContext
+    private val manifest = Manifest.read(Artifacts.unpack(context.assets, context.noBackupFilesDir))
+
+    @Test
+    fun everyArtifactPassesOnTheCpu() =
+        runBlocking {
+            val goldens = Golden.read(manifest)
+            assertTrue(manifest.files.isNotEmpty())
+            for (file in manifest.files) {
+                val detector: Detector =
+                    when (file.format) {
+                        LiteRtDetector.FORMAT -> {
+                            LiteRtDetector.open(context, manifest, file, listOf(Accelerator.CPU))
+                        }
+
+                        else -> {
+                            ExecuTorchDetector.open(manifest, file)
+                        }
+                    }
+                val replay = detector.use { Replay.of(it, goldens) }
+                assertEquals(emptyList(), replay.problems, "${replay.artifact} on ${replay.runsOn}")
+            }
+        }
+}

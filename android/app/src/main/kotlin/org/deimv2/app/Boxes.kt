@@ -1,0 +1,69 @@
+package org.deimv2.app
+
+import androidx.compose.foundation.Canvas
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.remember
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.geometry.Offset
+import androidx.compose.ui.geometry.Size
+import androidx.compose.ui.graphics.Color
+import androidx.compose.ui.graphics.drawscope.DrawScope
+import androidx.compose.ui.graphics.drawscope.Stroke
+import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.text.TextMeasurer
+import androidx.compose.ui.text.drawText
+import androidx.compose.ui.text.rememberTextMeasurer
+import androidx.compose.ui.unit.dp
+import org.deimv2.detector.Manifest
+
+private const val GOLDEN_RATIO = 0.618034f // steps of hue that keep neighbouring classes far apart
+
+/** Boxes over a picture that is as large as this; a screen reader is told the names. */
+@Composable
+fun Boxes(
+    manifest: Manifest,
+    found: Found,
+    threshold: Float,
+    modifier: Modifier = Modifier,
+) {
+    val measurer = rememberTextMeasurer()
+    val corners = remember { FloatArray(4) }
+    val count = found.detections.countAbove(threshold)
+    val names = (0 until count).groupingBy { manifest.nameOf(found.detections.labels[it]) }.eachCount()
+    val spoken =
+        if (names.isEmpty()) {
+            stringResource(R.string.found_nothing)
+        } else {
+            stringResource(R.string.found, names.entries.joinToString { (name, times) -> "$times $name" })
+        }
+    Canvas(modifier.semantics { contentDescription = spoken }) {
+        for (index in count - 1 downTo 0) { // the best last, on top
+            found.detections.toFrame(index, size.width.toInt(), size.height.toInt(), rotation = 0, corners)
+            val label = found.detections.labels[index]
+            drawBox(
+                measurer,
+                corners,
+                "%s %.2f".format(manifest.nameOf(label), found.detections.scores[index]),
+                colourOf(label),
+            )
+        }
+    }
+}
+
+private fun DrawScope.drawBox(
+    measurer: TextMeasurer,
+    corners: FloatArray,
+    text: String,
+    colour: Color,
+) {
+    val (left, top, right, bottom) = corners
+    drawRect(colour, Offset(left, top), Size(right - left, bottom - top), style = Stroke(2.dp.toPx()))
+    val tag = measurer.measure(text)
+    val at = Offset(left.coerceIn(0f, size.width), (top - tag.size.height).coerceIn(0f, size.height))
+    drawRect(colour, at, Size(tag.size.width.toFloat(), tag.size.height.toFloat()))
+    drawText(tag, Color.Black, at) // black on a bright colour: contrast above 7
+}
+
+private fun colourOf(label: Int) = Color.hsv(label * GOLDEN_RATIO % 1f * 360f, 0.45f, 1f)

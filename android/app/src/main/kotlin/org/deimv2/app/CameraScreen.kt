@@ -1,0 +1,111 @@
+package org.deimv2.app
+
+import android.Manifest.permission.CAMERA
+import android.content.Context
+import android.content.pm.PackageManager
+import androidx.activity.compose.rememberLauncherForActivityResult
+import androidx.activity.result.contract.ActivityResultContracts.RequestPermission
+import androidx.camera.core.ImageProxy
+import androidx.camera.view.CameraController
+import androidx.camera.view.LifecycleCameraController
+import androidx.camera.view.PreviewView
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.aspectRatio
+import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.rememberScrollState
+import androidx.compose.foundation.verticalScroll
+import androidx.compose.material3.Button
+import androidx.compose.material3.Text
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.DisposableEffect
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.remember
+import androidx.compose.runtime.rememberCoroutineScope
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.platform.LocalContext
+import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.unit.dp
+import androidx.compose.ui.viewinterop.AndroidView
+import androidx.core.content.ContextCompat
+import androidx.lifecycle.compose.LocalLifecycleOwner
+import kotlinx.coroutines.launch
+import org.deimv2.detector.Plane
+import org.deimv2.detector.YuvFrame
+
+/** The live view, if there is a camera and the user lets us use it. */
+@Composable
+fun CameraScreen(model: DetectionModel) {
+    val context = LocalContext.current
+    var allowed by remember { mutableStateOf(mayUseCamera(context)) }
+    var denied by remember { mutableStateOf(false) }
+    val ask =
+        rememberLauncherForActivityResult(RequestPermission()) { granted ->
+            allowed = granted
+            denied = !granted
+        }
+    Column(Modifier.fillMaxSize().verticalScroll(rememberScrollState())) {
+        if (!context.packageManager.hasSystemFeature(PackageManager.FEATURE_CAMERA_ANY)) {
+            Text(stringResource(R.string.no_camera), Modifier.padding(16.dp))
+        } else if (allowed) {
+            LiveView(model)
+        } else {
+            Column(Modifier.padding(16.dp), verticalArrangement = Arrangement.spacedBy(16.dp)) {
+                Text(stringResource(if (denied) R.string.denied_camera else R.string.why_camera))
+                Button(onClick = { ask.launch(CAMERA) }) { Text(stringResource(R.string.allow_camera)) }
+            }
+        }
+        Controls(model)
+    }
+}
+
+@Composable
+private fun LiveView(model: DetectionModel) {
+    val context = LocalContext.current
+    val owner = LocalLifecycleOwner.current
+    val scope = rememberCoroutineScope()
+    val camera =
+        remember {
+            LifecycleCameraController(context).apply {
+                setEnabledUseCases(CameraController.IMAGE_ANALYSIS)
+                // The next frame comes when this one is closed; those between are dropped.
+                setImageAnalysisAnalyzer(ContextCompat.getMainExecutor(context)) { image ->
+                    scope.launch { image.use { model.detect(frameOf(it)) } }
+                }
+            }
+        }
+    DisposableEffect(owner) {
+        camera.bindToLifecycle(owner)
+        onDispose { camera.unbind() }
+    }
+    val found = model.found
+    val manifest = model.manifest
+    // The preview shows the whole picture, whose sides the analysed frame has too.
+    val aspect = if (found == null) 3f / 4f else found.width.toFloat() / found.height
+    Box(Modifier.aspectRatio(aspect)) {
+        AndroidView(
+            factory = {
+                PreviewView(it).apply {
+                    scaleType = PreviewView.ScaleType.FIT_CENTER
+                    controller = camera
+                }
+            },
+            modifier = Modifier.fillMaxSize(),
+        )
+        if (found != null && manifest != null) {
+            Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
+        }
+    }
+}
+
+private fun mayUseCamera(context: Context) =
+    ContextCompat.checkSelfPermission(context, CAMERA) == PackageManager.PERMISSION_GRANTED
+
+private fun frameOf(image: ImageProxy): YuvFrame {
+    val (y, u, v) = image.planes.map { Plane(it.buffer, it.rowStride, it.pixelStride) }
+    return YuvFrame(y, u, v, image.width, image.height, image.imageInfo.rotationDegrees)
+}

@@ -1,0 +1,81 @@
+package org.deimv2.app
+
+import android.content.Intent
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.rememberScrollState
+import androidx.compose.foundation.verticalScroll
+import androidx.compose.material3.Button
+import androidx.compose.material3.Card
+import androidx.compose.material3.LinearProgressIndicator
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.Text
+import androidx.compose.runtime.Composable
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.platform.LocalContext
+import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.unit.dp
+import org.deimv2.detector.Replay
+
+/** Replays the golden photographs here: does this phone detect what PyTorch detects? */
+@Composable
+fun CheckScreen(model: DetectionModel) {
+    val context = LocalContext.current
+    Column(
+        Modifier.fillMaxSize().verticalScroll(rememberScrollState()).padding(16.dp),
+        verticalArrangement = Arrangement.spacedBy(16.dp),
+    ) {
+        Text(stringResource(R.string.why_check, model.manifest?.golden?.size ?: 0))
+        Button(onClick = model::checkPhone, enabled = model.manifest != null && !model.checking) {
+            Text(stringResource(R.string.check_phone))
+        }
+        if (model.checking) {
+            val checking = stringResource(R.string.checking)
+            LinearProgressIndicator(Modifier.fillMaxWidth().semantics { contentDescription = checking })
+        }
+        for (replay in model.replays) ReplayCard(replay)
+        if (model.replays.isNotEmpty() && !model.checking) {
+            Button(onClick = {
+                val send =
+                    Intent(
+                        Intent.ACTION_SEND,
+                    ).setType("application/json").putExtra(Intent.EXTRA_TEXT, model.report())
+                context.startActivity(Intent.createChooser(send, null))
+            }) { Text(stringResource(R.string.share)) }
+        }
+        model.problem?.let { Text(it, color = MaterialTheme.colorScheme.error) }
+    }
+}
+
+@Composable
+private fun ReplayCard(replay: Replay) {
+    Card(Modifier.fillMaxWidth()) {
+        Column(Modifier.padding(16.dp)) {
+            Text(
+                stringResource(if (replay.passed) R.string.passed else R.string.failed),
+                color = if (replay.passed) MaterialTheme.colorScheme.primary else MaterialTheme.colorScheme.error,
+            )
+            Text(stringResource(R.string.row, replay.artifact, replay.runsOn))
+            replay.parity?.let {
+                Text(
+                    stringResource(
+                        R.string.numbers,
+                        it.matched,
+                        it.counted,
+                        it.boxPx,
+                        it.score,
+                        replay.milliseconds.median(),
+                    ),
+                )
+            }
+            for (line in replay.problems + replay.fallbacks) Text(line)
+        }
+    }
+}
+
+private fun List<Double>.median() = if (isEmpty()) 0.0 else sorted()[size / 2]

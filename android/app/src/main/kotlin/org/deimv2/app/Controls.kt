@@ -1,0 +1,72 @@
+package org.deimv2.app
+
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.padding
+import androidx.compose.material3.DropdownMenu
+import androidx.compose.material3.DropdownMenuItem
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.Slider
+import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.remember
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.unit.dp
+
+/** Model, processor and threshold; below them what runs, how fast, and what went wrong. */
+@Composable
+fun Controls(model: DetectionModel) {
+    Column(Modifier.padding(horizontal = 16.dp)) {
+        ModelMenu(model)
+        val shown = stringResource(R.string.threshold, model.threshold)
+        Text(shown)
+        Slider(
+            value = model.threshold,
+            onValueChange = { model.threshold = it },
+            modifier = Modifier.semantics { contentDescription = shown },
+        )
+        Text(speedOf(model))
+        model.problem?.let { Text(it, color = MaterialTheme.colorScheme.error) }
+    }
+}
+
+@Composable
+private fun speedOf(model: DetectionModel): String {
+    val runsOn = model.runsOn ?: return stringResource(R.string.opening)
+    val found = model.found ?: return runsOn
+    return stringResource(
+        R.string.speed,
+        runsOn,
+        found.detections.inferenceNanos / 1e6,
+        found.detections.preprocessNanos / 1e6,
+        found.framesPerSecond,
+    )
+}
+
+@Composable
+private fun ModelMenu(model: DetectionModel) {
+    var open by remember { mutableStateOf(false) }
+    Box {
+        TextButton(onClick = { open = true }) {
+            Text(stringResource(R.string.model, model.choice?.title.orEmpty()))
+        }
+        DropdownMenu(expanded = open, onDismissRequest = { open = false }) {
+            for (choice in model.choices) {
+                DropdownMenuItem(
+                    text = { Text(choice.title) },
+                    onClick = {
+                        open = false
+                        model.choose(choice)
+                    },
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+package org.deimv2.app
+
+import android.app.Application
+import android.os.Build
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableFloatStateOf
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.setValue
+import androidx.lifecycle.AndroidViewModel
+import androidx.lifecycle.viewModelScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
+import kotlinx.coroutines.withContext
+import org.deimv2.detector.Accelerator
+import org.deimv2.detector.Artifacts
+import org.deimv2.detector.Detections
+import org.deimv2.detector.Detector
+import org.deimv2.detector.DetectorException
+import org.deimv2.detector.ExecuTorchDetector
+import org.deimv2.detector.Frame
+import org.deimv2.detector.Golden
+import org.deimv2.detector.LiteRtDetector
+import org.deimv2.detector.Manifest
+import org.deimv2.detector.ModelFile
+import org.deimv2.detector.Replay
+
+/** A model and the processors to try, first come first. */
+data class Choice(
+    val file: ModelFile,
+    val accelerators: List<Accelerator>,
+) {
+    val title get() = listOf(file.name, accelerators.firstOrNull()).filterNotNull().joinToString(" · ")
+}
+
+/** What was found in one frame, for the screen. */
+class Found(
+    val detections: Detections,
+    val width: Int,
+    val height: Int,
+    val framesPerSecond: Double,
+)
+
+/** What all three screens share. It outlives a turned phone. */
+class DetectionModel(
+    application: Application,
+) : AndroidViewModel(application) {
+    var manifest by mutableStateOf<Manifest?>(null)
+        private set
+    var choices by mutableStateOf(emptyList<Choice>())
+        private set
+    var choice by mutableStateOf<Choice?>(null)
+        private set
+    var runsOn by mutableStateOf<String?>(null)
+        private set
+    var problem by mutableStateOf<String?>(null)
+        private set
+    var threshold by mutableFloatStateOf(0.4f)
+    var found by mutableStateOf<Found?>(null)
+        private set
+    var replays by mutableStateOf(emptyList<Replay>())
+        private set
+    var checking by mutableStateOf(false)
+        private set
+
+    private val using = Mutex()
+    private var detector: Detector? = null
+    private var lastFrame = 0L
+
+    init {
+        viewModelScope.launch {
+            said {
+                val read =
+                    withContext(Dispatchers.IO) {
+                        Manifest.read(Artifacts.unpack(application.assets, application.noBackupFilesDir))
+                    }
+                manifest = read
+                threshold = read.scoreThreshold
+                choices = read.files.flatMap(::choicesOf)
+                choices.firstOrNull()?.let(::choose)
+            }
+        }
+    }
+
+    fun choose(next: Choice) {
+        choice = next
+        runsOn = null
+        found = null
+        viewModelScope.launch { said { using.withLock { open(next) } } }
+    }
+
+    /** Detects in a frame that stays valid until this returns; null while no model is open. */
+    suspend fun detect(frame: Frame) =
+        said {
+            using.withLock {
+                val detections = detector?.detect(frame)?.copy() ?: return@withLock
+                val now = System.nanoTime()
+                found = Found(detections, frame.uprightWidth, frame.uprightHeight, 1e9 / (now - lastFrame))
+                lastFrame = now
+            }
+        }
+
+    /** Replays the golden photographs with every model, on each processor that takes it. */
+    fun checkPhone() {
+        val manifest = manifest ?: return
+        checking = true
+        replays = emptyList()
+        viewModelScope.launch {
+            said {
+                using.withLock {
+                    close()
+                    val goldens = withContext(Dispatchers.IO) { Golden.read(manifest) }
+                    for (file in manifest.files) replay(manifest, file, goldens)
+                    choice?.let { open(it) }
+                }
+            }
+            checking = false
+        }
+    }
+
+    /** The JSON of `deimv2 verify --json`, measured on this phone. */
+    fun report(): String {
+        val device = "${Build.MANUFACTURER} ${Build.MODEL}, Android ${Build.VERSION.RELEASE}"
+        return Replay.report(Artifacts.FOLDER, device, replays).toString(2)
+    }
+
+    override fun onCleared() = close()
+
+    private suspend fun replay(
+        manifest: Manifest,
+        file: ModelFile,
+        goldens: List<Golden>,
+    ) {
+        var left = choicesOf(file).lastOrNull()?.accelerators ?: return
+        do {
+            val replay =
+                try {
+                    newDetector(Choice(file, left)).use { Replay.of(it, goldens) }
+                } catch (error: DetectorException) {
+                    Replay.failed(manifest, file, error)
+                }
+            replays = replays + replay
+            // The processors after the one that ran; none if nothing ran.
+            left = left.drop(replay.fallbacks.size + 1).takeIf { replay.runsOn.isNotEmpty() }.orEmpty()
+        } while (left.isNotEmpty())
+    }
+
+    private suspend fun open(choice: Choice) {
+        close()
+        problem = null
+        val opened = newDetector(choice)
+        detector = opened
+        runsOn = opened.runsOn
+        problem = opened.fallbacks.joinToString("\n").ifEmpty { null }
+    }
+
+    private suspend fun newDetector(choice: Choice): Detector {
+        val manifest = checkNotNull(manifest)
+        return when (choice.file.format) {
+            LiteRtDetector.FORMAT -> LiteRtDetector.open(getApplication(), manifest, choice.file, choice.accelerators)
+            else -> ExecuTorchDetector.open(manifest, choice.file)
+        }
+    }
+
+    private fun choicesOf(file: ModelFile) =
+        when (file.format) {
+            LiteRtDetector.FORMAT -> {
+                // From the CPU alone to all that there is; each with what it falls back to.
+                Accelerator.entries.indices
+                    .map {
+                        Choice(
+                            file,
+                            Accelerator.entries.drop(it),
+                        )
+                    }.asReversed()
+            }
+
+            ExecuTorchDetector.FORMAT -> {
+                listOf(Choice(file, emptyList()))
+            }
+
+            else -> {
+                emptyList()
+            }
+        }
+
+    private fun close() {
+        detector?.close()
+        detector = null
+    }
+
+    private suspend fun said(block: suspend () -> Unit) {
+        try {
+            block()
+        } catch (error: DetectorException) {
+            problem = error.message
+        }
+    }
+}

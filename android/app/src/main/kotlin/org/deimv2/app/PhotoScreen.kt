@@ -1,0 +1,106 @@
+package org.deimv2.app
+
+import android.content.ContentResolver
+import android.graphics.Bitmap
+import android.graphics.BitmapFactory
+import android.graphics.Matrix
+import android.net.Uri
+import androidx.activity.compose.rememberLauncherForActivityResult
+import androidx.activity.result.PickVisualMediaRequest
+import androidx.activity.result.contract.ActivityResultContracts.PickVisualMedia
+import androidx.compose.foundation.Image
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.aspectRatio
+import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.rememberScrollState
+import androidx.compose.foundation.verticalScroll
+import androidx.compose.material3.Button
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.Text
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.LaunchedEffect
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.remember
+import androidx.compose.runtime.saveable.rememberSaveable
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.graphics.asImageBitmap
+import androidx.compose.ui.platform.LocalContext
+import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.unit.dp
+import androidx.exifinterface.media.ExifInterface
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.withContext
+import org.deimv2.detector.RgbFrame
+import java.io.IOException
+
+private const val LONGEST_SIDE = 2048 // of the decoded photo: enough for any input, and it fits in memory
+
+/** A photo from the phone, with what is found in it. */
+@Composable
+fun PhotoScreen(model: DetectionModel) {
+    val context = LocalContext.current
+    var uri by rememberSaveable { mutableStateOf<Uri?>(null) }
+    var photo by remember { mutableStateOf<Bitmap?>(null) }
+    val pick = rememberLauncherForActivityResult(PickVisualMedia()) { picked -> uri = picked ?: uri }
+    // Again for another photo and for another model, once it is open.
+    LaunchedEffect(uri, model.runsOn) {
+        val picked = uri ?: return@LaunchedEffect
+        photo = withContext(Dispatchers.IO) { decode(context.contentResolver, picked) }
+        photo?.let { model.detect(RgbFrame(it)) }
+    }
+    Column(Modifier.fillMaxSize().verticalScroll(rememberScrollState())) {
+        Button(
+            onClick = { pick.launch(PickVisualMediaRequest(PickVisualMedia.ImageOnly)) },
+            modifier = Modifier.padding(16.dp),
+        ) { Text(stringResource(R.string.pick_photo)) }
+        val shown = photo
+        if (shown != null) {
+            Picture(model, shown)
+        } else if (uri != null) {
+            Text(stringResource(R.string.bad_photo), color = MaterialTheme.colorScheme.error)
+        }
+        Controls(model)
+    }
+}
+
+@Composable
+private fun Picture(
+    model: DetectionModel,
+    photo: Bitmap,
+) {
+    val manifest = model.manifest
+    val found = model.found
+    Box(Modifier.aspectRatio(photo.width.toFloat() / photo.height)) {
+        Image(photo.asImageBitmap(), contentDescription = stringResource(R.string.photo), Modifier.fillMaxSize())
+        val isOfPhoto = found?.width == photo.width && found.height == photo.height // and not of the camera
+        if (manifest != null && found != null && isOfPhoto) {
+            Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
+        }
+    }
+}
+
+/** Upright, and not larger than needed; null for what is no photo. */
+private fun decode(
+    resolver: ContentResolver,
+    uri: Uri,
+): Bitmap? =
+    try {
+        val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
+        resolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, bounds) }
+        val options = BitmapFactory.Options()
+        options.inSampleSize = maxOf(1, maxOf(bounds.outWidth, bounds.outHeight) / LONGEST_SIDE)
+        val degrees = resolver.openInputStream(uri)?.use { ExifInterface(it).rotationDegrees } ?: 0
+        resolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, options) }?.let {
+            val turn = Matrix().apply { postRotate(degrees.toFloat()) }
+            Bitmap.createBitmap(it, 0, 0, it.width, it.height, turn, true)
+        }
+    } catch (_: IOException) {
+        null
+    } catch (_: SecurityException) {
+        // the photo is no longer shared with us
+        null
+    }

@@ -1,0 +1,8 @@
+// Compile-only stand-in for Jetpack Compose, BOM 2026.09.00: the declarations that `app` uses. No behaviour.
+
+package androidx.compose.ui.platform
+
+import android.content.Context
+import androidx.compose.runtime.ProvidableCompositionLocal
+
+val LocalContext: ProvidableCompositionLocal<Context> get() = throw UnsupportedOperationException()

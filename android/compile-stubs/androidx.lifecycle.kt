@@ -1,0 +1,20 @@
+// Compile-only stand-in for androidx.lifecycle 2.9.4: the declarations that `app` uses. No behaviour.
+
+package androidx.lifecycle
+
+import android.app.Application
+import kotlinx.coroutines.CoroutineScope
+
+interface LifecycleOwner
+
+abstract class ViewModel {
+    protected open fun onCleared(): Unit = throw UnsupportedOperationException()
+}
+
+open class AndroidViewModel(
+    application: Application,
+) : ViewModel() {
+    fun <T : Application> getApplication(): T = throw UnsupportedOperationException()
+}
+
+val ViewModel.viewModelScope: CoroutineScope get() = throw UnsupportedOperationException()

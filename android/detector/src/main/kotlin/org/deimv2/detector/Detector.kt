@@ -1,0 +1,109 @@
+package org.deimv2.detector
+
+import kotlinx.coroutines.ExecutorCoroutineDispatcher
+import kotlinx.coroutines.asCoroutineDispatcher
+import kotlinx.coroutines.withContext
+import java.io.File
+import java.util.concurrent.Executors
+import java.util.concurrent.atomic.AtomicBoolean
+
+/** An artifact that is ready to run. Safe to call from any thread: frames are taken one after another. */
+interface Detector : AutoCloseable {
+    val manifest: Manifest
+
+    /** The artifact that runs. */
+    val file: ModelFile
+
+    /** Runtime and processor, for example "LiteRT GPU". */
+    val runsOn: String
+
+    /** What was asked for first and did not work, with the reason; empty if nothing. */
+    val fallbacks: List<String>
+
+    /**
+     * Detections of one frame, best first, off the caller's thread. The result is the same object
+     * every time and holds until the next call; [Detections.copy] keeps it. No buffer is allocated
+     * for a frame of the same size as the one before.
+     *
+     * Throws [DetectorException] if the artifact fails or gives what the manifest does not say.
+     */
+    suspend fun detect(frame: Frame): Detections
+
+    /** Frees the runtime once the frame that is running is done; a later [detect] is cancelled. */
+    override fun close()
+}
+
+/** What both runtimes share: one thread, which some GPU drivers ask for, the input and the output. */
+abstract class ThreadDetector internal constructor(
+    final override val manifest: Manifest,
+    final override val file: ModelFile,
+    private val thread: ExecutorCoroutineDispatcher,
+) : Detector {
+    private val preprocessor = Preprocessor(manifest.inputHeight, manifest.inputWidth)
+    private val found = Detections(manifest.queries)
+    private val closed = AtomicBoolean()
+
+    override suspend fun detect(frame: Frame): Detections =
+        withContext(thread) {
+            val start = System.nanoTime()
+            val input = preprocessor.fill(frame)
+            val ready = System.nanoTime()
+            running(File(manifest.folder, file.name)) { run(input, found) }
+            found.preprocessNanos = ready - start
+            found.inferenceNanos = System.nanoTime() - ready
+            for (label in found.labels) manifest.nameOf(label)
+            found
+        }
+
+    override fun close() {
+        if (!closed.compareAndSet(false, true)) return
+        thread.executor.execute(::release)
+        thread.close()
+    }
+
+    /** Runs on uint8 RGB [H, W, 3] and writes the detections. */
+    protected abstract fun run(
+        input: ByteArray,
+        into: Detections,
+    )
+
+    protected abstract fun release()
+
+    internal companion object {
+        /** Opens a detector on a thread of its own, which ends with it. */
+        suspend fun <T : ThreadDetector> onOwnThread(open: suspend (ExecutorCoroutineDispatcher) -> T): T {
+            val thread = Executors.newSingleThreadExecutor { Thread(it, "deimv2") }.asCoroutineDispatcher()
+            try {
+                return withContext(thread) { open(thread) }
+            } catch (error: Throwable) {
+                thread.close()
+                throw error
+            }
+        }
+
+        /** Turns a runtime's own exceptions into one that names the file. */
+        fun <T> running(
+            path: File,
+            block: () -> T,
+        ): T =
+            try {
+                block()
+            } catch (error: DetectorException) {
+                throw error
+            } catch (error: Exception) {
+                // LiteRtException, ExecutorchRuntimeException
+                val reason =
+                    error.message
+                        ?.trim()
+                        ?.lineSequence()
+                        ?.first()
+                        ?.take(160)
+                        ?.trimEnd('.', ' ')
+                throw DetectorException(
+                    "'$path' is no whole .${path.extension} file that runs here " +
+                        "(${reason ?: error.javaClass.simpleName}); export or copy it again",
+                    error,
+                )
+            }
+    }
+}

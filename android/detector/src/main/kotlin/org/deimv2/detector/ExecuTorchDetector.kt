@@ -1,0 +1,113 @@
+package org.deimv2.detector
+
+import kotlinx.coroutines.ExecutorCoroutineDispatcher
+import org.pytorch.executorch.EValue
+import org.pytorch.executorch.Module
+import org.pytorch.executorch.Tensor
+import java.io.File
+import java.nio.FloatBuffer
+import java.nio.IntBuffer
+
+/** Runs a `.pte` file by ExecuTorch (`org.pytorch:executorch-android` 1.5.1), on the delegates inside the file. */
+class ExecuTorchDetector private constructor(
+    manifest: Manifest,
+    file: ModelFile,
+    thread: ExecutorCoroutineDispatcher,
+    private val module: Module,
+) : ThreadDetector(manifest, file, thread) {
+    private val delegates = module.getMethodMetadata(METHOD).backends.toList()
+    override val runsOn = "ExecuTorch ${delegates.joinToString().ifEmpty { "CPU" }}"
+    override val fallbacks =
+        if (delegates.isEmpty()) {
+            listOf(
+                "no delegate in '${file.name}': every operation runs on the CPU",
+            )
+        } else {
+            emptyList()
+        }
+
+    private val pixels = Tensor.allocateByteBuffer(manifest.inputHeight * manifest.inputWidth * 3)
+    private val input =
+        EValue.from(
+            Tensor.fromBlobUnsigned(
+                pixels,
+                longArrayOf(1, manifest.inputHeight.toLong(), manifest.inputWidth.toLong(), 3),
+            ),
+        )
+    private var lastInto: Detections? = null
+    private lateinit var boxes: FloatBuffer
+    private lateinit var scores: FloatBuffer
+    private lateinit var labels: IntBuffer
+
+    override fun run(
+        input: ByteArray,
+        into: Detections,
+    ) {
+        if (into !== lastInto) wrap(into)
+        pixels.clear()
+        pixels.put(input)
+        val outputs = module.forward(this.input)
+        output(outputs, "boxes").copyDataInto(boxes.clear() as FloatBuffer)
+        output(outputs, "scores").copyDataInto(scores.clear() as FloatBuffer)
+        output(outputs, "labels").copyDataInto(labels.clear() as IntBuffer)
+    }
+
+    override fun release() = module.close()
+
+    private fun wrap(into: Detections) {
+        boxes = FloatBuffer.wrap(into.boxes)
+        scores = FloatBuffer.wrap(into.scores)
+        labels = IntBuffer.wrap(into.labels)
+        lastInto = into
+    }
+
+    /** A `.pte` file's outputs carry no names: the manifest says which is which, and in what shape. */
+    private fun output(
+        outputs: Array<EValue>,
+        name: String,
+    ): Tensor {
+        val place = manifest.outputs.indexOfFirst { it.name == name }
+        val tensor = outputs.getOrNull(place)?.takeIf { it.isTensor }?.toTensor()
+        val shape = tensor?.shape()?.map { it.toInt() }
+        if (tensor == null || shape != manifest.outputs[place].shape) {
+            throw DetectorException(
+                "'${file.name}' gives ${shape ?: "nothing"} for $name, expected ${manifest.outputs[place].shape}; " +
+                    "use a file of 'deimv2 export'",
+            )
+        }
+        return tensor
+    }
+
+    companion object {
+        const val FORMAT = "pte"
+        private const val METHOD = "forward"
+
+        /** Checks the file's hash first: the runtime may end the app on a damaged file. Then runs it once. */
+        suspend fun open(
+            manifest: Manifest,
+            file: ModelFile,
+        ): ExecuTorchDetector =
+            onOwnThread { thread ->
+                val path = manifest.check(file)
+                running(path) { open(manifest, file, thread, path) }
+            }
+
+        private fun open(
+            manifest: Manifest,
+            file: ModelFile,
+            thread: ExecutorCoroutineDispatcher,
+            path: File,
+        ): ExecuTorchDetector {
+            val module = Module.load(path.path, Module.LOAD_MODE_MMAP)
+            try {
+                module.loadMethod(METHOD)
+                val detector = ExecuTorchDetector(manifest, file, thread, module)
+                detector.run(ByteArray(manifest.inputHeight * manifest.inputWidth * 3), Detections(manifest.queries))
+                return detector
+            } catch (error: Throwable) {
+                module.close()
+                throw error
+            }
+        }
+    }
+}

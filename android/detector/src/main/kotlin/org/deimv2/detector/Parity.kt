@@ -1,0 +1,212 @@
+package org.deimv2.detector
+
+import org.json.JSONObject
+import java.math.BigDecimal
+import java.math.MathContext
+import java.math.RoundingMode
+import kotlin.math.abs
+import kotlin.math.min
+
+/**
+ * What an artifact of one precision must reach, and on which detections.
+ *
+ * [matchedShare] of the counted detections must have a partner; [boxPx] and [score] are the largest
+ * errors; detections above [minScore] count (null: all), and at least the best [atLeast].
+ */
+data class Limits(
+    val matchedShare: Double,
+    val boxPx: Double,
+    val score: Double,
+    val minScore: Double? = null,
+    val atLeast: Int = 0,
+) {
+    internal fun counted(scores: FloatArray): BooleanArray {
+        if (minScore == null) return BooleanArray(scores.size) { true }
+        val above = BooleanArray(scores.size) { scores[it] > minScore.toFloat() }
+        return if (above.count { it } < atLeast) BooleanArray(scores.size) { it < atLeast } else above
+    }
+
+    fun toJson(): JSONObject =
+        JSONObject()
+            .put("matched_share", matchedShare)
+            .put("box_px", boxPx)
+            .put("score", score)
+            .put("min_score", minScore ?: JSONObject.NULL)
+            .put("at_least", atLeast)
+
+    companion object {
+        /** By precision; the reasons stand in `evaluation/parity.py`. */
+        val OF =
+            mapOf(
+                "fp32" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
+                "fp16" to Limits(matchedShare = 0.99, boxPx = 1.0, score = 0.01, minScore = 0.3, atLeast = 20),
+                "int8" to Limits(matchedShare = 0.95, boxPx = 4.0, score = 0.05, minScore = 0.3, atLeast = 20),
+            )
+    }
+}
+
+/** How far an artifact is from the reference, worst case; the same verdict as `evaluation/parity.py`. */
+data class Parity(
+    val counted: Int,
+    val matched: Int,
+    val boxPx: Double,
+    val score: Double,
+    val worstLabel: Int?,
+    val atCut: Int,
+    val bestFirst: Boolean = true,
+    val finite: Boolean = true,
+) {
+    val matchedShare get() = if (counted == 0) 1.0 else matched.toDouble() / counted
+
+    /** One sentence, with the number and its limit, for each thing that does not hold. */
+    fun failures(limits: Limits): List<String> {
+        val label = worstLabel?.let { " (worst label: $it)" }.orEmpty()
+        return listOfNotNull(
+            "some boxes or scores are not numbers, all must be finite".takeIf { !finite },
+            "the detections are not ordered by score, they must be best first".takeIf { !bestFirst },
+            "$atCut detections tie with the last one, the limit is as many as could be compared ($counted)"
+                .takeIf { atCut > counted },
+            (
+                "$matched of $counted detections matched (${short(matchedShare)}), " +
+                    "the limit is ${short(limits.matchedShare)}$label"
+            ).takeIf { matchedShare < limits.matchedShare },
+            "a box is ${short(boxPx)} px off, the limit is ${short(limits.boxPx)} px$label".takeIf {
+                boxPx >
+                    limits.boxPx
+            },
+            "a score is ${short(score)} off, the limit is ${short(limits.score)}$label".takeIf { score > limits.score },
+        )
+    }
+
+    fun toJson(): JSONObject =
+        JSONObject()
+            .put("counted", counted)
+            .put("matched", matched)
+            .put("matched_share", matchedShare)
+            .put("box_px", boxPx)
+            .put("score", score)
+            .put("worst_label", worstLabel ?: JSONObject.NULL)
+            .put("at_cut", atCut)
+            .put("best_first", bestFirst)
+            .put("finite", finite)
+
+    companion object {
+        private const val SAME_IOU = 0.5
+        private const val SAME_PX = 1.0
+        private const val ROUNDING = 1e-6f
+
+        /** [actual] against [reference] on one frame; [candidates]: the reference's next ones, after its last place. */
+        fun compare(
+            reference: Detections,
+            actual: Detections,
+            height: Int,
+            width: Int,
+            limits: Limits,
+            candidates: Detections? = null,
+        ): Parity {
+            val pool = if (candidates == null) reference else reference + candidates
+            val pixels = edgeDistances(pool, actual, height, width)
+            val scores = scoreDistances(pool, actual)
+
+            fun alike(
+                i: Int,
+                j: Int,
+            ) = pool.labels[i] == actual.labels[j]
+            val cost =
+                Array(pool.size) { i ->
+                    DoubleArray(actual.size) { j -> pixels[i][j] / limits.boxPx + scores[i][j] / limits.score }
+                }
+            val pairing = Pairing(cost)
+            pairing.pairWithin { i, j -> alike(i, j) && pixels[i][j] <= limits.boxPx && scores[i][j] <= limits.score }
+
+            val near = min(limits.score, 2 * worst(pairing.partner.map { (i, j) -> scores[i][j] }))
+            val cutHere = cut(reference, actual, near)
+            val cutThere = if (candidates == null) cut(actual, reference, near) else BooleanArray(actual.size)
+            pairing.pairRest { i, j ->
+                val bothCut = cutHere.at(i) && cutThere[j]
+                val overlap = !bothCut && iou(pool, i, actual, j) >= SAME_IOU
+                alike(i, j) && (pixels[i][j] <= SAME_PX || overlap)
+            }
+
+            val here = limits.counted(reference.scores)
+            val there = limits.counted(actual.scores)
+            val pairs = pairing.partner.toList().filter { (i, j) -> here.at(i) || there[j] }
+            val lost = here.indices.filter { here[it] && it !in pairing.partner }
+            val found = pairing.partner.values.toHashSet()
+            val extra = there.indices.filter { there[it] && it !in found }
+            val (lostAtCut, reallyLost) = lost.partition { cutHere[it] }
+            val (extraAtCut, reallyExtra) = extra.partition { cutThere[it] }
+            return Parity(
+                counted = pairs.size + maxOf(reallyLost.size, reallyExtra.size),
+                matched = pairs.size,
+                boxPx = worst(pairs.map { (i, j) -> pixels[i][j] }),
+                score = worst(pairs.map { (i, j) -> scores[i][j] }),
+                worstLabel =
+                    worstLabel(
+                        reallyLost.map { pool.labels[it] } + reallyExtra.map { actual.labels[it] },
+                        pairs.map { (i, j) -> cost[i][j] to pool.labels[i] },
+                    ),
+                atCut = lostAtCut.size + extraAtCut.size,
+                bestFirst = (1 until actual.size).all { actual.scores[it] - actual.scores[it - 1] <= ROUNDING },
+                finite = actual.boxes.all { it.isFinite() } && actual.scores.all { it.isFinite() },
+            )
+        }
+
+        /** The worst over several photographs: counts add up, errors are the largest of any. */
+        fun merge(parities: List<Parity>): Parity {
+            if (parities.isEmpty()) {
+                throw DetectorException(
+                    "0 parities to merge, expected one per photo; give at least one photo",
+                )
+            }
+            val order = compareBy<Parity>({ it.counted - it.matched }, { it.boxPx }, { it.score })
+            return Parity(
+                counted = parities.sumOf { it.counted },
+                matched = parities.sumOf { it.matched },
+                boxPx = parities.maxOf { it.boxPx },
+                score = parities.maxOf { it.score },
+                worstLabel = parities.maxWith(order).worstLabel,
+                atCut = parities.sumOf { it.atCut },
+                bestFirst = parities.all { it.bestFirst },
+                finite = parities.all { it.finite },
+            )
+        }
+
+        /** Which of [mine] tie, within [near], with the last place of [other]; lists of other lengths are cut elsewhere. */
+        private fun cut(
+            mine: Detections,
+            other: Detections,
+            near: Double,
+        ): BooleanArray {
+            if (mine.size != other.size || mine.size == 0) return BooleanArray(mine.size)
+            val last = (other.scores.min() + near).toFloat()
+            return BooleanArray(mine.size) { mine.scores[it] <= last }
+        }
+
+        private fun worst(errors: List<Double>) = errors.filter { it.isFinite() }.maxOrNull() ?: 0.0
+
+        private fun worstLabel(
+            unmatched: List<Int>,
+            pairs: List<Pair<Double, Int>>,
+        ): Int? {
+            val counts = unmatched.groupingBy { it }.eachCount().entries
+            counts.maxWithOrNull(compareBy({ it.value }, { -it.key }))?.let { return it.key }
+            val (cost, label) =
+                pairs.filter { it.first.isFinite() }.maxWithOrNull(compareBy({ it.first }, { it.second }))
+                    ?: return null
+            return label.takeIf { cost > 0 }
+        }
+
+        private fun BooleanArray.at(index: Int) = index < size && this[index]
+
+        /** Four significant digits, as Python's `.4g` writes them. */
+        internal fun short(value: Double): String {
+            if (value == 0.0) return "0"
+            val rounded = BigDecimal(value).round(MathContext(4, RoundingMode.HALF_EVEN)).stripTrailingZeros()
+            val exponent = rounded.precision() - rounded.scale() - 1
+            if (exponent in -4..3) return rounded.toPlainString()
+            val digits = rounded.movePointLeft(exponent).toPlainString()
+            return "${digits}e${if (exponent < 0) "-" else "+"}${abs(exponent).toString().padStart(2, '0')}"
+        }
+    }
+}

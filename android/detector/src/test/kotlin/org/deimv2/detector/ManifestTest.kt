@@ -1,0 +1,96 @@
+package org.deimv2.detector
+
+import org.json.JSONObject
+import java.io.File
+import kotlin.io.path.createTempDirectory
+import kotlin.test.AfterTest
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+
+class ManifestTest {
+    private val vectors = Vectors.json("manifests.json")
+    private val good = File(Vectors.folder, vectors.getString("folder"))
+    private val folder = createTempDirectory().toFile()
+
+    @AfterTest
+    fun clean() {
+        folder.deleteRecursively()
+    }
+
+    @Test
+    fun everyFaultIsToldInPythonsSentence() {
+        val cases = vectors.getJSONArray("cases").objects { this }
+        assertTrue(cases.size > 40)
+        for (case in cases) {
+            folder.deleteRecursively()
+            good.copyRecursively(folder)
+            apply(case.getJSONObject("changes"))
+            val expected =
+                if (case.isNull(
+                        "sentence",
+                    )
+                ) {
+                    null
+                } else {
+                    case.getString("sentence").replace("{folder}", folder.path)
+                }
+            assertEquals(expected, sentence(), case.getString("name"))
+        }
+    }
+
+    @Test
+    fun theManifestSaysWhatIsInIt() {
+        val manifest = Manifest.read(good)
+        assertEquals(listOf(32, 64), listOf(manifest.inputHeight, manifest.inputWidth))
+        assertEquals(listOf("boxes", "scores", "labels"), manifest.outputs.map { it.name })
+        assertEquals(2, manifest.queries)
+        assertEquals(listOf("tflite", "pte", "mlpackage"), manifest.files.map { it.format })
+        assertEquals(0.4f, manifest.scoreThreshold)
+        assertEquals(3, manifest.golden.size)
+    }
+
+    @Test
+    fun aLabelWithoutANameIsRefused() {
+        val manifest = Manifest.read(good)
+        for (case in vectors.getJSONArray("labels").objects { this }) {
+            val names = case.getJSONArray("names").map { getString(it) }
+            val naming = manifest.copy(labels = names)
+            val label = case.getInt("label")
+            if (case.isNull("sentence")) {
+                assertEquals(names[label], naming.nameOf(label))
+            } else {
+                assertEquals(
+                    case.getString("sentence"),
+                    assertFailsWith<DetectorException> { naming.nameOf(label) }.message,
+                )
+            }
+        }
+    }
+
+    @Test
+    fun whatAndroidsParserLetsPassIsNoJson() {
+        assertNull(parse("{} trailing"))
+        assertNull(parse("no quotes"))
+        assertEquals("quoted", parse("\"quoted\""))
+    }
+
+    private fun sentence(): String? =
+        try {
+            val manifest = Manifest.read(folder)
+            manifest.files.forEach { manifest.check(it) }
+            manifest.golden.forEach { manifest.check(it) }
+            null
+        } catch (error: DetectorException) {
+            error.message
+        }
+
+    private fun apply(changes: JSONObject) {
+        for (name in changes.keys()) {
+            val file = File(folder, name)
+            if (changes.isNull(name)) file.delete() else file.writeText(changes.getString(name))
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import DEIMv2Kit
+import Foundation
+import SwiftUI
+
+/// **Check this phone**: does it show what the desktop shows? Replays the golden photographs.
+struct CheckView: View {
+  @Environment(DetectorModel.self) private var model
+  @State private var report: ParityCheck.Report?
+  @State private var running = false
+
+  var body: some View {
+    NavigationStack {
+      List {
+        Section {
+          Button(running ? "Checking" : "Check this phone") { check() }.disabled(running)
+          if running { ProgressView() }
+        } footer: {
+          Text("Runs the model on photographs whose detections are known, on every processor.")
+        }
+        if let report {
+          ForEach(report.rows.indices, id: \.self) { CheckRow(row: report.rows[$0]) }
+          if let text = try? String(decoding: report.json(), as: UTF8.self) {
+            ShareLink(item: text, subject: Text("DEIMv2 on this phone")) {
+              Label("Share the result", systemImage: "square.and.arrow.up")
+            }
+          }
+        }
+      }
+      .navigationTitle("Check this phone")
+    }
+  }
+
+  private func check() {
+    running = true
+    Task {
+      defer { running = false }
+      do {
+        report = try await model.check()
+      } catch {
+        model.show(error)
+      }
+    }
+  }
+}
+
+struct CheckRow: View {
+  let row: ParityCheck.Row
+
+  var body: some View {
+    Section(row.runsOn) {
+      Label(
+        row.passed ? "Pass" : "Fail",
+        systemImage: row.passed ? "checkmark.circle.fill" : "xmark.octagon.fill"
+      )
+      .foregroundStyle(row.passed ? Color.green : Color.red)
+      if let measured = row.measured, let limits = row.limits {
+        LabeledContent("Matched", value: "\(measured.matched) of \(measured.counted)")
+        LabeledContent("Worst box", value: "\(number(measured.boxPx)) px (\(number(limits.boxPx)))")
+        LabeledContent("Worst score", value: "\(number(measured.score)) (\(number(limits.score)))")
+      }
+      if let ms = row.median { LabeledContent("Median", value: "\(number(ms)) ms") }
+      ForEach(row.problems, id: \.self) { Text($0).font(.footnote) }
+    }
+    .accessibilityElement(children: .combine)
+  }
+
+  private func number(_ value: Double) -> String {
+    value.formatted(.number.precision(.significantDigits(1...3)))
+  }
+}

@@ -1,0 +1,74 @@
+import CoreGraphics
+import DEIMv2Kit
+import SwiftUI
+
+/// A picture with its detections drawn over it; VoiceOver reads them as a list.
+struct DetectionsView: View {
+  let image: CGImage
+  let found: [Named]
+
+  /// A detection with its class name.
+  struct Named: Sendable {
+    let name: String
+    let detection: Detection
+
+    var caption: String {
+      "\(name) \(detection.score.formatted(.percent.precision(.fractionLength(0))))"
+    }
+  }
+
+  /// Those above the threshold. Throws unnamedLabel.
+  static func named(
+    _ detections: [Detection], above threshold: Float, by manifest: Manifest
+  ) throws -> [Named] {
+    try detections.filter { $0.score > threshold }
+      .map { Named(name: try manifest.name(of: $0), detection: $0) }
+  }
+
+  var body: some View {
+    Image(decorative: image, scale: 1)
+      .resizable()
+      .aspectRatio(contentMode: .fit)
+      .overlay { Canvas { context, size in draw(context, size) } }
+      .accessibilityElement(children: .ignore)
+      .accessibilityLabel(spoken)
+      .accessibilityAddTraits(.isImage)
+  }
+
+  private var spoken: String {
+    found.isEmpty ? "Nothing found" : found.map(\.caption).joined(separator: ", ")
+  }
+
+  private func draw(_ context: GraphicsContext, _ size: CGSize) {
+    for one in found.reversed() {  // the best on top
+      let box = one.detection.box.inFrame(width: Int(size.width), height: Int(size.height))
+      let rectangle = CGRect(
+        x: CGFloat(box.x1), y: CGFloat(box.y1), width: CGFloat(box.x2 - box.x1),
+        height: CGFloat(box.y2 - box.y1))
+      context.stroke(Path(rectangle), with: .color(.black), lineWidth: 5)
+      context.stroke(Path(rectangle), with: .color(.yellow), lineWidth: 3)
+      let text = context.resolve(
+        Text(one.caption).font(.caption.bold()).foregroundStyle(.black))
+      let area = text.measure(in: size)
+      let corner = CGRect(origin: rectangle.origin, size: area)
+      context.fill(Path(corner), with: .color(.yellow))
+      context.draw(text, in: corner)
+    }
+  }
+}
+
+/// The score that a detection has to pass to be shown.
+struct ThresholdSlider: View {
+  @Environment(DetectorModel.self) private var model
+
+  var body: some View {
+    @Bindable var model = model
+    let percent = model.threshold.formatted(.percent.precision(.fractionLength(0)))
+    HStack {
+      Text("Threshold \(percent)").font(.footnote.monospacedDigit())
+      Slider(value: $model.threshold, in: 0...1) { Text("Threshold") }
+        .accessibilityValue(percent)
+    }
+    .padding()
+  }
+}

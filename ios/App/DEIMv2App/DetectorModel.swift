@@ -1,0 +1,120 @@
+import CoreGraphics
+import DEIMv2Kit
+import Observation
+import SwiftUI
+import UIKit
+
+#if canImport(DEIMv2ExecuTorch)
+  import DEIMv2ExecuTorch
+#endif
+
+/// What all screens share: which model runs on which processor, and what the user chose.
+@MainActor @Observable
+final class DetectorModel {
+  /// The exports in the app's `Models` folder, which `deimv2 app ios` fills.
+  let exports = DetectorModel.findExports()
+  var choice = Choice()
+  var threshold: Float = 0.4
+  var showsProblem = false
+  private(set) var problem = ""
+  private(set) var detector: (any Detector)?
+  private(set) var opening = false
+
+  struct Choice: Hashable {
+    /// nil: the first of `exports`.
+    var export: URL?
+    var runtime = Runtime.coreML
+    /// nil: the fastest that passes the check.
+    var units: ComputeUnits?
+  }
+
+  /// `.pte` can be chosen once the product DEIMv2ExecuTorch is linked (ios/README.md).
+  enum Runtime: String, CaseIterable, Identifiable {
+    case coreML = "Core ML"
+    #if canImport(DEIMv2ExecuTorch)
+      case execuTorch = "ExecuTorch"
+    #endif
+    var id: Self { self }
+  }
+
+  func show(_ error: any Error) {
+    problem = error.localizedDescription
+    showsProblem = true
+  }
+
+  /// Opens what is chosen now; a later choice cancels this one.
+  func open() async {
+    opening = true
+    let last = detector?.manifest.folder
+    detector = nil
+    do {
+      let manifest = try chosenManifest()
+      if manifest.folder != last { threshold = manifest.scoreThreshold }
+      let opened = try await Self.open(manifest, choice)
+      if Task.isCancelled { return }
+      detector = opened
+    } catch {
+      if Task.isCancelled { return }
+      show(error)
+    }
+    opening = false
+  }
+
+  /// Replays the golden photographs on every processor; the report is as `deimv2 verify --json` says it.
+  func check() async throws -> ParityCheck.Report {
+    let device = "\(UIDevice.current.model), iOS \(UIDevice.current.systemVersion)"
+    return try await Self.check(try chosenManifest(), device)
+  }
+
+  private nonisolated static func check(
+    _ manifest: Manifest, _ device: String
+  ) async throws -> ParityCheck.Report {
+    let goldens = try Golden.all(of: manifest)
+    var rows = await CoreMLDetector.fastest(manifest, on: goldens).rows
+    #if canImport(DEIMv2ExecuTorch)
+      do {
+        rows.append(await ParityCheck.run(try ExecuTorchDetector(manifest), on: goldens))
+      } catch {
+        rows.append(ParityCheck.failed("pte", on: "CPU (XNNPACK)", error))
+      }
+    #endif
+    return ParityCheck.Report(
+      folder: manifest.folder.lastPathComponent, device: device, rows: rows)
+  }
+
+  private nonisolated static func open(
+    _ manifest: Manifest, _ choice: Choice
+  ) async throws -> any Detector {
+    switch choice.runtime {
+    case .coreML:
+      if let units = choice.units { return try await CoreMLDetector(manifest, on: units) }
+      let goldens = try Golden.all(of: manifest)
+      if let fastest = await CoreMLDetector.fastest(manifest, on: goldens).detector {
+        return fastest
+      }
+      return try await CoreMLDetector(manifest)
+    #if canImport(DEIMv2ExecuTorch)
+      case .execuTorch:
+        return try ExecuTorchDetector(manifest)
+    #endif
+    }
+  }
+
+  private func chosenManifest() throws(DEIMv2Error) -> Manifest {
+    guard let folder = choice.export ?? exports.first else {
+      throw .noManifest(folder: "Models")
+    }
+    return try Manifest(folder: folder)
+  }
+
+  private static func findExports() -> [URL] {
+    let models = Bundle.main.bundleURL.appending(path: "Models")
+    let folders = try? FileManager.default.contentsOfDirectory(
+      at: models, includingPropertiesForKeys: nil)
+    return (folders ?? [])
+      .filter {
+        FileManager.default.fileExists(atPath: $0.appending(path: Manifest.fileName).path)
+      }
+      .sorted { $0.lastPathComponent < $1.lastPathComponent }
+  }
+}

@@ -1,0 +1,62 @@
+import CoreGraphics
+import DEIMv2Kit
+import PhotosUI
+import SwiftUI
+
+/// One photo of the user's library; needs no permission, since the system's picker hands it over.
+struct PhotoView: View {
+  @Environment(DetectorModel.self) private var model
+  @State private var item: PhotosPickerItem?
+  @State private var image: CGImage?
+  @State private var detections: [Detection] = []
+
+  var body: some View {
+    NavigationStack {
+      Group {
+        if let image {
+          VStack {
+            DetectionsView(image: image, found: named)
+            ThresholdSlider()
+          }
+        } else {
+          ContentUnavailableView(
+            "No photo yet", systemImage: "photo",
+            description: Text("Choose one with the button above."))
+        }
+      }
+      .navigationTitle("Photo")
+      .toolbar {
+        ToolbarItem(placement: .topBarTrailing) {
+          PhotosPicker(selection: $item, matching: .images) {
+            Label("Choose a photo", systemImage: "photo.badge.plus")
+          }
+        }
+      }
+      .task(id: item) { await look() }
+    }
+  }
+
+  private var named: [DetectionsView.Named] {
+    guard let manifest = model.detector?.manifest else { return [] }
+    let shown = try? DetectionsView.named(detections, above: model.threshold, by: manifest)
+    return shown ?? []
+  }
+
+  private func look() async {
+    guard let item, let detector = model.detector else { return }
+    do {
+      guard let data = try await item.loadTransferable(type: Data.self) else { return }
+      let shot = try await prepared(data, for: detector.manifest)
+      detections = try await detector.detect(shot.frame)
+      image = shot.image
+    } catch {
+      model.show(error)
+    }
+  }
+
+  /// Not on the main thread: a photo may have 48 megapixels.
+  private nonisolated func prepared(_ data: Data, for manifest: Manifest) async throws -> Shot {
+    let photo = try uprightImage(data)
+    return Shot(image: photo, frame: try Preprocessor(manifest).frame(photo))
+  }
+}

@@ -1,0 +1,40 @@
+import DEIMv2Kit
+import SwiftUI
+
+/// Which model, by which runtime, on which processor.
+struct SettingsView: View {
+  @Environment(DetectorModel.self) private var model
+
+  var body: some View {
+    @Bindable var model = model
+    NavigationStack {
+      Form {
+        Section("Model") {
+          Picker("Model", selection: $model.choice.export) {
+            Text(model.exports.first?.lastPathComponent ?? "None").tag(URL?.none)
+            ForEach(model.exports.dropFirst(), id: \.self) { folder in
+              Text(folder.lastPathComponent).tag(URL?.some(folder))
+            }
+          }
+          Picker("Runtime", selection: $model.choice.runtime) {
+            ForEach(DetectorModel.Runtime.allCases) { Text($0.rawValue).tag($0) }
+          }
+          if model.choice.runtime == .coreML {
+            Picker("Processor", selection: $model.choice.units) {
+              Text("Fastest that passes").tag(ComputeUnits?.none)
+              ForEach(ComputeUnits.allCases, id: \.self) { units in
+                Text(units.title).tag(ComputeUnits?.some(units))
+              }
+            }
+          }
+          if model.opening {
+            ProgressView("Loading the model")
+          } else {
+            LabeledContent("Runs on", value: model.detector?.processor ?? "nothing")
+          }
+        }
+      }
+      .navigationTitle("Settings")
+    }
+  }
+}

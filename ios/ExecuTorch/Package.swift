@@ -1,0 +1,24 @@
+// swift-tools-version: 6.0
+// A package of its own: whoever adds DEIMv2Kit alone never downloads ExecuTorch.
+import PackageDescription
+
+let package = Package(
+  name: "DEIMv2ExecuTorch",
+  platforms: [.iOS(.v17), .macOS(.v14)],
+  products: [.library(name: "DEIMv2ExecuTorch", targets: ["DEIMv2ExecuTorch"])],
+  dependencies: [
+    .package(name: "DEIMv2Kit", path: ".."),
+    .package(url: "https://github.com/pytorch/executorch.git", branch: "swiftpm-1.5.1"),
+  ],
+  targets: [
+    .target(
+      name: "DEIMv2ExecuTorch",
+      dependencies: [
+        "DEIMv2Kit",
+        .product(name: "executorch", package: "executorch"),
+        .product(name: "backend_xnnpack", package: "executorch"),
+        .product(name: "kernels_optimized", package: "executorch"),
+        .product(name: "kernels_quantized", package: "executorch"),
+      ])
+  ]
+)

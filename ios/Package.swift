@@ -1,0 +1,12 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+  name: "DEIMv2Kit",
+  platforms: [.iOS(.v17), .macOS(.v14)],
+  products: [.library(name: "DEIMv2Kit", targets: ["DEIMv2Kit"])],
+  targets: [
+    .target(name: "DEIMv2Kit"),
+    .testTarget(name: "DEIMv2KitTests", dependencies: ["DEIMv2Kit"]),
+  ]
+)

@@ -1,0 +1,124 @@
+#if canImport(CoreML)
+  import CoreML
+  import CoreVideo
+  import Foundation
+
+  /// Runs the `.mlpackage` of an export. An actor: frames sent at once are detected one after another.
+  public actor CoreMLDetector: Detector {
+    public nonisolated let manifest: Manifest
+    public nonisolated let artifact: String
+    public nonisolated let units: ComputeUnits
+    public nonisolated var processor: String { units.title }
+    private let model: MLModel
+    private let input: CVPixelBuffer  // filled anew for every frame
+
+    /// Checks the package's hash, compiles it once per device and loads it. `units`: by default the
+    /// first candidate of the manifest's precision; `fastest` measures instead. Throws noArtifact,
+    /// missingFile, changedFile, labelsDiffer or runtime.
+    public init(_ manifest: Manifest, on units: ComputeUnits? = nil) async throws(DEIMv2Error) {
+      let file = try manifest.file(format: "mlpackage")
+      let package = try manifest.url(of: file)
+      let chosen = units ?? ComputeUnits.candidates(for: manifest.precision).first ?? .all
+      do {
+        let cached = try await Self.compiled(package, key: file.sha256, afresh: false)
+        let options = Self.configuration(chosen)
+        if let loaded = try? MLModel(contentsOf: cached, configuration: options) {
+          model = loaded
+        } else {  // as after an update of the system
+          let fresh = try await Self.compiled(package, key: file.sha256, afresh: true)
+          model = try MLModel(contentsOf: fresh, configuration: options)
+        }
+      } catch {
+        throw .runtime(artifact: file.name, reason: error.localizedDescription)
+      }
+      if let labels = Self.labels(in: model), labels != manifest.labels { throw .labelsDiffer }
+      input = try makePixelBuffer(width: manifest.input.width, height: manifest.input.height)
+      (self.manifest, artifact, self.units) = (manifest, file.name, chosen)
+    }
+
+    /// Replays the golden photographs on every candidate of the manifest's precision. Gives the
+    /// fastest detector that passes, nil if none does, and the result of each.
+    public static func fastest(
+      _ manifest: Manifest, on goldens: [Golden]
+    ) async -> (detector: CoreMLDetector?, rows: [ParityCheck.Row]) {
+      var best: (detector: CoreMLDetector, ms: Double)?
+      var rows: [ParityCheck.Row] = []
+      for units in ComputeUnits.candidates(for: manifest.precision) {
+        do {
+          let detector = try await CoreMLDetector(manifest, on: units)
+          let row = await ParityCheck.run(detector, on: goldens)
+          rows.append(row)
+          if row.passed, let ms = row.median, ms < best?.ms ?? .infinity { best = (detector, ms) }
+        } catch {
+          let name = (try? manifest.file(format: "mlpackage").name) ?? "mlpackage"
+          rows.append(ParityCheck.failed(name, on: units.title, error))
+        }
+      }
+      return (best?.detector, rows)
+    }
+
+    public func detect(_ frame: Frame) throws(DEIMv2Error) -> [Detection] {
+      try manifest.require(frame)
+      try frame.copy(to: input)
+      let outputs: any MLFeatureProvider
+      do {
+        outputs = try model.prediction(
+          from: MLDictionaryFeatureProvider(dictionary: [
+            manifest.input.name: MLFeatureValue(pixelBuffer: input)
+          ]))
+      } catch {
+        throw .runtime(artifact: artifact, reason: error.localizedDescription)
+      }
+      return try manifest.detections(
+        boxes: MLShapedArray<Float>(converting: array("boxes", in: outputs)).scalars,
+        scores: MLShapedArray<Float>(converting: array("scores", in: outputs)).scalars,
+        labels: MLShapedArray<Int32>(converting: array("labels", in: outputs)).scalars)
+    }
+
+    private func array(
+      _ name: String, in outputs: any MLFeatureProvider
+    ) throws(DEIMv2Error) -> MLMultiArray {
+      guard let array = outputs.featureValue(for: name)?.multiArrayValue else {
+        let names = outputs.featureNames.sorted().joined(separator: ", ")
+        throw .output(name: name, found: "not among \(names)", expected: "an array")
+      }
+      return array
+    }
+
+    /// The compiled model, kept in the caches under the package's hash.
+    private static func compiled(_ package: URL, key: String, afresh: Bool) async throws -> URL {
+      let files = FileManager.default
+      let caches = files.urls(for: .cachesDirectory, in: .userDomainMask).first
+      let folder = (caches ?? files.temporaryDirectory).appending(path: "DEIMv2Kit")
+      let kept = folder.appending(path: "\(key).mlmodelc")
+      if files.fileExists(atPath: kept.path) {
+        if !afresh { return kept }
+        try files.removeItem(at: kept)
+      }
+      let fresh = try await MLModel.compileModel(at: package)
+      try files.createDirectory(at: folder, withIntermediateDirectories: true)
+      try? files.moveItem(at: fresh, to: kept)  // another detector may have been faster
+      return kept
+    }
+
+    private static func configuration(_ units: ComputeUnits) -> MLModelConfiguration {
+      let configuration = MLModelConfiguration()
+      configuration.computeUnits =
+        switch units {
+        case .all: .all
+        case .cpuAndNeuralEngine: .cpuAndNeuralEngine
+        case .cpuAndGPU: .cpuAndGPU
+        case .cpuOnly: .cpuOnly
+        }
+      return configuration
+    }
+
+    /// The labels in the card that `deimv2 export` puts into every package.
+    private static func labels(in model: MLModel) -> [String]? {
+      struct Card: Decodable { let labels: [String] }
+      let stored = model.modelDescription.metadata[.creatorDefinedKey] as? [String: String]
+      guard let card = stored?["deimv2.json"] else { return nil }
+      return try? JSONDecoder().decode(Card.self, from: Data(card.utf8)).labels
+    }
+  }
+#endif

@@ -1,0 +1,139 @@
+import Foundation
+
+/// `manifest.json` of a folder that `deimv2 export` wrote: all that an app has to know.
+public struct Manifest: Sendable, Equatable {
+  public static let fileName = "manifest.json"
+  public static let schemaVersion = 1
+
+  public let folder: URL
+  public let variant: String
+  public let precision: Precision
+  public let input: Input
+  public let outputs: [Output]
+  /// Class names, by label index.
+  public let labels: [String]
+  public let files: [File]
+  public let golden: [GoldenFile]
+  /// Recommended: show detections whose score is greater.
+  public let scoreThreshold: Float
+
+  public enum Precision: String, Sendable, Decodable { case fp32, fp16, int8 }
+
+  /// One RGB frame, uint8, stretched to `height` x `width`.
+  public struct Input: Sendable, Equatable, Decodable {
+    public let name: String
+    let size: [Int]
+    public var height: Int { size.first ?? 0 }
+    public var width: Int { size.last ?? 0 }
+  }
+
+  public struct Output: Sendable, Equatable, Decodable {
+    public let name: String
+    public let shape: [Int]
+  }
+
+  /// An artifact. `name` is relative to the folder.
+  public struct File: Sendable, Equatable, Decodable {
+    public let format: String
+    public let name: String
+    public let size: Int
+    public let sha256: String
+  }
+
+  /// A photograph and the float32 model's detections on it, relative to the folder.
+  public struct GoldenFile: Sendable, Equatable, Decodable {
+    public let image, imageSHA256, detections, detectionsSHA256: String
+
+    enum CodingKeys: String, CodingKey {
+      case image, detections
+      case imageSHA256 = "image_sha256"
+      case detectionsSHA256 = "detections_sha256"
+    }
+  }
+
+  /// How many detections every artifact gives.
+  public var queries: Int { outputs.first.map { $0.shape[1] } ?? 0 }
+
+  /// Reads and checks the manifest; the files beside it are checked by `url(of:)` and `checkGolden`.
+  /// Throws noManifest, notJSON, newerSchema or invalidManifest.
+  public init(folder: URL) throws(DEIMv2Error) {
+    let url = folder.appending(path: Self.fileName)
+    guard let data = try? Data(contentsOf: url) else { throw .noManifest(folder: folder.path) }
+    guard let content = try? JSONDecoder().decode(JSON.self, from: data) else {
+      throw .notJSON(path: url.path)
+    }
+    if case .integer(let version)? = content["schema_version"], version > Self.schemaVersion {
+      throw .newerSchema(path: url.path, version: version)
+    }
+    do {
+      let schema = try JSONDecoder().decode(JSON.self, from: Data(manifestSchema.utf8))
+      if let problem = SchemaCheck(schema: schema).problem(of: content) {
+        throw DEIMv2Error.invalidManifest(path: url.path, problem: problem)
+      }
+      self.init(folder: folder, content: try JSONDecoder().decode(Content.self, from: data))
+    } catch let error as DEIMv2Error {
+      throw error
+    } catch {
+      throw .invalidManifest(path: url.path, problem: "(\(error))")
+    }
+  }
+
+  /// The class name of a detection. Throws unnamedLabel.
+  public func name(of detection: Detection) throws(DEIMv2Error) -> String {
+    guard labels.indices.contains(detection.label) else {
+      throw .unnamedLabel(label: detection.label, count: labels.count)
+    }
+    return labels[detection.label]
+  }
+
+  /// The artifact of a format ("mlpackage" or "pte"). Throws noArtifact.
+  public func file(format: String) throws(DEIMv2Error) -> File {
+    guard let file = files.first(where: { $0.format == format }) else {
+      throw .noArtifact(format: format, folder: folder.path)
+    }
+    return file
+  }
+
+  /// Where an artifact lies, after its hash was compared. Throws missingFile or changedFile.
+  public func url(of file: File) throws(DEIMv2Error) -> URL {
+    try Checksum.require(folder.appending(path: file.name), sha256: file.sha256)
+  }
+
+  /// Throws missingFile or changedFile for the first golden file that is not the manifest's.
+  public func checkGolden() throws(DEIMv2Error) {
+    for entry in golden {
+      let image = folder.appending(path: entry.image)
+      let detections = folder.appending(path: entry.detections)
+      _ = try Checksum.require(image, sha256: entry.imageSHA256)
+      _ = try Checksum.require(detections, sha256: entry.detectionsSHA256)
+    }
+  }
+
+  private init(folder: URL, content: Content) {
+    self.folder = folder
+    variant = content.variant
+    precision = content.precision
+    input = content.input
+    outputs = content.outputs
+    labels = content.labels
+    files = content.files
+    golden = content.golden
+    scoreThreshold = content.scoreThreshold
+  }
+
+  private struct Content: Decodable {
+    let variant: String
+    let precision: Precision
+    let input: Input
+    let outputs: [Output]
+    let labels: [String]
+    let files: [File]
+    let golden: [GoldenFile]
+    let scoreThreshold: Float
+
+    enum CodingKeys: String, CodingKey {
+      case variant, precision, input, outputs, labels, files, golden
+      case scoreThreshold = "score_threshold"
+    }
+  }
+}

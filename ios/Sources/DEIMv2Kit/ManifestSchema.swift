@@ -1,0 +1,200 @@
+// The text of converters/manifest.schema.json, which is the one to edit; a test compares the two.
+let manifestSchema = #"""
+  {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Manifest of a folder of DEIMv2 artifacts",
+    "description": "All that an app has to know. Every artifact takes one frame and gives boxes, scores and labels, best first; no suppression of overlapping boxes is needed.",
+    "type": "object",
+    "additionalProperties": false,
+    "required": [
+      "schema_version", "variant", "precision", "input", "outputs", "labels", "weights", "files",
+      "golden", "toolchain", "parity", "score_threshold"
+    ],
+    "properties": {
+      "schema_version": {
+        "description": "Raised when an older reader would misread the file.",
+        "const": 1
+      },
+      "variant": {
+        "enum": ["atto", "femto", "pico", "n", "s", "m", "l", "x"]
+      },
+      "precision": {
+        "enum": ["fp32", "fp16", "int8"]
+      },
+      "input": {
+        "description": "The frame. Scaling, normalisation and layout change happen inside the graph.",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["name", "size", "colour_order", "dtype", "layout", "resize"],
+        "properties": {
+          "name": { "const": "image" },
+          "size": {
+            "description": "Height and width in pixels.",
+            "type": "array",
+            "items": { "type": "integer", "minimum": 32, "multipleOf": 32 },
+            "minItems": 2,
+            "maxItems": 2
+          },
+          "colour_order": { "const": "RGB" },
+          "dtype": { "const": "uint8" },
+          "layout": {
+            "description": "Shape [1, height, width, 3].",
+            "const": "NHWC"
+          },
+          "resize": {
+            "description": "How a photo comes to this size: both sides stretched, the aspect ratio not kept.",
+            "const": "stretch, bilinear, antialiased"
+          }
+        }
+      },
+      "outputs": {
+        "description": "boxes, scores and labels, in this order.",
+        "type": "array",
+        "minItems": 3,
+        "maxItems": 3,
+        "prefixItems": [
+          {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["name", "shape", "dtype", "meaning"],
+            "properties": {
+              "name": { "const": "boxes" },
+              "shape": {
+                "type": "array",
+                "items": { "type": "integer", "minimum": 1 },
+                "minItems": 3,
+                "maxItems": 3
+              },
+              "dtype": { "const": "float32" },
+              "meaning": { "type": "string" }
+            }
+          },
+          {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["name", "shape", "dtype", "meaning"],
+            "properties": {
+              "name": { "const": "scores" },
+              "shape": {
+                "type": "array",
+                "items": { "type": "integer", "minimum": 1 },
+                "minItems": 2,
+                "maxItems": 2
+              },
+              "dtype": { "const": "float32" },
+              "meaning": { "type": "string" }
+            }
+          },
+          {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["name", "shape", "dtype", "meaning"],
+            "properties": {
+              "name": { "const": "labels" },
+              "shape": {
+                "type": "array",
+                "items": { "type": "integer", "minimum": 1 },
+                "minItems": 2,
+                "maxItems": 2
+              },
+              "dtype": { "const": "int32" },
+              "meaning": { "type": "string" }
+            }
+          }
+        ]
+      },
+      "labels": {
+        "description": "Class names, by label index.",
+        "type": "array",
+        "minItems": 1,
+        "items": { "type": "string", "minLength": 1 }
+      },
+      "weights": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["source", "sha256"],
+        "properties": {
+          "source": {
+            "description": "Where the weights come from, in words.",
+            "type": "string",
+            "minLength": 1
+          },
+          "sha256": { "$ref": "#/$defs/sha256" }
+        }
+      },
+      "files": {
+        "description": "The artifacts, beside this file.",
+        "type": "array",
+        "minItems": 1,
+        "items": {
+          "type": "object",
+          "additionalProperties": false,
+          "required": ["format", "name", "size", "sha256", "input"],
+          "properties": {
+            "format": { "enum": ["tflite", "pte", "onnx", "mlpackage"] },
+            "name": { "type": "string", "pattern": "^[^/\\\\]+\\.(tflite|pte|onnx|mlpackage)$" },
+            "size": {
+              "description": "In bytes; of a folder (mlpackage), of all its files together.",
+              "type": "integer",
+              "minimum": 1
+            },
+            "sha256": {
+              "description": "Of a folder: over its files in the order of their paths, each as its relative path in UTF-8, a zero byte, its length in 8 bytes (big-endian), its content.",
+              "$ref": "#/$defs/sha256"
+            },
+            "input": {
+              "description": "tensor: as `input` above says; image: Core ML's image type of that size.",
+              "enum": ["tensor", "image"]
+            }
+          }
+        }
+      },
+      "golden": {
+        "description": "Photographs at input size and the float32 model's detections on them, to replay.",
+        "type": "array",
+        "minItems": 3,
+        "items": {
+          "type": "object",
+          "additionalProperties": false,
+          "required": ["image", "image_sha256", "detections", "detections_sha256", "source"],
+          "properties": {
+            "image": { "type": "string", "pattern": "^golden/[^/\\\\]+\\.png$" },
+            "image_sha256": { "$ref": "#/$defs/sha256" },
+            "detections": { "type": "string", "pattern": "^golden/[^/\\\\]+\\.json$" },
+            "detections_sha256": { "$ref": "#/$defs/sha256" },
+            "source": {
+              "description": "Title, author, source and licence of the photograph.",
+              "type": "string"
+            }
+          }
+        }
+      },
+      "toolchain": {
+        "description": "Package and version, of what made the artifacts.",
+        "type": "object",
+        "additionalProperties": { "type": "string" }
+      },
+      "parity": {
+        "description": "By artifact: how far its detections on the golden photographs are from the float32 model's.",
+        "type": "object",
+        "additionalProperties": {
+          "type": "object",
+          "required": ["measured", "limits"],
+          "properties": {
+            "measured": { "type": "object" },
+            "limits": { "type": "object" }
+          }
+        }
+      },
+      "score_threshold": {
+        "description": "Recommended: show detections whose score is greater.",
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1
+      }
+    },
+    "$defs": {
+      "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }
+    }
+  }
+  """#

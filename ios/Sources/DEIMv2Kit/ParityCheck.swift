@@ -1,0 +1,129 @@
+import Foundation
+
+/// A golden photograph at input size, what the float32 model detects on it, and its next candidates.
+public struct Golden: Sendable {
+  public let name: String
+  public let frame: Frame
+  public let reference: [Detection]
+  public let candidates: [Detection]
+
+  public init(name: String, frame: Frame, reference: [Detection], candidates: [Detection]) {
+    (self.name, self.frame) = (name, frame)
+    (self.reference, self.candidates) = (reference, candidates)
+  }
+
+  struct Rows: Decodable {
+    let detections: [Detection]
+    let candidates: [Detection]
+  }
+
+  static func rows(at url: URL) throws(DEIMv2Error) -> Rows {
+    do {
+      return try JSONDecoder().decode(Rows.self, from: Data(contentsOf: url))
+    } catch {
+      throw .invalidGolden(path: url.path, reason: error.localizedDescription)
+    }
+  }
+}
+
+/// **Check this phone**: replays the golden photographs and says how far the detections are from the
+/// float32 model's, as `deimv2 verify` does it on the desktop.
+public enum ParityCheck {
+  /// One artifact's result, as `deimv2 verify --json` prints it, with what this phone adds.
+  public struct Row: Sendable, Encodable {
+    public let artifact: String
+    public let against: String
+    public let passed: Bool
+    public let problems: [String]
+    public let measured: Parity?
+    public let limits: Limits?
+    /// The processor.
+    public let runsOn: String
+    /// Of every detection after the first of each photograph, preprocessing not included.
+    public let milliseconds: [Double]
+
+    public var median: Double? {
+      milliseconds.isEmpty ? nil : milliseconds.sorted()[milliseconds.count / 2]
+    }
+
+    enum CodingKeys: String, CodingKey {
+      case artifact, against, passed, problems, measured, limits, milliseconds
+      case runsOn = "runs_on"
+    }
+  }
+
+  public struct Report: Sendable, Encodable {
+    public let folder: String
+    /// Where it was measured, in words.
+    public let device: String
+    public let passed: Bool
+    public let rows: [Row]
+
+    public init(folder: String, device: String, rows: [Row]) {
+      (self.folder, self.device, self.rows) = (folder, device, rows)
+      passed = !rows.isEmpty && rows.allSatisfy(\.passed)
+    }
+
+    public func json() throws -> Data {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      return try encoder.encode(self)
+    }
+  }
+
+  /// Runs a detector on every golden photograph: once to compare, then `repeats` times for the clock.
+  /// What goes wrong is in `problems`; nothing is thrown.
+  public static func run(
+    _ detector: any Detector, on goldens: [Golden], repeats: Int = 5
+  ) async -> Row {
+    let manifest = detector.manifest
+    let limits = Limits.of(manifest.precision)
+    let size = (height: manifest.input.height, width: manifest.input.width)
+    let model = manifest.precision == .int8 ? "PyTorch rounding to int8" : "the float32 model"
+    let against = "\(model), \(goldens.count) golden photographs"
+    do {
+      if goldens.isEmpty { throw DEIMv2Error.noGoldens(folder: manifest.folder.path) }
+      var parities: [Parity] = []
+      for golden in goldens {
+        let actual = try await detector.detect(golden.frame)
+        parities.append(
+          Parity(
+            reference: golden.reference, actual: actual, candidates: golden.candidates, size: size,
+            limits: limits))
+      }
+      let parity = Parity(merging: parities)
+      let times = try await time(detector, goldens, repeats)
+      let problems = parity.failures(limits)
+      return Row(
+        artifact: detector.artifact, against: against, passed: problems.isEmpty,
+        problems: problems, measured: parity, limits: limits, runsOn: detector.processor,
+        milliseconds: times)
+    } catch {
+      return failed(detector.artifact, on: detector.processor, against: against, error)
+    }
+  }
+
+  /// The row of an artifact that cannot even be opened.
+  public static func failed(
+    _ artifact: String, on processor: String, against: String = "-", _ error: any Error
+  ) -> Row {
+    Row(
+      artifact: artifact, against: against, passed: false, problems: [error.localizedDescription],
+      measured: nil, limits: nil, runsOn: processor, milliseconds: [])
+  }
+
+  private static func time(
+    _ detector: any Detector, _ goldens: [Golden], _ repeats: Int
+  ) async throws -> [Double] {
+    var times: [Double] = []
+    for _ in 0..<repeats {
+      for golden in goldens {
+        let start = ContinuousClock.now
+        _ = try await detector.detect(golden.frame)
+        let taken = start.duration(to: .now).components
+        times.append(Double(taken.seconds) * 1e3 + Double(taken.attoseconds) / 1e15)
+      }
+    }
+    return times
+  }
+}

@@ -1,0 +1,79 @@
+// Compile-only stub of AVFoundation's capture classes, as documented for iOS 17.
+@_exported import CoreGraphics
+@_exported import CoreMedia
+@_exported import Dispatch
+
+public struct AVMediaType: Hashable, Sendable {
+  public static let video = AVMediaType()
+}
+
+public enum AVAuthorizationStatus: Int, Sendable {
+  case notDetermined, restricted, denied, authorized
+}
+
+open class AVCaptureDevice: NSObject {
+  public struct DeviceType: Hashable, Sendable {
+    public static let builtInWideAngleCamera = DeviceType()
+  }
+  public enum Position: Int, Sendable { case unspecified, back, front }
+
+  open class func `default`(
+    _ deviceType: DeviceType, for mediaType: AVMediaType?, position: Position
+  ) -> AVCaptureDevice? { stub() }
+  open class func authorizationStatus(for mediaType: AVMediaType) -> AVAuthorizationStatus {
+    stub()
+  }
+  open class func requestAccess(for mediaType: AVMediaType) async -> Bool { stub() }
+
+  open class RotationCoordinator: NSObject {
+    public init(device: AVCaptureDevice, previewLayer: AnyObject?) {}
+    open var videoRotationAngleForHorizonLevelCapture: CGFloat { stub() }
+  }
+}
+
+open class AVCaptureInput: NSObject {}
+open class AVCaptureOutput: NSObject {}
+
+open class AVCaptureDeviceInput: AVCaptureInput {
+  public init(device: AVCaptureDevice) throws {}
+}
+
+open class AVCaptureConnection: NSObject {
+  open var videoRotationAngle: CGFloat = 0
+  open func isVideoRotationAngleSupported(_ videoRotationAngle: CGFloat) -> Bool { stub() }
+}
+
+open class AVCaptureVideoDataOutput: AVCaptureOutput {
+  public override init() {}
+  open var videoSettings: [String: Any]!
+  open var alwaysDiscardsLateVideoFrames = true
+  open func setSampleBufferDelegate(
+    _ delegate: (any AVCaptureVideoDataOutputSampleBufferDelegate)?, queue: DispatchQueue?
+  ) {}
+}
+
+public protocol AVCaptureVideoDataOutputSampleBufferDelegate: NSObjectProtocol {
+  func captureOutput(
+    _ output: AVCaptureOutput, didOutput sampleBuffer: CMSampleBuffer,
+    from connection: AVCaptureConnection)
+}
+
+open class AVCaptureSession: NSObject {
+  public struct Preset: Hashable, Sendable {
+    public static let hd1280x720 = Preset()
+  }
+  public override init() {}
+  open var sessionPreset: Preset {
+    get { stub() }
+    set {}
+  }
+  open func canSetSessionPreset(_ preset: Preset) -> Bool { stub() }
+  open func canAddInput(_ input: AVCaptureInput) -> Bool { stub() }
+  open func addInput(_ input: AVCaptureInput) {}
+  open func canAddOutput(_ output: AVCaptureOutput) -> Bool { stub() }
+  open func addOutput(_ output: AVCaptureOutput) {}
+  open func beginConfiguration() {}
+  open func commitConfiguration() {}
+  open func startRunning() {}
+  open func stopRunning() {}
+}

@@ -1,0 +1,12 @@
+// Compile-only: names of CoreFoundation that Foundation on Linux does not give. Nothing here runs.
+@_exported import Foundation
+
+// Bridged by `as` on Apple's systems; the same type here.
+public typealias CFString = String
+public typealias CFData = Data
+public typealias CFDictionary = [String: Any]
+public typealias CFAllocator = AnyObject
+public typealias OSType = UInt32
+public typealias OSStatus = Int32
+
+public func stub() -> Never { fatalError("compile-only stub") }

@@ -1,0 +1,12 @@
+// Compile-only stub of UIKit, as documented for iOS 17.
+@_exported import CoreGraphics
+
+@MainActor open class UIApplication: NSObject {
+  nonisolated public static let openSettingsURLString = ""
+}
+
+@MainActor open class UIDevice: NSObject {
+  public class var current: UIDevice { stub() }
+  open var model: String { stub() }
+  open var systemVersion: String { stub() }
+}

@@ -1,0 +1,56 @@
+"""What Python and the Android code must agree on; `./dev android` compiles and tests the latter."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from converters.schema import SCHEMA
+
+ROOT = Path(__file__).parents[1]
+ANDROID = ROOT / "android"
+VERSIONS = tomllib.loads((ANDROID / "gradle" / "libs.versions.toml").read_text())["versions"]
+
+
+def test_the_library_carries_the_schema_of_the_manifest() -> None:
+    (copy,) = (ANDROID / "detector" / "src" / "main" / "resources").rglob("*.schema.json")
+    assert copy.read_bytes() == SCHEMA.read_bytes(), f"copy {SCHEMA.name} to {copy}"
+
+
+def test_the_phones_runtime_is_the_exporters() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert f"executorch=={VERSIONS['executorch']}\n" in lock
+
+
+def test_the_check_compiles_with_the_apps_kotlin() -> None:
+    assert f'"kotlin-compiler@{VERSIONS["kotlin"]}"' in (ANDROID / "check.py").read_text()
+
+
+def test_stand_ins_are_of_the_versions_in_use() -> None:
+    named = {
+        "androidx.activity": "activity",
+        "CameraX": "camerax",
+        "Jetpack Compose, BOM": "compose-bom",
+        "androidx.core": "core",
+        "androidx.exifinterface": "exifinterface",
+        "androidx.lifecycle": "lifecycle",
+        "com.google.ai.edge.litert:litert": "litert",
+        "androidx.test": "test-runner",
+    }
+    headers = {
+        path.name: re.search(r"stand-in for (.+) ([\d.]+):", path.read_text())
+        for path in (ANDROID / "compile-stubs").iterdir()
+    }
+    assert len(headers) > 20
+    for name, header in headers.items():
+        assert header is not None, name
+        library, version = header.groups()
+        if library != "androidx.annotation":  # comes with the others
+            assert VERSIONS[named[library]] == version, name
+
+
+def test_every_text_on_the_screen_is_used() -> None:
+    strings = (ANDROID / "app" / "src" / "main" / "res" / "values" / "strings.xml").read_text()
+    code = "".join(p.read_text() for p in (ANDROID / "app" / "src" / "main").rglob("*.kt"))
+    names = re.findall(r'name="(\w+)"', strings)
+    assert names
+    assert [n for n in names if f"R.string.{n}" not in code and n != "app_name"] == []

@@ -1,0 +1,22 @@
+"""Writes the test vectors that Python, Kotlin and Swift share: `python -m tests.vectors`.
+
+Each .json file names the line that made what it holds; what lies beside is named in one of them.
+"""
+
+from pathlib import Path
+
+from model.files import write_whole
+from tests.vectors import boxes, frames, manifests, parity
+
+FOLDER = Path(__file__).parent
+
+
+def make() -> dict[str, bytes]:
+    """Path below this folder -> content; the same every time."""
+    return frames.make() | boxes.make() | parity.make() | manifests.make()
+
+
+if __name__ == "__main__":
+    for name, content in make().items():
+        (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(FOLDER / name, content)
