@@ -17,7 +17,10 @@ public struct Manifest: Sendable, Equatable {
   /// Recommended: show detections whose score is greater.
   public let scoreThreshold: Float
 
-  public enum Precision: String, Sendable, Decodable { case fp32, fp16, int8 }
+  public enum Precision: String, Sendable, Decodable {
+    case fp32, fp16, int8
+    case int8Weight = "int8-weight"
+  }
 
   /// One RGB frame, uint8, stretched to `height` x `width`.
   public struct Input: Sendable, Equatable, Decodable {

@@ -19,7 +19,7 @@ let manifestSchema = #"""
         "enum": ["atto", "femto", "pico", "n", "s", "m", "l", "x"]
       },
       "precision": {
-        "enum": ["fp32", "fp16", "int8"]
+        "enum": ["fp32", "fp16", "int8", "int8-weight"]
       },
       "input": {
         "description": "The frame. Scaling, normalisation and layout change happen inside the graph.",
@@ -145,6 +145,32 @@ let manifestSchema = #"""
             "input": {
               "description": "tensor: as `input` above says; image: Core ML's image type of that size.",
               "enum": ["tensor", "image"]
+            },
+            "computation": {
+              "description": "What a frame costs and who computes it, read from the file (deimv2 inspect).",
+              "type": "object",
+              "additionalProperties": false,
+              "required": ["macs", "integer_share"],
+              "properties": {
+                "macs": {
+                  "description": "Multiply-accumulates of convolutions and of products of matrices.",
+                  "type": "integer",
+                  "minimum": 0
+                },
+                "integer_share": {
+                  "description": "Of these, those of int8 with int8.",
+                  "$ref": "#/$defs/share"
+                },
+                "delegate": {
+                  "description": "XNNPACK, or Core ML's Neural Engine as far as its rules are documented.",
+                  "enum": ["XNNPACK", "Neural Engine"]
+                },
+                "delegated_share": {
+                  "description": "Of the multiply-accumulates, those that the delegate takes.",
+                  "$ref": "#/$defs/share"
+                }
+              },
+              "dependentRequired": { "delegate": ["delegated_share"], "delegated_share": ["delegate"] }
             }
           }
         }
@@ -194,7 +220,8 @@ let manifestSchema = #"""
       }
     },
     "$defs": {
-      "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" }
+      "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+      "share": { "type": "number", "minimum": 0, "maximum": 1 }
     }
   }
   """#

@@ -16,7 +16,8 @@ public struct Limits: Sendable, Equatable, Encodable {
 
   public static func of(_ precision: Manifest.Precision) -> Limits {
     switch precision {
-    case .fp32: Limits(matchedShare: 1, boxPx: 0.05, score: 1e-4, minScore: nil, atLeast: 0)
+    case .fp32, .int8Weight:
+      Limits(matchedShare: 1, boxPx: 0.05, score: 1e-4, minScore: nil, atLeast: 0)
     case .fp16: Limits(matchedShare: 0.99, boxPx: 1, score: 0.01, minScore: 0.3, atLeast: 20)
     case .int8: Limits(matchedShare: 0.95, boxPx: 4, score: 0.05, minScore: 0.3, atLeast: 20)
     }

@@ -79,7 +79,8 @@ public enum ParityCheck {
     let manifest = detector.manifest
     let limits = Limits.of(manifest.precision)
     let size = (height: manifest.input.height, width: manifest.input.width)
-    let model = manifest.precision == .int8 ? "PyTorch rounding to int8" : "the float32 model"
+    let rounded = [.int8, .int8Weight].contains(manifest.precision)
+    let model = rounded ? "PyTorch rounding to int8" : "the float32 model"
     let against = "\(model), \(goldens.count) golden photographs"
     do {
       if goldens.isEmpty { throw DEIMv2Error.noGoldens(folder: manifest.folder.path) }

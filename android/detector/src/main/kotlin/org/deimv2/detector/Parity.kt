@@ -41,6 +41,7 @@ data class Limits(
                 "fp32" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
                 "fp16" to Limits(matchedShare = 0.99, boxPx = 1.0, score = 0.01, minScore = 0.3, atLeast = 20),
                 "int8" to Limits(matchedShare = 0.95, boxPx = 4.0, score = 0.05, minScore = 0.3, atLeast = 20),
+                "int8-weight" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
             )
     }
 }

@@ -92,7 +92,7 @@ data class Replay(
                 .put("rows", JSONArray(rows.map { it.toJson() }))
 
         private fun against(manifest: Manifest): String {
-            val model = if (manifest.precision == "int8") "PyTorch rounding to int8" else "the float32 model"
+            val model = if (manifest.precision.startsWith("int8")) "PyTorch rounding to int8" else "the float32 model"
             return "$model, ${manifest.golden.size} golden photographs"
         }
     }
