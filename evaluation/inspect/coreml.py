@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters.card import KEY, Port
+from converters.card import KEY
 from converters.coreml import EXTRA, interface, read_specification
 from converters.tools import require
 from evaluation.inspect.inspection import (
@@ -61,14 +61,14 @@ def read(path: Path) -> Inspection:
             else:
                 operations.append(_operation(op, values))
     card = proto.description.metadata.userDefined.get(KEY)
-    ports = {name: Port(name, *kind) for name, kind in interface(path).items()}
+    inputs, outputs = interface(path)
     return Inspection(
         artifact=path.name,
         size=size_of(path),
         metadata=len(card.encode()) if card else 0,
         card=parsed_card(card, path),
-        inputs=[ports[feature.name] for feature in proto.description.input],
-        outputs=[ports[feature.name] for feature in proto.description.output],
+        inputs=inputs,
+        outputs=outputs,
         operations=operations,
         delegates=(Delegate(NEURAL_ENGINE, "the rules that are documented"),),
         constants=constants,
