@@ -7,7 +7,7 @@
 3. Deliberate misuses of each of these, one per line of a copy: each line must fail to compile.
 4. The library's JVM tests, on `tests/vectors`.
 
-`./dev android` installs the system packages this needs. The tools (about 210 MB to download, 190 MB
+`./dev android` installs the system packages this needs. The tools (about 210 MB to download, 150 MB
 on disk) lie in DEIMV2_ANDROID_TOOLS, by default ~/.cache/deimv2-android, and are fetched once.
 """
 
