@@ -1,5 +1,6 @@
 """Small Core ML packages, made with coremltools' builder and saved to disk."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ def save(path: Path, build: Callable[..., Any], *inputs: Array, **settings: Any)
     """A program of the operations that `build` makes of inputs like these; nothing is optimised."""
     specs = [mb.TensorSpec(x.shape, TYPES[x.dtype.name]) for x in inputs]
     program = mb.program(input_specs=specs, opset_version=ct.target.iOS17)(build)
+    gc.freeze()  # coremltools collects garbage, half a second over all that torch has imported
     with quiet(None):
         model = ct.convert(
             program,
@@ -33,6 +35,7 @@ def save(path: Path, build: Callable[..., Any], *inputs: Array, **settings: Any)
         )
         model.user_defined_metadata[KEY] = '{"labels": ["cat", "dog"]}'
         model.save(str(path))
+    gc.unfreeze()
     return path
 
 
