@@ -152,10 +152,8 @@ def test_the_same_model_in_another_format_joins_the_first(
     for kind in ("tflite", "onnx", "mlpackage", "onnx"):
         output(capsys, "export", *RANDOM, "--format", kind, "--output", tmp_path)
     assert sorted(listed(tmp_path)) == ["mlpackage", "onnx", "tflite"]
-    assert set(Manifest.read(tmp_path).parity) == {
-        "deimv2-atto-fp32.onnx",
-        "deimv2-atto-fp32.tflite",
-    }
+    kinds = {name.rpartition(".")[2] for name in Manifest.read(tmp_path).parity}
+    assert kinds == {"mlpackage", "onnx", "tflite"}
     assert main(["verify", str(tmp_path)]) == 0
 
 

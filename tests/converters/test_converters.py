@@ -168,6 +168,8 @@ def test_a_damaged_package_is_refused(exported: Path, card: ModelCard, tmp_path:
     shutil.rmtree(path / "Data/com.apple.CoreML/weights")
     with pytest.raises(InputError, match=r"lacks Data/com\.apple\.CoreML/weights"):
         coreml.check_package(path, card)
+    shutil.rmtree(path)
+    path = copy_of(exported, "mlpackage", tmp_path)
     (path / coreml.SPECIFICATION).write_bytes(b"\xff" * 100)
     with pytest.raises(InputError, match="broken Core ML specification"):
         coreml.check_package(path, card)
