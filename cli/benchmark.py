@@ -56,13 +56,13 @@ def run(args: argparse.Namespace) -> int:
     files = find(args.artifacts)
     with console.status(f"reading {len(files)} artifacts"):
         found = {path: inspect(path) for path in files}
-    names = unique([path.name for path in files])
+    require_unique([path.name for path in files])
     with tempfile.TemporaryDirectory() as folder:
         baseline = None
         if not args.no_baseline:
             baseline = Path(folder) / BASELINE
             write(args.weights, found[files[0]], baseline)
-        macs = {name: found[path].macs for name, path in zip(names, files, strict=True)}
+        macs = {path.name: found[path].macs for path in files}
         rows = [
             row
             for threads in args.threads
@@ -92,13 +92,12 @@ def find(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def unique(names: Sequence[str]) -> Sequence[str]:
+def require_unique(names: Sequence[str]) -> None:
     if repeated := [name for name in names if names.count(name) > 1]:
         raise InputError(
             f"'{repeated[0]}' is named {names.count(repeated[0])} times, expected files of "
             "different names; time them one after the other"
         )
-    return names
 
 
 def write(weights: str | None, artifact: "Inspection", path: Path) -> None:

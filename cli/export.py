@@ -1,10 +1,8 @@
 """`deimv2 export`: a variant and weights become artifacts that are checked before they are kept."""
 
 import argparse
-import resource
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -217,6 +215,7 @@ def artifact(
 ) -> "Row":
     """Convert and verify one artifact; a failed check stands in the row."""
     from converters.convert import convert
+    from evaluation.benchmark import peak_memory
     from evaluation.verify import STRUCTURE, Row, verify_artifact
 
     path = work / f"{card.stem}.{kind}"
@@ -232,14 +231,9 @@ def artifact(
     except CheckError as error:
         row = Row(path.name, STRUCTURE, (str(error),))
     seconds = time.monotonic() - start
-    console.log(f"{path.name}: {seconds:.0f} s, {peak_memory():.1f} GB peak memory so far")
+    peak = peak_memory() / 1e9
+    console.log(f"{path.name}: {seconds:.0f} s, {peak:.1f} GB peak memory so far")
     return row
-
-
-def peak_memory() -> float:
-    """Of this process, in GB."""
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 def install(work: Path, output: Path, manifest: "Manifest") -> None:

@@ -107,7 +107,10 @@ def read_card(path: Path) -> str | None:
     """The card's text in a `.tflite` that the interpreter accepts, None where it has none."""
     schema = require("ai_edge_litert.schema_py_generated", EXTRA)
     # Read in place: unpacking the model into objects takes seconds.
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    return card_of(schema.Model.GetRootAs(path.read_bytes(), 0))
+
+
+def card_of(model: Any) -> str | None:
     for i in range(model.MetadataLength()):
         entry = model.Metadata(i)
         if entry.Name() == KEY.encode():

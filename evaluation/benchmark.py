@@ -157,7 +157,7 @@ def loaded(path: str, threads: int) -> Callable[[], object]:
     return lambda: runner.detect(frame)
 
 
-def memory(forget: bool = False) -> int:
+def peak_memory(forget: bool = False) -> int:
     """Peak of this process, in bytes; forget: of what comes from now on, where Linux allows it."""
     import resource
 
@@ -174,7 +174,7 @@ def serve(path: str, threads: int) -> None:
     """The process of a Runner: answers each line of standard input with one of JSON."""
     import evaluation.runtimes  # noqa: F401  before memory is looked at
 
-    before = memory(forget=True)
+    before = peak_memory(forget=True)
     run: Callable[[], object] | None = None
     for line in sys.stdin:
         start = time.perf_counter()
@@ -184,7 +184,7 @@ def serve(path: str, threads: int) -> None:
             case "run" if run is not None:
                 run()
             case "memory":
-                print(memory() - before, flush=True)
+                print(peak_memory() - before, flush=True)
                 continue
         print(json.dumps(time.perf_counter() - start), flush=True)
 

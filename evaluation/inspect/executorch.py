@@ -75,7 +75,8 @@ def read(path: Path) -> Inspection:
         if step["instr_args_type"] == "KernelCall":
             operations.append(_kernel(plan, arguments))
         elif step["instr_args_type"] == "DelegateCall":
-            graph = _payload(path, data, program, plan["delegates"][arguments["delegate_index"]])
+            delegate = plan["delegates"][arguments["delegate_index"]]
+            graph = decode(GRAPH, payload(path, data, program, delegate))
             values = {value["id_out"]: value for value in map(_value, graph["xvalues"])}
             operations += [_node(node, values) for node in graph["xnodes"]]
             constants |= _delegated_constants(graph, calls)
@@ -113,7 +114,7 @@ def decode(schema: str, data: bytes) -> Any:
     )
 
 
-def _payload(path: Path, data: bytes, program: Any, delegate: Mapping[str, Any]) -> Any:
+def payload(path: Path, data: bytes, program: Any, delegate: Mapping[str, Any]) -> bytes:
     """The graph in a delegate's segment, which starts with a header: where the graph is, how long.
 
     Layout: executorch/backends/xnnpack/serialization/xnnpack_graph_serialize.py.
@@ -123,11 +124,11 @@ def _payload(path: Path, data: bytes, program: Any, delegate: Mapping[str, Any])
     *_, segments, _ = HEADER.unpack_from(data)
     segment = program["segments"][delegate["processed"]["index"]]
     start = segments + segment["offset"]
-    payload = data[start : start + segment["size"]]
-    if payload[4:8] != b"XH00":
+    part = data[start : start + segment["size"]]
+    if part[4:8] != b"XH00":
         raise broken(path, "a part for XNNPACK does not start as one")
-    offset, size = (int.from_bytes(payload[i : i + 4], "little") for i in (10, 14))
-    return decode(GRAPH, payload[offset : offset + size])
+    offset, size = (int.from_bytes(part[i : i + 4], "little") for i in (10, 14))
+    return part[offset : offset + size]
 
 
 def _node(node: Mapping[str, Any], values: Mapping[int, Any]) -> Operation:

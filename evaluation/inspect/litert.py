@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from converters.card import KEY, Port
-from converters.litert import EXTRA, open_interpreter
+from converters.card import Port
+from converters.litert import EXTRA, card_of, open_interpreter
 from converters.tools import require
 from evaluation.inspect.gpu_rules import GPU, why_not_on_gpu
 from evaluation.inspect.inspection import (
@@ -68,13 +68,13 @@ def read(path: Path) -> Inspection:
         op = Operation(node.kind, node.outputs[0].shape, macs(node), is_integer(node))
         outside = {name: reason for name, reason in reasons.items() if reason}
         operations.append(replace(op, outside=outside))
-    card = _card(model)
+    card = card_of(model)
     ins, outs = _ports(model, graph, tensors)
     return Inspection(
         artifact=path.name,
         size=path.stat().st_size,
-        metadata=len(card),
-        card=parsed_card(card.decode(errors="replace") if card else None, path),
+        metadata=len(card.encode()) if card else 0,
+        card=parsed_card(card, path),
         inputs=ins,
         outputs=outs,
         operations=operations,
@@ -173,14 +173,6 @@ def _nodes(schema: Any, model: Any, graph: Any, tensors: Sequence[Tensor]) -> li
         # -1: an optional input, left out
         nodes.append(Node(kind, [tensors[j] for j in given if j >= 0], [tensors[j] for j in made]))
     return nodes
-
-
-def _card(model: Any) -> bytes:
-    for i in range(model.MetadataLength()):
-        entry = model.Metadata(i)
-        if entry.Name() == KEY.encode():
-            return bytes(model.Buffers(entry.Buffer()).DataAsNumpy())
-    return b""
 
 
 def _ports(model: Any, graph: Any, tensors: Sequence[Tensor]) -> tuple[list[Port], list[Port]]:

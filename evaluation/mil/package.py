@@ -26,6 +26,11 @@ def open_package(path: Path) -> Program:
     UnsupportedError for what is not computed here, and whatever coremltools raises for one that is
     broken.
     """
+    return Program(rebuild(path))
+
+
+def rebuild(path: Path) -> Any:
+    """The package's function as coremltools rebuilds it, with its weights. Raises as above."""
     check_files(path)
     with quiet(None):
         milproto = require("coremltools.converters.mil.frontend.milproto.load", EXTRA)
@@ -34,7 +39,7 @@ def open_package(path: Path) -> Program:
     weights = (path / SPECIFICATION).parent / "weights"
     with quiet(None):
         program = milproto.load(proto, proto.specificationVersion, str(weights))
-    return Program(program.functions["main"])
+    return program.functions["main"]
 
 
 def check_kind(proto: Any, path: Path) -> None:

@@ -46,19 +46,26 @@ def open_package_runner(path: Path, threads: int | None) -> Runner:
     return CoreMLRunner(path)
 
 
-class ReferenceRunner:
+class Described:
+    """What a package says of itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inputs, self._outputs = interface(path)
+        self.size = image_size(path, self._inputs)
+        self._order = output_order(path, self._outputs)
+        self.labels = labels_in(read_card(path), path)
+
+
+class ReferenceRunner(Described):
     """The package's own operations, one after the other, in PyTorch on the CPU."""
 
     def __init__(self, path: Path) -> None:
         with told(path):
             self._program = open_package(path)
-        inputs, outputs = interface(path)
-        self.size = image_size(path, inputs)
-        self._order = output_order(path, outputs)
-        self.labels = labels_in(read_card(path), path)
-        self._path = path
-        self._inputs, self._outputs = inputs, outputs
-        described = [Port(inputs[0].name, (1, 3, *self.size), "float32"), *outputs]
+        super().__init__(path)
+        image = Port(self._inputs[0].name, (1, 3, *self.size), "float32")
+        described = [image, *self._outputs]
         found = [*self._program.inputs, *self._program.outputs]
         if sorted(map(str, found)) != sorted(map(str, described)):
             raise broken(path, f"its program has {', '.join(map(str, found))}")
@@ -71,18 +78,13 @@ class ReferenceRunner:
         return detections([outputs[port.name].numpy() for port in self._outputs], self._order)
 
 
-class CoreMLRunner:
+class CoreMLRunner(Described):
     """Core ML itself, through coremltools; unit: one of UNITS."""
 
     def __init__(self, path: Path, unit: str = UNITS[0]) -> None:
         with quiet(None):
             coremltools = require("coremltools", EXTRA)
-        inputs, outputs = interface(path)
-        self.size = image_size(path, inputs)
-        self._order = output_order(path, outputs)
-        self.labels = labels_in(read_card(path), path)
-        self._path = path
-        self._inputs, self._outputs = inputs, outputs
+        super().__init__(path)
         with told(path), quiet(None):
             self._net = coremltools.models.MLModel(
                 str(path), compute_units=coremltools.ComputeUnit[unit]

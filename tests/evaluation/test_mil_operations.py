@@ -1,9 +1,8 @@
 """Every operation, saved in a package and read back, gives what its definition says.
 
-The definitions are written once more here, in numpy and plain loops.
+The definitions are written once more in `definitions`.
 """
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,18 @@ import pytest
 import torch
 from coremltools.converters.mil import Builder as mb  # noqa: N813  as Apple calls it
 from coremltools.converters.mil.mil import types
-from numpy.lib.stride_tricks import sliding_window_view
 
 from converters.coreml import KNOWN, operations
 from evaluation.mil import OPERATIONS, UnsupportedError, open_package
+from tests.evaluation.definitions import (
+    bilinear,
+    conv,
+    conv_transpose,
+    erf,
+    pooled,
+    real,
+    weights,
+)
 from tests.evaluation.packages import Array, save
 
 
@@ -27,71 +34,6 @@ def run(path: Path, *inputs: Array) -> list[Array]:
     names = [port.name for port in program.inputs]
     found = program({n: torch.tensor(x) for n, x in zip(names, inputs, strict=True)})
     return [found[port.name].numpy() for port in program.outputs]
-
-
-def real(*shape: int, low: float = -3, high: float = 3) -> Array:
-    """Numbers that float16 holds too."""
-    random = np.random.default_rng(sum(shape))
-    return random.uniform(low, high, shape).astype(np.float16).astype(np.float32)
-
-
-def weights(*shape: int) -> Array:
-    return real(*shape) / 4
-
-
-def erf(x: Array) -> Array:
-    return np.vectorize(math.erf)(x)
-
-
-def conv(
-    x: Array, w: Array, b: Array, strides: Any, pad: Any, dilations: Any, groups: int
-) -> Array:
-    """Output by output. pad: top, bottom, left, right."""
-    x = np.pad(x, ((0, 0), (0, 0), pad[:2], pad[2:]))
-    span = [(k - 1) * d + 1 for k, d in zip(w.shape[2:], dilations, strict=True)]
-    windows = sliding_window_view(x, span, (2, 3))
-    windows = windows[:, :, :: strides[0], :: strides[1], :: dilations[0], :: dilations[1]]
-    inputs, outputs = w.shape[1], len(w) // groups
-    return np.stack(
-        [
-            np.einsum("bchwij,cij->bhw", windows[:, (o // outputs) * inputs :][:, :inputs], w[o])
-            + b[o]
-            for o in range(len(w))
-        ],
-        axis=1,
-    )
-
-
-def conv_transpose(x: Array, w: Array, strides: Any, pad: Any) -> Array:
-    """Every input adds its kernel, one group. w: [C_in, C_out, H, W]"""
-    _, _, height, width = x.shape
-    kernel = w.shape[2:]
-    side = [(n - 1) * s + k for n, s, k in zip((height, width), strides, kernel, strict=True)]
-    whole = np.zeros((1, w.shape[1], *side))
-    for i in range(height):
-        for j in range(width):
-            top, left = i * strides[0], j * strides[1]
-            part = np.einsum("bc,cohw->bohw", x[:, :, i, j], w)
-            whole[:, :, top : top + kernel[0], left : left + kernel[1]] += part
-    return whole[:, :, pad[0] : whole.shape[2] - pad[1], pad[2] : whole.shape[3] - pad[3]]
-
-
-def pooled(x: Array, pad: Any, value: float, how: Callable[..., Array]) -> Array:
-    """Windows of 3 x 2, every 2 x 1."""
-    x = np.pad(x, ((0, 0), (0, 0), pad[:2], pad[2:]), constant_values=value)
-    return how(sliding_window_view(x, (3, 2), (2, 3))[:, :, ::2], axis=(-2, -1))
-
-
-def bilinear(x: Array, rows: list[float], columns: list[float]) -> Array:
-    """At these places, in pixels."""
-
-    def along(x: Array, places: list[float], axis: int) -> Array:
-        x = np.moveaxis(x, axis, -1)
-        known = np.arange(x.shape[-1])
-        found = np.apply_along_axis(lambda line: np.interp(places, known, line), -1, x)
-        return np.moveaxis(found, -1, axis)
-
-    return along(along(x, rows, -2), columns, -1)
 
 
 NP = {types.fp32: np.float32, types.fp16: np.float16}

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import coremltools as ct
 import numpy as np
 from coremltools.converters.mil.mil import types
 from flatbuffers.number_types import Float32Flags, Uint8Flags
 from flatbuffers.table import Table
 
-from converters.coreml import read_specification
-from evaluation.inspect.executorch import GRAPH, PROGRAM, decode
+from evaluation.inspect.executorch import GRAPH, PROGRAM, decode, payload
+from evaluation.mil.package import rebuild
 from evaluation.runtimes.executorch import HEADER
 
 QUANTIZED, PER_TENSOR = 2, 2  # members of the unions of XNNPACK's values and their parameters
@@ -61,11 +60,9 @@ def of_executorch(path: Path) -> Iterator[Layer]:
     named = {each["key"]: segments[each["segment_index"]] for each in program["named_data"]}
     (plan,) = (each for each in program["execution_plan"] if each["name"] == "forward")
     for delegate in plan["delegates"]:
-        place = segments[delegate["processed"]["index"]]
-        payload = data[start + place["offset"] :][: place["size"]]
-        offset, size = (int.from_bytes(payload[i : i + 4], "little") for i in (10, 14))
-        graph = decode(GRAPH, payload[offset : offset + size])
-        for value, scale in zip(graph["xvalues"], exact(payload[offset:]), strict=True):
+        stored = payload(path, data, program, delegate)
+        graph = decode(GRAPH, stored)
+        for value, scale in zip(graph["xvalues"], exact(stored), strict=True):
             value["scale"] = scale
 
         def scales(index: int, graph: Any = graph) -> list[float]:
@@ -114,13 +111,7 @@ def _place(table: Any, field: int) -> int:
 
 
 def of_coreml(path: Path) -> Iterator[Layer]:
-    model = ct.models.MLModel(str(path), skip_model_load=True)
-    program = ct.converters.mil.frontend.milproto.load.load(
-        model.get_spec(), specification_version=model.get_spec().specificationVersion,
-        file_weights_dir=model.weights_dir,
-    )  # fmt: skip
-    assert read_specification(path).WhichOneof("Type") == "mlProgram"
-    for op in program.functions["main"].operations:
+    for op in rebuild(path).operations:
         if op.op_type not in ("conv", "linear"):
             continue
         weight, given = op.weight.op, op.x.op
