@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import console
 from cli.counts import count
+from cli.record import add_record, record_all, require_listed
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def add(subparsers: Any) -> None:
         help="the baseline's; default: what the first artifact says it was made of",
     )  # fmt: skip
     parser.add_argument("--no-baseline", action="store_true", help="without a baseline")
+    add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -57,6 +59,13 @@ def run(args: argparse.Namespace) -> int:
     with console.status(f"reading {len(files)} artifacts"):
         found = {path: inspect(path) for path in files}
     require_unique([path.name for path in files])
+    if args.record:
+        require_listed(files)
+        if len(args.threads) > 1:
+            raise InputError(
+                f"--record holds one number of threads, found {len(args.threads)}; time them one "
+                "after the other"
+            )
     with tempfile.TemporaryDirectory() as folder:
         baseline = None
         if not args.no_baseline:
@@ -71,11 +80,32 @@ def run(args: argparse.Namespace) -> int:
                 partial(console.track_rate, message=f"{threads} threads, rounds"),
             )
         ]  # fmt: skip
+    if args.record:
+        by_name = {row.name: row for row in rows}
+        record_all("latency", {path: entry(by_name[path.name]) for path in files})
     if args.json:
         console.print_json([row.to_json() for row in rows])
     else:
         print_rows(rows)
     return 0
+
+
+def entry(timing: "Timing") -> dict[str, Any]:
+    """As the manifest has it."""
+    from evaluation.benchmark import machine
+
+    times = {
+        "median_ms": timing.median,
+        "p95_ms": timing.p95,
+        "first_ms": timing.first,
+        "load_ms": timing.load,
+    }
+    return (
+        {"machine": machine(), "threads": timing.threads}
+        | {name: round(1e3 * seconds, 2) for name, seconds in times.items()}
+        | {"memory_mb": round(timing.memory / 1e6, 1)}
+        | ({} if timing.ratio is None else {"ratio": round(timing.ratio, 3)})
+    )
 
 
 def find(paths: Sequence[Path]) -> list[Path]:

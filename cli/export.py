@@ -5,7 +5,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -281,8 +281,17 @@ def with_earlier(output: Path, manifest: "Manifest") -> "Manifest":
         for file in earlier.files
         if file.name not in made and not file_problem(output, file.name, file.sha256)
     ]
-    parity = {file.name: earlier.parity[file.name] for file in kept if file.name in earlier.parity}
-    return replace(manifest, files=(*kept, *manifest.files), parity={**parity, **manifest.parity})
+    names = {file.name for file in kept}
+
+    def of_kept(found: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {name: value for name, value in (found or {}).items() if name in names}
+
+    return replace(
+        manifest,
+        files=(*kept, *manifest.files),
+        parity={**of_kept(earlier.parity), **manifest.parity},
+        measured=of_kept(earlier.measured) or None,
+    )
 
 
 def move(source: Path, target: Path) -> None:

@@ -6,7 +6,7 @@ no dates and no paths of this machine in it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,8 @@ def toolchain() -> dict[str, str]:
 class Manifest:
     """What `manifest.json` holds.
 
-    `parity` maps an artifact's name to {"measured": numbers, "limits": numbers}.
+    `parity` maps an artifact's name to {"measured": numbers, "limits": numbers}; `measured` to what
+    was recorded of it after the export.
     """
 
     variant: str
@@ -115,6 +116,7 @@ class Manifest:
     golden: tuple[GoldenFile, ...]
     toolchain: Mapping[str, str] = field(default_factory=dict)
     parity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    measured: Mapping[str, Mapping[str, Any]] | None = None
     score_threshold: float = SCORE_THRESHOLD
     schema_version: int = SCHEMA_VERSION
 
@@ -181,6 +183,19 @@ def file_problem(folder: Path, name: str, sha256: str) -> str | None:
             "it was damaged or replaced: copy the folder or export again"
         )
     return None
+
+
+def record(folder: Path, part: str, found: Mapping[str, Mapping[str, Any]]) -> None:
+    """Writes into a folder's manifest what was measured of its artifacts.
+
+    part: `ap`, `latency` or `arm64`; found: by artifact, as the schema has them. Raises InputError
+    for what the schema forbids.
+    """
+    manifest = Manifest.read(folder)
+    measured = {name: dict(parts) for name, parts in (manifest.measured or {}).items()}
+    for name, entry in found.items():
+        measured.setdefault(name, {})[part] = dict(entry)
+    replace(manifest, measured=measured).write(folder / NAME)
 
 
 def check_golden(folder: Path, golden: Sequence[GoldenFile]) -> None:

@@ -6,6 +6,7 @@ of one file after the other were wrong by a factor of two on shared machines.
 """
 
 import json
+import platform
 import subprocess
 import sys
 import time
@@ -155,6 +156,14 @@ def loaded(path: str, threads: int) -> Callable[[], object]:
     runner = open_model(path, threads)
     frame = resize(load_photo(PHOTOGRAPHS[0]), runner.size)
     return lambda: runner.detect(frame)
+
+
+def machine() -> str:
+    """The processor's name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def peak_memory(forget: bool = False) -> int:

@@ -1,11 +1,13 @@
 """`deimv2 benchmark` as people type it: files in turn beside a baseline, and complaints."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cli.weights import DEMO
+from converters.manifest import Manifest
 from evaluation.benchmark import BASELINE, Runner
 from model.errors import InputError
 from tests.cli.commands import Capture, complaint, output
@@ -32,6 +34,22 @@ def test_ratios_come_first_in_the_table(exported: Path, capsys: Capture) -> None
     table = output(capsys, "benchmark", artifact, *FEW).splitlines()
     assert table[0].split()[:3] == ["file", "threads", "ratio"]
     assert [line.split()[0] for line in table[1:]] == [BASELINE, artifact.name]
+
+
+def test_what_was_timed_stands_in_the_manifest(
+    exported: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "export"))
+    two = complaint(capsys, "benchmark", folder, "--record", "--threads", 1, 2)
+    assert "--record holds one number of threads, found 2" in two
+    rows = json.loads(output(capsys, "benchmark", folder, *FEW, "--record", "--json"))
+    measured = Manifest.read(folder).measured
+    assert measured is not None
+    assert sorted(measured) == [row["name"] for row in rows[1:]]
+    for row in rows[1:]:
+        latency = measured[row["name"]]["latency"]
+        assert latency["median_ms"] == pytest.approx(1e3 * row["median"], abs=0.01)
+        assert latency["threads"] == 1 and latency["machine"]
 
 
 def test_other_weights_are_no_baseline(exported: Path, capsys: Capture) -> None:

@@ -15,11 +15,13 @@ from safetensors.torch import save_file
 
 from cli.main import main
 from converters.golden import LEAST_GAP, selection_gap
+from converters.manifest import Manifest
 from evaluation.coco import METRICS
 from evaluation.photographs import PHOTOGRAPHS
 from evaluation.runtimes import open_checkpoint
 from model import build_model
 from model.coco import COCO_LABELS
+from model.files import sha256_of
 from model.images import load_photo, resize
 from model.weights import random_state
 from tests.annotated import Box, detections, write_set
@@ -296,3 +298,35 @@ def test_threads_of_a_checkpoint_are_pytorchs(
     assert numbers(capsys, own_set, checkpoint, "--threads", 2, "--limit", 1)["photos"] == 1
     assert asked == [2]
     assert np.isfinite(numbers(capsys, own_set, checkpoint, "--limit", 1)["seconds"])
+
+
+def test_a_folder_is_measured_and_its_manifest_records_it(
+    annotations: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    folder = tmp_path / "export"
+    files = write_folder(folder).files
+    results = json.loads(output(capsys, *line(annotations, folder, "--record", "--json")))
+    assert [result["model"] for result in results] == [str(folder / file.name) for file in files]
+    assert Manifest.read(folder).measured == {
+        file.name: {
+            "ap": {
+                "AP": result["metrics"]["AP"],
+                "AP50": result["metrics"]["AP50"],
+                "photos": len(PHOTOGRAPHS),
+                "annotations_sha256": sha256_of(annotations),
+            }
+        }
+        for file, result in zip(files, results, strict=True)
+    }
+    table = output(capsys, *line(annotations, folder)).splitlines()
+    assert table[0].split() == ["metric", *(file.name for file in files), "over"]
+
+
+def test_only_what_a_manifest_lists_is_recorded(
+    annotations: Path, artifact: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert "no manifest.json in" in complaint(capsys, *line(annotations, artifact, "--record"))
+    write_folder(tmp_path / "export")
+    other = artifact.rename(tmp_path / "export" / "other.onnx")
+    said = complaint(capsys, *line(annotations, other, "--record"))
+    assert f"the manifest beside '{other}' does not list it" in said

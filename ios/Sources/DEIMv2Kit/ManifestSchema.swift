@@ -212,6 +212,56 @@ let manifestSchema = #"""
           }
         }
       },
+      "measured": {
+        "description": "By artifact: what was measured of it after the export (--record).",
+        "type": "object",
+        "additionalProperties": {
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "ap": {
+              "description": "Average precision (deimv2 evaluate).",
+              "type": "object",
+              "additionalProperties": false,
+              "required": ["AP", "AP50", "photos", "annotations_sha256"],
+              "properties": {
+                "AP": { "$ref": "#/$defs/share" },
+                "AP50": { "$ref": "#/$defs/share" },
+                "photos": { "type": "integer", "minimum": 1 },
+                "annotations_sha256": { "$ref": "#/$defs/sha256" }
+              }
+            },
+            "latency": {
+              "description": "Of one frame (deimv2 benchmark); ratio: of its time to that of the same weights exported plainly to ONNX.",
+              "type": "object",
+              "additionalProperties": false,
+              "required": ["machine", "threads", "median_ms", "p95_ms", "first_ms", "load_ms", "memory_mb"],
+              "properties": {
+                "machine": { "type": "string" },
+                "threads": { "type": "integer", "minimum": 1 },
+                "median_ms": { "type": "number", "minimum": 0 },
+                "p95_ms": { "type": "number", "minimum": 0 },
+                "first_ms": { "type": "number", "minimum": 0 },
+                "load_ms": { "type": "number", "minimum": 0 },
+                "memory_mb": { "type": "number", "minimum": 0 },
+                "ratio": { "type": "number", "minimum": 0 }
+              }
+            },
+            "arm64": {
+              "description": "Parity with this machine and instructions of one inference (deimv2 verify --device arm64).",
+              "type": "object",
+              "additionalProperties": false,
+              "required": ["cpu", "measured", "limits"],
+              "properties": {
+                "cpu": { "type": "string" },
+                "instructions": { "type": "integer", "minimum": 1 },
+                "measured": { "type": "object" },
+                "limits": { "type": "object" }
+              }
+            }
+          }
+        }
+      },
       "score_threshold": {
         "description": "Recommended: show detections whose score is greater.",
         "type": "number",
