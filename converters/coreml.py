@@ -1,6 +1,7 @@
 """`.mlpackage` for Core ML: an ML Program for iOS 17, by coremltools.
 
-float16 means half-precision arithmetic, except in the layers that `converters.graph` keeps precise.
+float16 and int8 mean half-precision arithmetic, except in the layers that `converters.graph` keeps
+precise: the Neural Engine takes nothing that is typed float32.
 int8-weight means large weights stored as int8, and all computed as before.
 """
 
@@ -11,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from converters.card import INPUT, KEY, OUTPUT_MEANINGS, OUTPUTS, ModelCard, Port
@@ -25,6 +27,7 @@ DEBUG_MAP = "executorch_debug_handle_mapping.json"
 SPECIFICATION = Path("Data/com.apple.CoreML/model.mlmodel")
 VERSION, OPSET = 8, "CoreML7"  # of the specification and its operations: iOS 17, macOS 14
 TYPES = {65568: "float32", 131104: "int32", 65552: "float16"}  # MLMultiArrayDataType
+STEPS = ("quantize", "dequantize", "constexpr_affine_dequantize")
 # Operations that Core ML documents for iOS 17 and that our graphs are made of; anything else in a
 # package is a surprise that nobody has looked at.
 KNOWN = frozenset({
@@ -40,15 +43,20 @@ KNOWN = frozenset({
 def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
     """Write the package; raises CheckError when what was written is not as it should be."""
     ct = require("coremltools", EXTRA)
-    half = card.precision == "fp16"
+    half = card.precision in ("fp16", "int8")
+    types = {name: dtype for name, (_, dtype) in card.interface().items()}
     form, image = prepare(net, Target(gather=gather, nearest=True, frame=False, half=half))
+    pipeline = ct.PassPipeline()
+    pipeline.remove_passes({"common::add_int16_cast"})  # indices stay int32, as in float32
     exported = torch.export.export(form, (image,)).run_decompositions({})
     converted = ct.convert(
         exported,
         inputs=[ct.ImageType(INPUT, shape=image.shape, color_layout=ct.colorlayout.RGB)],
-        outputs=[ct.TensorType(name=name) for name in OUTPUTS],
+        outputs=[ct.TensorType(name, dtype=np.dtype(types[name])) for name in OUTPUTS],
         minimum_deployment_target=ct.target.iOS17,
-        compute_precision=ct.precision.FLOAT32,  # the graph itself says what is half
+        # The graph itself says what is half, but for these, which the converter knows as float32.
+        compute_precision=ct.transform.FP16ComputePrecision(lambda op: op.op_type in STEPS),
+        pass_pipeline=pipeline,
         skip_model_load=True,
     )
     if card.precision == "int8-weight":

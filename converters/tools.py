@@ -40,7 +40,9 @@ def prepare(net: DEIMv2, target: Target) -> tuple[nn.Module, Tensor]:
     frame = torch.zeros(1, 3, height, width)
     if target.frame:
         frame = torch.zeros(1, height, width, 3, dtype=torch.uint8)
-    return (int8_form(form, frame, target.folded) if is_rounded(form) else form), frame
+    if is_rounded(form):
+        return int8_form(form, frame, target.folded, target.half), frame
+    return form, frame
 
 
 def expect(what: str, found: object, expected: object) -> None:

@@ -2,7 +2,8 @@
 
 Activations: per tensor, asymmetric, -128 to 127. Weights: per output channel, symmetric, -127 to
 127. Rounding is to the nearest, ties to even, as all three runtimes do it; gradients pass where a
-value lies within its range.
+value lies within its range. Steps are float16 numbers: Core ML's are, where it computes in float16,
+and all formats have the same.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 LOW, HIGH = -128, 127
 WEIGHT = 127
+LEAST_STEP = 2.0**-24  # the smallest float16 above 0
 LEAST_WEIGHTS = 2048  # smaller ones are not worth their steps where weights alone are int8
 
 
@@ -26,9 +28,9 @@ class Range(NamedTuple):
 
     @property
     def scale(self) -> float:
-        """A step, a float32 as the formats store it."""
+        """A step."""
         width = max(self.high, 0.0) - min(self.low, 0.0)
-        return float(np.float32(max(width, 1e-6) / (HIGH - LOW)))
+        return max(float(np.float16(width / (HIGH - LOW))), LEAST_STEP)
 
     @property
     def zero_point(self) -> int:
@@ -61,7 +63,7 @@ class Rounder(nn.Module):
 def weight_scales(weight: Tensor) -> Tensor:
     """Steps [out] of a weight [out, ...]."""
     largest = weight.detach().flatten(1).abs().amax(1)
-    return largest.clamp(min=1e-8) / WEIGHT
+    return (largest / WEIGHT).half().float().clamp(min=LEAST_STEP)
 
 
 def rounded_weight(weight: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ from model import DEIMv2, layers
 from model.encoder import HybridEncoder, PooledConv
 from model.sta import SpatialTuningAdapter
 from model.variants import RGB
+from quantization.rounding import RoundedConv, RoundedLinear
 
 Rewrites = dict[type[nn.Module], Callable[..., nn.Module]]
 
@@ -65,16 +66,11 @@ class Normalisation(nn.Module):
 class Selection(nn.Module):
     """Logits [Q, C] and boxes [Q, 4] (cx, cy, w, h) -> the best Q query-class pairs, best first."""
 
-    query_of: Tensor
     classes: Tensor
 
     def __init__(self, queries: int, classes: int) -> None:
         super().__init__()
-        self.queries = queries
-        # The query of each pair is looked up, because Core ML's converter divides integers in
-        # floating point; the table is of floats, because LiteRT looks up nothing else.
-        pairs = torch.arange(queries).repeat_interleave(classes)
-        self.register_buffer("query_of", pairs[:, None].float())
+        self.queries, self.count = queries, classes
         self.register_buffer("classes", torch.tensor([classes], dtype=torch.int32))
         self.corners = nn.Linear(4, 4, bias=False)
         self.corners.weight.data = torch.tensor(
@@ -84,7 +80,8 @@ class Selection(nn.Module):
     def forward(self, logits: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         top, index = logits.reshape(1, -1).topk(self.queries, dim=1)
         index = index.to(torch.int32)
-        query = F.embedding(index, self.query_of).flatten(1).to(torch.int32)
+        # In floats, since Core ML's converter divides integers so; the half keeps off the edges.
+        query = ((index.float() + 0.5) / self.count).floor().to(torch.int32)
         chosen = F.embedding(query, self.corners(boxes))
         return chosen, top.sigmoid(), index - query * self.classes
 
@@ -163,6 +160,8 @@ PRECISE: dict[type[nn.Module], str] = {
     MatmulEdgeMove: "moves box edges by fractions of a pixel",
     NetworkQualityEstimator: "corrects the scores, and is small",
     Selection: "half precision would make ties of close scores",
+    RoundedConv: "its weight becomes int8",
+    RoundedLinear: "its weight becomes int8",
 }
 
 

@@ -4,6 +4,8 @@ A rounder becomes a pair of them. A weight is stored as int8 behind a dequantize
 folds constants itself (ExecuTorch, Core ML); LiteRT's takes it as float behind a pair.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
@@ -34,6 +36,8 @@ class Pair(nn.Module):
         self.settings = range_.scale, range_.zero_point, LOW, HIGH, torch.int8
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.dtype == torch.float16:  # Core ML's converter knows these operations on float32
+            return self(x.float()).half()
         return ops.dequantize_per_tensor(ops.quantize_per_tensor(x, *self.settings), *self.settings)
 
 
@@ -44,40 +48,60 @@ class Weight(nn.Module):
     scales: Tensor
     zeros: Tensor
 
-    def __init__(self, weight: Tensor, folded: bool) -> None:
+    def __init__(self, weight: Tensor, folded: bool, half: bool) -> None:
         super().__init__()
-        self.folded = folded
-        self.register_buffer("scales", weight_scales(weight))
+        self.folded, self.dtype = folded, torch.float16 if half else torch.float32
+        self.register_buffer("scales", weight_scales(weight).to(self.dtype))
         self.register_buffer("zeros", torch.zeros(len(weight), dtype=torch.int64))
         self.settings = 0, -WEIGHT, WEIGHT, torch.int8
         weight = weight.detach().clone()
         self.register_buffer("value", self._int8(weight) if folded else weight)
 
     def _int8(self, value: Tensor) -> Tensor:
-        return ops.quantize_per_channel(value, self.scales, self.zeros, *self.settings)
+        return ops.quantize_per_channel(value, self.scales.float(), self.zeros, *self.settings)
 
     def forward(self) -> Tensor:
         value = self.value if self.folded else self._int8(self.value)
-        return ops.dequantize_per_channel(value, self.scales, self.zeros, *self.settings)
+        wide = {} if self.dtype == torch.float32 else {"out_dtype": self.dtype}
+        return ops.dequantize_per_channel(value, self.scales, self.zeros, *self.settings, **wide)
 
 
 class Int8Conv(nn.Module):
-    def __init__(self, layer: RoundedConv, folded: bool) -> None:
+    def __init__(self, layer: RoundedConv, folded: bool, half: bool) -> None:
         super().__init__()
-        self.weight, self.bias = Weight(layer.weight, folded), layer.bias
+        self.weight, self.bias = Weight(layer.weight, folded, half), layer.bias
         self.settings = layer.settings
+        if half and self.bias is not None:
+            self.bias.data = self.bias.data.half()
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight(), self.bias, **self.settings)
 
 
 class Int8Linear(nn.Module):
-    def __init__(self, layer: RoundedLinear, folded: bool) -> None:
+    def __init__(self, layer: RoundedLinear, folded: bool, half: bool) -> None:
         super().__init__()
-        self.weight, self.bias = Weight(layer.weight, folded), layer.bias
+        self.weight, self.bias = Weight(layer.weight, folded, half), layer.bias
+        if half:
+            self.bias.data = self.bias.data.half()
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight(), self.bias)
+
+
+class Extreme(nn.Module):
+    """A bound by a constant tensor: in half precision Core ML's converter takes no other."""
+
+    value: Tensor
+
+    def __init__(self, bound: Bound) -> None:
+        super().__init__()
+        self.below = bound.below
+        self.register_buffer("value", torch.tensor([bound.value]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        value = self.value.to(x.dtype)
+        return torch.maximum(x, value) if self.below else torch.minimum(x, value)
 
 
 class ShiftedReLU(nn.Module):
@@ -115,17 +139,32 @@ def is_rounded(form: nn.Module) -> bool:
     return any(isinstance(module, Rounder) for module in form.modules())
 
 
-def int8_form(form: nn.Module, frame: Tensor, folded: bool) -> nn.Module:
+def saturates(block: ConvNorm) -> bool:
+    """Whether the range ends at the block's bound, so that storing as int8 limits by itself."""
+    bound, rounder = block.act, block.out
+    assert isinstance(bound, Bound) and isinstance(rounder, Rounder) and rounder.range is not None
+    code = round(bound.value / rounder.range.scale) + rounder.range.zero_point
+    return code <= LOW if bound.below else code >= HIGH
+
+
+def int8_form(form: nn.Module, frame: Tensor, folded: bool, half: bool) -> nn.Module:
     """A mobile form that rounds, as a graph whose int8 parts every toolchain knows.
 
     folded: int8 weights are stored as such, and bounds are fused into convolutions; LiteRT wants
-    neither. The graph is exported once more by the toolchain.
+    neither. half: what is not int8 is in half precision. The graph is exported once more by the
+    toolchain.
     """
-    if not folded:
-        for block in form.modules():
-            if isinstance(block, ConvNorm) and isinstance(block.act, Bound):
+    for block in form.modules():
+        if isinstance(block, ConvNorm) and isinstance(block.act, Bound):
+            if saturates(block):
+                block.act = nn.Identity()
+            elif block.act.value == 0 and block.act.below:
+                block.act = nn.ReLU()
+            elif half:
+                block.act = Extreme(block.act)
+            elif not folded:
                 block.act = ShiftedReLU(block)
-    to_int8(form, folded, {})
+    to_int8(form, folded, half, {})
     module = torch.export.export(form, (frame,)).module()
     assert isinstance(module, fx.GraphModule)
     spread(module.graph)
@@ -134,21 +173,22 @@ def int8_form(form: nn.Module, frame: Tensor, folded: bool) -> nn.Module:
     return module
 
 
-def to_int8(module: nn.Module, folded: bool, pairs: dict[int, nn.Module]) -> None:
+def to_int8(module: nn.Module, folded: bool, half: bool, pairs: dict[int, nn.Module]) -> None:
     """Replace all that rounds below `module`, in place. pairs: those made so far."""
     for name, child in module.named_children():
         if isinstance(child, Rounder):
             assert child.range is not None
             setattr(module, name, pairs.setdefault(id(child), Pair(child.range)))
         elif isinstance(child, RoundedConv):
-            setattr(module, name, Int8Conv(child, folded))
+            setattr(module, name, Int8Conv(child, folded, half))
         elif isinstance(child, RoundedLinear):
-            setattr(module, name, Int8Linear(child, folded))
-        elif isinstance(child, ConvAvgPool):  # a ninth is 127 steps of itself: exact
+            setattr(module, name, Int8Linear(child, folded, half))
+        elif isinstance(child, ConvAvgPool):  # 127 steps each
             assert isinstance(child.conv, nn.Conv2d)
-            child.conv = Int8Conv(RoundedConv(child.conv), folded)
+            child.conv.weight.data = torch.full_like(child.conv.weight, 1 / 9).float()
+            child.conv = Int8Conv(RoundedConv(child.conv), folded, half)
         else:
-            to_int8(child, folded, pairs)
+            to_int8(child, folded, half, pairs)
 
 
 ATEN = torch.ops.aten
@@ -157,6 +197,7 @@ MOVES = {
     ATEN.pad.default, ATEN.upsample_nearest2d.vec, ATEN.permute.default, ATEN.transpose.int,
     ATEN.view.default, ATEN.reshape.default, ATEN.flatten.using_ints,
 }  # fmt: skip
+CAST = ATEN.to.dtype
 STORE, LOAD = ops.quantize_per_tensor.default, ops.dequantize_per_tensor.default
 
 
@@ -166,17 +207,35 @@ def spread(graph: fx.Graph) -> None:
     Toolchains look for int8 kernels one operation at a time, between a dequantize and a quantize.
     """
     for node in list(graph.nodes):
-        loads = [n for n in node.all_input_nodes if n.target == LOAD]
-        if node.target not in MOVES or not loads or len(loads) < len(node.all_input_nodes):
+        given = [before_cast(n) for n in node.all_input_nodes]
+        if node.target not in MOVES or not given or any(n.target != LOAD for n in given):
             continue
-        if len({n.args[1:] for n in loads}) > 1 or all(n.target == STORE for n in node.users):
+        if len({n.args[1:] for n in given}) > 1 or all(n.target == STORE for n in used_by(node)):
             continue
-        settings = loads[0].args[1:]
-        with graph.inserting_after(node):
-            stored = graph.call_function(STORE, (node, *settings))
-        with graph.inserting_after(stored):
-            loaded = graph.call_function(LOAD, (stored, *settings))
-        node.replace_all_uses_with(loaded, delete_user_cb=lambda user, s=stored: user is not s)
+        half = node.meta["val"].dtype == torch.float16
+        made = [node]
+
+        def then(target: Any, *arguments: Any, made: list[fx.Node] = made) -> None:
+            with graph.inserting_after(made[-1]):
+                made.append(graph.call_function(target, (made[-1], *arguments)))
+
+        if half:
+            then(CAST, torch.float32)
+        then(STORE, *given[0].args[1:])
+        then(LOAD, *given[0].args[1:])
+        if half:
+            then(CAST, torch.float16)
+        first, last = made[1], made[-1]
+        node.replace_all_uses_with(last, delete_user_cb=lambda user, f=first: user is not f)
+
+
+def before_cast(node: fx.Node) -> fx.Node:
+    return before_cast(node.all_input_nodes[0]) if node.target == CAST else node
+
+
+def used_by(node: fx.Node) -> list[fx.Node]:
+    """Its users, and in place of a cast that one's."""
+    return [u for n in node.users for u in (n.users if n.target == CAST else [n])]
 
 
 def separate(graph: fx.Graph) -> None:

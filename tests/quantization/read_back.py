@@ -14,6 +14,7 @@ from evaluation.mil.package import rebuild
 from evaluation.runtimes.executorch import HEADER
 
 QUANTIZED, PER_TENSOR = 2, 2  # members of the unions of XNNPACK's values and their parameters
+PASSING = ("cast", "maximum", "minimum", "relu", "reshape", "transpose", "squeeze", "expand_dims")
 Steps = tuple[float, int]  # scale and zero point
 
 
@@ -129,7 +130,7 @@ def _stored(value: Any) -> Steps:
         (op,) = value.child_ops
         if op.op_type == "quantize":
             return _coreml_steps(op)
-        assert op.op_type in ("clip", "relu", "reshape", "transpose", "squeeze", "expand_dims"), op
+        assert op.op_type in PASSING, op
         value = op.outputs[0]
 
 

@@ -13,7 +13,7 @@ from model import DEIMv2, build_model, load_weights
 from model.layers import ConvNorm
 from model.weights import class_count, read_checkpoint, read_image_size, read_ranges
 from quantization.prepare import Sharing, fold, replace_layers
-from quantization.rounding import LOW, Bound, Range, weight_scales
+from quantization.rounding import HIGH, LOW, Bound, Range, weight_scales
 from tests.quantization.read_back import Layer, Steps, read_layers
 
 CHECKPOINT = DEMO / "atto-int8.safetensors"
@@ -31,7 +31,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(shifted: bool) -> "Counter[Layer]":
     """What the checkpoint says of every int8 layer, as often as it is called.
 
-    shifted: bounds became a ReLU and a sum, so that what a convolution gives starts at 0.
+    shifted: bounds that are neither 0 nor an end of the range became a ReLU and a sum, so that what
+    a convolution gives starts at 0.
     """
     state = read_checkpoint(CHECKPOINT)
     net = build_model("atto", class_count(state), read_image_size(CHECKPOINT)).eval()
@@ -42,18 +43,15 @@ def expected(shifted: bool) -> "Counter[Layer]":
     shared = Sharing(net, layers)
     names = {point: group[0] for group in shared.groups() for point in group}
 
-    def steps(point: str) -> Steps:
-        found = ranges[names[point]]
-        return found.scale, found.zero_point
-
     found: Counter[Layer] = Counter()
     for name, layer in layers.items():
         calls = zip(shared.inputs[name], shared.outputs[name], strict=True)
         for weight, (before, behind) in zip(weights(net, name, layer), calls, strict=True):
-            scale, zero_point = steps(behind)
-            zero_point = LOW if shifted and is_bounded(net, name) else zero_point
+            given, made = ranges[names[before]], steps(ranges[names[behind]])
+            if shifted and is_shifted(net, name, ranges[names[behind]]):
+                made = (made[0], LOW)
             for part in weight:
-                found[Layer(part, steps(before), (scale, zero_point))] += 1
+                found[Layer(part, steps(given), made)] += 1
     assert len(found) > 60
     return found
 
@@ -62,7 +60,7 @@ def weights(net: DEIMv2, name: str, layer: nn.Module) -> list[list[tuple[float, 
     """Scales of the weights that each call of a layer uses: packed ones are split in the files."""
     if isinstance(layer, nn.AvgPool2d):
         channels = net.variant.encoder.width
-        return [[(float(np.float32(1 / 9) / np.float32(127)),) * channels]]
+        return [[(float(np.float16(1 / 9 / 127)),) * channels]]
     scales = weight_scales(layer.weight)
     if name.endswith("in_proj"):
         q, k, v = (tuple(part.tolist()) for part in scales.chunk(3))
@@ -71,9 +69,17 @@ def weights(net: DEIMv2, name: str, layer: nn.Module) -> list[list[tuple[float, 
     return [[tuple(scales.tolist())]] * calls
 
 
-def is_bounded(net: DEIMv2, name: str) -> bool:
+def steps(found: Range) -> Steps:
+    return found.scale, found.zero_point
+
+
+def is_shifted(net: DEIMv2, name: str, found: Range) -> bool:
     block = net.get_submodule(name.rpartition(".")[0])
-    return isinstance(block, ConvNorm) and isinstance(block.act, Bound)
+    if not isinstance(block, ConvNorm) or not isinstance(block.act, Bound):
+        return False
+    code = round(block.act.value / found.scale) + found.zero_point
+    beyond = code <= LOW if block.act.below else code >= HIGH
+    return code != found.zero_point and not beyond
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -29,11 +29,21 @@ def test_zero_is_always_represented_exactly(low: float, high: float, zero_point:
     assert rounder(torch.zeros(1)).item() == 0
 
 
-def test_pixels_pass_unchanged_through_a_range_of_0_to_1() -> None:
+def test_every_pixel_value_has_a_step_of_its_own() -> None:
     rounder = Rounder("image")
     rounder.range = Range(0.0, 1.0)
     pixels = torch.arange(256) / 255
-    assert torch.allclose(rounder(pixels), pixels, rtol=0, atol=1e-7)
+    assert torch.equal((rounder(pixels) / rounder.range.scale).round(), torch.arange(256.0))
+    assert torch.allclose(rounder(pixels), pixels, rtol=2**-11, atol=0)
+
+
+def test_steps_are_float16_numbers() -> None:
+    weight = torch.randn(50, 8) * 10.0 ** torch.arange(-12, 38).clamp(max=6)[:, None]
+    steps = weight_scales(weight)
+    assert torch.equal(steps, steps.half().float()) and (steps > 0).all()
+    for width in (1e-12, 0.3, 7.7, 1e5):
+        step = Range(0.0, width).scale
+        assert step == float(np.float16(step)) and step > 0
 
 
 def test_values_are_rounded_to_the_nearest_step_and_cut_off_outside() -> None:
@@ -41,7 +51,7 @@ def test_values_are_rounded_to_the_nearest_step_and_cut_off_outside() -> None:
     rounder.range = Range(-1.28, 1.27)
     x = torch.tensor([-5.0, -1.281, 0.012, 0.016, 1.0, 5.0])
     expected = torch.tensor([-1.28, -1.28, 0.01, 0.02, 1.0, 1.27])
-    assert torch.allclose(rounder(x), expected, rtol=0, atol=1e-6)
+    assert torch.allclose(rounder(x), expected, rtol=2**-11, atol=0)
 
 
 def test_gradients_pass_within_the_range_alone() -> None:
@@ -61,8 +71,10 @@ def test_without_a_range_or_switched_off_nothing_happens() -> None:
 
 def test_weights_have_a_step_per_output_channel() -> None:
     weight = torch.tensor([[1.27, -0.5], [-12.7, 0.07]])
-    assert torch.allclose(weight_scales(weight), torch.tensor([0.01, 0.1]))
-    assert torch.allclose(rounded_weight(weight), torch.tensor([[1.27, -0.5], [-12.7, 0.1]]))
+    near = {"rtol": 2**-11, "atol": 0.0}  # of a float16
+    assert torch.allclose(weight_scales(weight), torch.tensor([0.01, 0.1]), **near)
+    expected = torch.tensor([[1.27, -0.5], [-12.7, 0.1]])
+    assert torch.allclose(rounded_weight(weight), expected, **near)
 
 
 def test_a_channel_of_zeros_stays_zero() -> None:
