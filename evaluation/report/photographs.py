@@ -17,18 +17,21 @@ SIDE = 480  # pixels of a picture's longer side: sharp on a phone, and the page 
 SCALE = 1.75  # of lines and names, for pictures that are shown at half their size
 QUALITY = 80
 BEST = 10  # detections shown where none is above the threshold
+MOST = 20  # shown where there are more: untrained weights may score high everywhere
 
 
 @dataclass(frozen=True)
 class Picture:
     """title: who detected; source: a data URI; found: names and scores, best first.
 
-    undrawn: how many detections have no finite box, or a label without a name
+    more:    how many there are above the threshold that are not shown
+    undrawn: how many of those to show have no finite box and score, or a label without a name
     """
 
     title: str
     source: str
     found: tuple[str, ...]
+    more: int
     undrawn: int
 
 
@@ -51,12 +54,16 @@ def photographs(
     found: Mapping[str, Sequence[Detections]],
     manifest: Manifest,
 ) -> list[Photograph]:
-    """found: by name, the detections on each photograph, in the order of `goldens`."""
+    """Those first on which something is found with confidence.
+
+    found: by name, the detections on each photograph, in the order of `goldens`
+    """
     rows = zip(goldens, manifest.golden, zip(*found.values(), strict=True), strict=True)
-    return [
+    made = [
         photograph(golden, entry.source, dict(zip(found, each, strict=True)), manifest)
         for golden, entry, each in rows
     ]
+    return sorted(made, key=lambda each: not each.confident)
 
 
 def photograph(
@@ -68,16 +75,21 @@ def photograph(
     frame = frame.resize(size, Image.Resampling.LANCZOS)
     above = {name: each.above(manifest.score_threshold) for name, each in found.items()}
     confident = any(map(len, above.values()))
-    shown = above if confident else {name: each.best(BEST) for name, each in found.items()}
-    pictures = tuple(picture(name, frame, each, manifest.labels) for name, each in shown.items())
-    return Photograph(golden.name, attribution, confident, size, pictures)
+    pictures = []
+    for name, each in found.items():
+        shown = above[name].best(MOST) if confident else each.best(BEST)
+        more = max(0, len(above[name]) - MOST)
+        pictures.append(picture(name, frame, shown, more, manifest.labels))
+    return Photograph(golden.name, attribution, confident, size, tuple(pictures))
 
 
-def picture(title: str, frame: Image.Image, found: Detections, labels: Sequence[str]) -> Picture:
+def picture(
+    title: str, frame: Image.Image, shown: Detections, more: int, labels: Sequence[str]
+) -> Picture:
     """A broken artifact may give any numbers; what can be drawn of them is drawn."""
-    named = (found.labels >= 0) & (found.labels < len(labels))
-    keep = named & np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
-    drawable = Detections(found.boxes[keep], found.scores[keep], found.labels[keep])
+    named = (shown.labels >= 0) & (shown.labels < len(labels))
+    keep = named & np.isfinite(shown.boxes).all(axis=1) & np.isfinite(shown.scores)
+    drawable = Detections(shown.boxes[keep], shown.scores[keep], shown.labels[keep])
     drawn = draw(frame, drawable, labels, threshold=-np.inf, scale=SCALE)
     content = io.BytesIO()
     drawn.save(content, "JPEG", quality=QUALITY)
@@ -86,5 +98,6 @@ def picture(title: str, frame: Image.Image, found: Detections, labels: Sequence[
         title,
         f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}",
         tuple(f"{labels[label]} {score:.3f}" for label, score in names),
+        more,
         int((~keep).sum()),
     )

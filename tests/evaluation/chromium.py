@@ -64,7 +64,8 @@ class Chromium:
         self._from.close()
 
     def visit(self, page: Path, width: int, dark: bool = False) -> Visit:
-        """Opens a file as a phone or a computer shows it, without a network."""
+        """Opens a file, and all that can be unfolded there, as a phone or a computer shows it,
+        without a network."""
         found = Visit()
         target = self._ask("Target.createTarget", {"url": "about:blank"}, found)["targetId"]
         attach = {"targetId": target, "flatten": True}
@@ -86,8 +87,11 @@ class Chromium:
             pass
 
         def value(script: str) -> Any:
-            return ask("Runtime.evaluate", expression=script, returnByValue=True)["result"]["value"]
+            return ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get(
+                "value"
+            )
 
+        value("document.querySelectorAll('details').forEach(each => each.open = true)")
         found.overflow = value("document.documentElement.scrollWidth") - width
         found.contrasts = [tuple(each) for each in value(CONTRASTS)]
         picture = ask("Page.captureScreenshot", captureBeyondViewport=True)
@@ -134,15 +138,12 @@ def chromium(profile: Path) -> Iterator[Chromium]:
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
     command = [
-        "sh", "-c", f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}', program,
+        "sh", "-c", f'exec "$0" "$@" 3</dev/fd/{theirs_in} 4>/dev/fd/{theirs_out}', program,
         "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
         "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND",
         "--remote-debugging-pipe", f"--user-data-dir={profile}",
     ]  # fmt: skip
-    process = subprocess.Popen(
-        command, pass_fds=(theirs_in, theirs_out),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = subprocess.Popen(command, pass_fds=(theirs_in, theirs_out))
     os.close(theirs_in)
     os.close(theirs_out)
     browser = Chromium(ours_out, ours_in)
