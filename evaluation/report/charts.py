@@ -101,7 +101,7 @@ def recorded(
     manifest: Manifest, part: str, read: Callable[[Mapping[str, Any]], Number | None]
 ) -> dict[str, Number]:
     """By artifact, what `read` makes of that part of the record."""
-    measured: Mapping[str, Mapping[str, Any]] = getattr(manifest, "measured", None) or {}
+    measured = manifest.measured or {}
     found = {name: read(parts[part]) for name, parts in measured.items() if part in parts}
     return {name: number for name, number in found.items() if number is not None}
 

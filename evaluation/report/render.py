@@ -6,7 +6,7 @@ and the page's Content-Security-Policy forbids scripts and the network.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,9 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from converters.golden import read_golden
 from converters.manifest import File, Manifest, file_problem, toolchain
 from evaluation.inspect import Inspection, inspect
+from evaluation.parity import Limits, Parity
 from evaluation.report.charts import charts
 from evaluation.report.photographs import BEST, photographs
-from evaluation.verify import Report, reference_of
+from evaluation.verify import Report, Row, reference_of
+from model.detections import Detections
 from model.errors import InputError
 
 LINK = re.compile(r"\[([^\]]*)\]\((https?://[^)\s]+)\)|<(https?://[^>\s]+)>")
@@ -34,14 +36,17 @@ class Computation:
 def page(report: Report) -> str:
     """The HTML of what `verify_folder` found in an export folder.
 
-    Raises InputError for a manifest or golden files that cannot be read.
+    Raises InputError for a manifest or golden files that cannot be read, and for a record in the
+    manifest that is none.
     """
     folder = Path(report.folder)
     manifest = Manifest.read(folder)
     goldens = read_golden(folder, manifest.golden)
     reference = reference_of(manifest.precision)
-    found = {reference: [golden.reference for golden in goldens]}
-    found |= {row.artifact: row.detections for row in report.rows if row.detections}
+    found: dict[str, Sequence[Detections]] = {reference: [each.reference for each in goldens]}
+    found |= {
+        row.artifact: row.detections for row in report.rows if len(row.detections) == len(goldens)
+    }
     checked_with = toolchain()
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -54,6 +59,7 @@ def page(report: Report) -> str:
     return environment.get_template("page.html").render(
         report=report,
         failed=[row for row in report.rows if row.problems],
+        rows=[*report.rows, *recorded_on_arm64(manifest, report)],
         manifest=manifest,
         title=f"DEIMv2-{manifest.variant.capitalize()}, {manifest.precision}",
         reference=reference,
@@ -66,6 +72,29 @@ def page(report: Report) -> str:
             for name in dict.fromkeys([*manifest.toolchain, *checked_with])
         ],
     )
+
+
+def recorded_on_arm64(manifest: Manifest, report: Report) -> list[Row]:
+    """What an earlier run found, of artifacts that did not run there now."""
+    now = {row.artifact for row in report.rows if getattr(row, "instructions", None) is not None}
+    rows = []
+    for name, parts in (manifest.measured or {}).items():
+        if "arm64" not in parts or name in now:
+            continue
+        entry = parts["arm64"]
+        try:
+            parity = Parity(**{part.name: entry["measured"][part.name] for part in fields(Parity)})
+            limits = Limits(**entry["limits"])
+            problems = tuple(parity.failures(limits))
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"the manifest's record of '{name}' on ARM64 has no parity and limits ({error}); "
+                "record it again with deimv2 verify --device arm64 --record"
+            ) from error
+        rows.append(
+            Row(name, f"recorded earlier: ARM64 ({entry['cpu']})", problems, parity, limits)
+        )
+    return rows
 
 
 def computation(folder: Path, file: File) -> Computation:

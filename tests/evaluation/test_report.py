@@ -1,11 +1,9 @@
 """The page on an export folder says everything, escapes everything and loads nothing."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,9 @@ from converters.manifest import Manifest, describe
 from evaluation.report import page
 from evaluation.report.charts import charts
 from evaluation.report.render import linked
-from evaluation.verify import verify_folder
+from evaluation.verify import entry, verify_folder
 from model.detections import Detections
+from model.errors import InputError
 from tests.tiny import found, write_folder, write_onnx
 
 VOID = {"img", "link", "meta"}
@@ -77,7 +76,10 @@ def test_all_of_a_good_folder_is_there(tmp_path: Path) -> None:
     write_folder(tmp_path)
     manifest = change(tmp_path, toolchain={"torch": "1.2.3"})
     shown = read(tmp_path)
-    assert "✓ Passed: tiny-0.onnx, tiny-1.onnx detect what the float32 model detects" in shown.text
+    assert (
+        "✓ Passed. tiny-0.onnx, tiny-1.onnx agree with the float32 model, 3 golden photographs."
+        in shown.text
+    )
     hashes = [manifest.weights.sha256, *(file.sha256 for file in manifest.files)]
     hashes += [each.image_sha256 for each in manifest.golden]
     hashes += [each.detections_sha256 for each in manifest.golden]
@@ -229,35 +231,58 @@ LATENCY = {
 }  # fmt: skip
 
 
-def measured(**parts: Any) -> Any:
-    """What charts need of a manifest of two artifacts, with this measured of each."""
-    files = [SimpleNamespace(name=f"{name}.pte", format="pte", size=10**6) for name in "ab"]
-    names: Sequence[str] = ("a.pte", "b.pte")
+ARM = {"cpu": "cortex-a76", "instructions": 1_234_500_000}
+AP = {"AP": 0.25, "AP50": 0.5, "photos": 200, "annotations_sha256": "ab" * 32}
+
+
+def measured(folder: Path, **parts: Any) -> Manifest:
+    """The manifest of two artifacts, of which this was measured."""
+    write_folder(folder)
+    names = ("tiny-0.onnx", "tiny-1.onnx")
     entries = {
         name: {part: values[i] for part, values in parts.items() if values[i] is not None}
         for i, name in enumerate(names)
     }
-    return SimpleNamespace(files=files, measured=entries)
+    return change(folder, measured=entries)
 
 
-def test_what_was_recorded_is_charted() -> None:
-    ap = {"AP": 0.25, "AP50": 0.5, "photos": 200, "annotations_sha256": "ab" * 32}
+def test_what_was_recorded_is_charted(tmp_path: Path) -> None:
     faster = LATENCY | {"median_ms": 2.0, "threads": 2}
-    arm = {"cpu": "cortex-a76", "instructions": 1_234_500_000, "measured": {}, "limits": {}}
-    size, precision, latency, instructions = charts(
-        measured(ap=(ap, None), latency=(LATENCY, faster), arm64=(None, arm)), "out"
-    )
-    assert [(bar.value, bar.share) for bar in size.bars] == [("1.00 MB", 1.0)] * 2
+    arm = ARM | {"measured": {}, "limits": {}}
+    manifest = measured(tmp_path, ap=(AP, None), latency=(LATENCY, faster), arm64=(None, arm))
+    size, precision, latency, instructions = charts(manifest, "out")
+    assert [(bar.value, bar.share) for bar in size.bars] == [("0.00 MB", 1.0)] * 2
     assert [(bar.value, bar.share) for bar in precision.bars] == [("0.250", 0.25)]
     assert "AP50 0.500" in precision.bars[0].detail
-    assert precision.missing == ("b.pte",)
+    assert precision.missing == ("tiny-1.onnx",)
     assert precision.conditions == "200 photos, annotations with SHA-256 abababababab"
     assert [(bar.value, bar.share) for bar in latency.bars] == [("4.0 ms", 1.0), ("2.0 ms", 0.5)]
     assert "below 5.2 ms, 0.80 of the time" in latency.bars[0].detail
     assert latency.bars[1].detail.endswith("a machine, 2 threads")
     assert latency.conditions == ""
-    assert [(bar.name, bar.value) for bar in instructions.bars] == [("b.pte", "1,234.5 M")]
+    assert [(bar.name, bar.value) for bar in instructions.bars] == [("tiny-1.onnx", "1,234.5 M")]
     assert instructions.conditions == "cortex-a76"
+
+
+def test_nothing_recorded_of_the_instructions_is_no_number(tmp_path: Path) -> None:
+    arm = {"cpu": "cortex-a76", "measured": {}, "limits": {}}
+    *_, instructions = charts(measured(tmp_path, arm64=(arm, arm)), "out")
+    assert instructions.bars == ()
+    assert instructions.missing == ("tiny-0.onnx", "tiny-1.onnx")
+
+
+def test_parity_recorded_on_another_device_stands_in_the_table(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    row = verify_folder(tmp_path).rows[0]
+    assert row.parity is not None and row.limits is not None
+    arm = ARM | entry(replace(row.parity, box_px=0.025), row.limits)
+    measured(tmp_path, arm64=(arm, None))
+    shown = read(tmp_path).text
+    assert "recorded earlier: ARM64 (cortex-a76) 6 of 6" in shown
+    assert "0.025 px limit 0.05 px" in shown
+    measured(tmp_path, arm64=(ARM | {"measured": {}, "limits": {}}, None))
+    with pytest.raises(InputError, match=r"record of 'tiny-0.onnx' on ARM64 has no parity"):
+        read(tmp_path)
 
 
 def test_what_was_not_measured_names_its_command(tmp_path: Path) -> None:
@@ -266,10 +291,3 @@ def test_what_was_not_measured_names_its_command(tmp_path: Path) -> None:
     shown = read(folder).text
     for command in ("evaluate", "benchmark", "verify"):
         assert re.search(rf"deimv2 {command} '\S*/my export' (--[^.]*)?--record", shown), command
-
-
-def test_nothing_recorded_of_the_instructions_is_no_number() -> None:
-    arm = {"cpu": "cortex-a76", "measured": {}, "limits": {}}
-    *_, instructions = charts(measured(arm64=(arm, arm)), "out")
-    assert instructions.bars == ()
-    assert instructions.missing == ("a.pte", "b.pte")
