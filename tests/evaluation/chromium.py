@@ -60,6 +60,7 @@ class Chromium:
         self._rest, self._last = b"", 0
 
     def close(self) -> None:
+        self._ask("Browser.close", {}, Visit())
         self._to.close()
         self._from.close()
 
@@ -149,6 +150,8 @@ def chromium(profile: Path) -> Iterator[Chromium]:
     browser = Chromium(ours_out, ours_in)
     try:
         yield browser
+        browser.close()
+        process.wait(timeout=60)
     finally:
-        browser.close()  # at the end of its input the browser ends
-        process.wait(timeout=30)
+        process.kill()
+        process.wait()

@@ -106,6 +106,7 @@ def test_what_failed_stands_first(tmp_path: Path) -> None:
     assert shown.text.index(problem) < shown.text.index("Photographs")
     assert shown.text.count("✗ FAIL") == shown.text.count("✓ pass") == 1
     assert "dog 0.800" in shown.text
+    assert [each["class"] for each in shown.all("rect")].count("over") == 1
 
 
 def test_what_did_not_run_has_no_pictures_and_no_delegates(tmp_path: Path) -> None:
