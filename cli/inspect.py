@@ -130,18 +130,11 @@ def print_delegates(found: "Inspection") -> None:
         ],
     )
     for delegate in found.delegates:
-        reasons: dict[str, list[tuple[str, int, int]]] = {}
-        for kind, reason, count, macs in found.left_outside(delegate.name):
-            reasons.setdefault(reason, []).append((kind, count, macs))
         console.print_table(
             (f"not by {delegate.name}", "count", "MACs", "% of MACs", "operations"),
             [
-                (
-                    reason,
-                    *numbers(found, sum(row[1] for row in rows), sum(row[2] for row in rows)),
-                    ", ".join(f"{kind} {count}" for kind, count, _ in rows),
-                )
-                for reason, rows in reasons.items()
+                (reason, *numbers(found, count, macs), kinds)
+                for reason, count, macs, kinds in found.reasons(delegate.name)
             ],
         )
 

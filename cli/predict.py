@@ -149,7 +149,7 @@ def drawing_paths(photos: Sequence[Path], folder: Path | None) -> list[Path | No
 def predict(
     runner: "Runner", photo: Path, drawing: Path | None, labels: Sequence[str], threshold: float
 ) -> Prediction:
-    from cli.draw import draw, save_picture
+    from evaluation.draw import draw, save_picture
     from model.images import load_photo, resize
 
     image = load_photo(photo)

@@ -57,7 +57,7 @@ def phases(recipe: "Recipe") -> dict[str, int]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cli.draw import KINDS, save_picture
+    from evaluation.draw import KINDS, save_picture
     from model.files import make_folder
     from model.variants import VARIANTS
     from training.recipes import RECIPES
@@ -116,7 +116,7 @@ def drawn(image: "Tensor", target: "Target", names: tuple[str, ...]) -> "Image.I
     import numpy as np
     from PIL import Image
 
-    from cli.draw import draw
+    from evaluation.draw import draw
     from model.detections import Detections
     from model.postprocess import corners
 

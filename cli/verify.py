@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import console
+from model.errors import InputError
+from model.files import write_whole
 
 if TYPE_CHECKING:
     from evaluation.verify import Report
 
-EXAMPLE = "example: deimv2 verify artifacts/atto --images my-photos"
+EXAMPLE = "example: deimv2 verify artifacts/atto --images my-photos --report report.html"
 
 
 def add(subparsers: Any) -> None:
@@ -28,20 +30,42 @@ def add(subparsers: Any) -> None:
         help="also compare the artifacts with each other on these photos "
         "(the folder holds no float32 model to compare with)",
     )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write a page (HTML) with pictures, charts and hashes, to read in a browser or share",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.report is not None:
+        require_place(args.report)
     with console.status(f"verifying {args.folder}"):
         from evaluation.verify import verify_folder
 
         report = verify_folder(args.folder, args.images)
+    if args.report is not None:
+        with console.status(f"writing {args.report}"):
+            from evaluation.report import page
+
+            write_whole(args.report, page(report).encode())
     if args.json:
         console.print_json(report.to_json())
     else:
         print_report(report)
     return 0 if report.passed else 1
+
+
+def require_place(path: Path) -> None:
+    """Raises InputError where no file can be written, before minutes of work."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(
+            f"--report '{path}' is no file in a folder that is there, expected for example "
+            "report.html; make the folder or name another file"
+        )
 
 
 def print_report(report: "Report") -> None:

@@ -32,8 +32,9 @@ STRUCTURE = "its structure"
 class Row:
     """One artifact's result.
 
-    against: what it was compared with, on how many photographs
-    parity:  None where nothing was run: a structure or a hash was checked
+    against:    what it was compared with, on how many photographs
+    parity:     None where nothing was run: a structure or a hash was checked
+    detections: on each golden photograph, where it was run on them
     """
 
     artifact: str
@@ -41,6 +42,7 @@ class Row:
     problems: tuple[str, ...] = ()
     parity: Parity | None = None
     limits: Limits | None = None
+    detections: tuple[Detections, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         numbers = (
@@ -84,11 +86,11 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
     limits = limits_of(card.precision)
     if path.suffix == ".mlpackage" and (problems := _structure_problems(path, card)):
         return Row(path.name, STRUCTURE, problems)
-    reference = ROUNDING_MODEL if card.precision.startswith("int8") else FLOAT_MODEL
-    against = f"{reference}, {len(goldens)} golden photographs"
+    against = f"{reference_of(card.precision)}, {len(goldens)} golden photographs"
     try:
         runner = _open(path, card.image_size)
-        parity = _measure(runner, goldens, limits)
+        found = tuple(runner.detect(golden.frame) for golden in goldens)
+        parity = _measure(found, runner.size, goldens, limits)
     except MissingExtraError:
         raise
     except (CheckError, InputError) as error:
@@ -96,7 +98,7 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
     failures = parity.failures(limits)
     if runner.labels is not None and tuple(runner.labels) != card.labels:
         failures.append("the labels inside are not those of the manifest; export again")
-    return Row(path.name, against, tuple(failures), parity, limits)
+    return Row(path.name, against, tuple(failures), parity, limits, found)
 
 
 def compute_units(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> list[Row]:
@@ -147,6 +149,11 @@ def verify_folder(folder: Path, images: Path | None = None) -> Report:
     return Report(str(folder), tuple(rows))
 
 
+def reference_of(precision: str) -> str:
+    """Whose detections lie in `golden/`."""
+    return ROUNDING_MODEL if precision.startswith("int8") else FLOAT_MODEL
+
+
 def limits_of(precision: str) -> Limits:
     if precision not in LIMITS:
         raise InputError(
@@ -168,13 +175,11 @@ def _card(manifest: Manifest) -> ModelCard:
     )
 
 
-def _measure(runner: Runner, goldens: Sequence[Golden], limits: Limits) -> Parity:
-    return merge(
-        [
-            compare(g.reference, runner.detect(g.frame), runner.size, limits, g.candidates)
-            for g in goldens
-        ]
-    )
+def _measure(
+    found: Sequence[Detections], size: tuple[int, int], goldens: Sequence[Golden], limits: Limits
+) -> Parity:
+    pairs = zip(goldens, found, strict=True)
+    return merge([compare(g.reference, f, size, limits, g.candidates) for g, f in pairs])
 
 
 def _structure_problems(path: Path, card: ModelCard) -> tuple[str, ...]:

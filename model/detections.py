@@ -40,6 +40,10 @@ class Detections:
         keep = self.scores > threshold
         return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
 
+    def best(self, count: int) -> "Detections":
+        """The first `count` of them."""
+        return Detections(self.boxes[:count], self.scores[:count], self.labels[:count])
+
     def require_names(self, names: Sequence[str]) -> None:
         """Raises InputError for a label that has no place in the list of class names."""
         for label in self.labels.tolist():

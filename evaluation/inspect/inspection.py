@@ -95,6 +95,21 @@ class Inspection:
         left = [op for op in self.operations if delegate in op.outside]
         return _grouped(left, lambda op: (op.kind, op.outside[delegate]))
 
+    def reasons(self, delegate: str) -> list[tuple[str, int, int, str]]:
+        """Reason, count, cost and kinds ("ADD 2, CAST 1") of what the delegate does not take."""
+        groups: dict[str, list[tuple[str, int, int]]] = {}
+        for kind, reason, count, macs in self.left_outside(delegate):
+            groups.setdefault(reason, []).append((kind, count, macs))
+        return [
+            (
+                reason,
+                sum(count for _, count, _ in rows),
+                sum(macs for _, _, macs in rows),
+                ", ".join(f"{kind} {count}" for kind, count, _ in rows),
+            )
+            for reason, rows in groups.items()
+        ]
+
     def costs(self) -> list[tuple[str, str, int, int]]:
         """Kind, precision (blank where nothing is multiplied), count and cost of all operations."""
         return _grouped(self.operations, lambda op: (op.kind, op.precision if op.macs else ""))

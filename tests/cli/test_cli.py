@@ -98,3 +98,23 @@ def test_verify_of_a_damaged_folder(capsys: Capture, tmp_path: Path) -> None:
     assert "no folder at" in complaint(capsys, "verify", tmp_path, "--images", tmp_path / "none")
     (tmp_path / "golden" / "a.png").unlink()
     assert "a.png' is missing" in complaint(capsys, "verify", tmp_path, code=1)
+
+
+def test_verify_writes_its_report_whatever_it_finds(capsys: Capture, tmp_path: Path) -> None:
+    write_folder(tmp_path / "good")
+    assert "pass" in output(capsys, "verify", tmp_path / "good", "--report", tmp_path / "a.html")
+    assert "Passed" in (tmp_path / "a.html").read_text()
+    write_folder(tmp_path / "bad", scores=(0.9, 0.8))
+    assert main(["verify", str(tmp_path / "bad"), "--report", str(tmp_path / "a.html")]) == 1
+    assert "Failed" in (tmp_path / "a.html").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"good", "bad", "a.html"}
+
+
+def test_a_place_for_no_report_is_named_before_the_work(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path)
+    monkeypatch.delattr("evaluation.verify.verify_folder")
+    for place in (tmp_path, tmp_path / "none" / "a.html", tmp_path / "manifest.json" / "a.html"):
+        line = complaint(capsys, "verify", tmp_path, "--report", place)
+        assert f"--report '{place}' is no file in a folder that is there" in line

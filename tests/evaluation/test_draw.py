@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli.draw import colour, draw, ink
+from evaluation.draw import colour, draw, ink
 from model.detections import Detections
 from model.errors import InputError
 

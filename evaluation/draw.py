@@ -22,11 +22,12 @@ def draw(
     labels: Sequence[str],
     threshold: float,
     scores: bool = True,
+    scale: float = 1.0,
 ) -> Image.Image:
     """A copy of the photo with a box and a name for each detection above `threshold`.
 
     photo: RGB, of any size. labels: the class names, by label index. scores: written too.
-    Line and text sizes follow the photo's; the best detection is drawn last, on top.
+    Line and text sizes follow the photo's, times `scale`; the best detection is drawn last, on top.
     Raises InputError for a label that has no name.
     """
     shown = detections.above(threshold)
@@ -34,7 +35,8 @@ def draw(
     canvas = photo.copy()
     pen = ImageDraw.Draw(canvas)
     side = math.sqrt(photo.width * photo.height)
-    line, font = max(1, round(side / 300)), ImageFont.load_default(max(10, round(side / 40)))
+    line = max(1, round(scale * side / 300))
+    font = ImageFont.load_default(max(10, round(scale * side / 40)))
     rows = zip(shown.boxes.tolist(), shown.scores.tolist(), shown.labels.tolist(), strict=True)
     for box, score, label in reversed(list(rows)):
         corners = _corners(box, photo.size)
