@@ -1,10 +1,12 @@
 """`deimv2 verify`: are the artifacts whole, and do they detect what the model detects?"""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import console
+from model.errors import InputError
 
 if TYPE_CHECKING:
     from evaluation.verify import Report
@@ -28,20 +30,38 @@ def add(subparsers: Any) -> None:
         help="also compare the artifacts with each other on these photos "
         "(the folder holds no float32 model to compare with)",
     )
+    parser.add_argument(
+        "--device", choices=("arm64",),
+        help="run the .tflite and .pte files on an emulated ARM64 instead, compare with this "
+        "machine and count instructions (default: this machine)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    with console.status(f"verifying {args.folder}"):
-        from evaluation.verify import verify_folder
-
-        report = verify_folder(args.folder, args.images)
+    if args.device and args.images:
+        raise InputError("--images compares on this machine; leave out --images or --device")
+    report = on_arm64(args.folder) if args.device else on_this_machine(args.folder, args.images)
     if args.json:
         console.print_json(report.to_json())
     else:
         print_report(report)
     return 0 if report.passed else 1
+
+
+def on_this_machine(folder: Path, images: Path | None) -> "Report":
+    with console.status(f"verifying {folder}"):
+        from evaluation.verify import verify_folder
+
+        return verify_folder(folder, images)
+
+
+def on_arm64(folder: Path) -> "Report":
+    from evaluation.arm64.check import verify_on_arm64
+
+    console.log("running .tflite and .pte on ARM64; Core ML and ONNX have no place there")
+    return verify_on_arm64(folder, partial(console.track, message="on ARM64"))
 
 
 def print_report(report: "Report") -> None:
@@ -57,7 +77,12 @@ def print_report(report: "Report") -> None:
         else:
             (numbers,) = table({row.artifact: (row.parity, row.limits)})
             cells.append([numbers[0], row.against, *numbers[1:]])
-    console.print_table((HEADER[0], "compared with", *HEADER[1:]), cells)
+    header = [HEADER[0], "compared with", *HEADER[1:]]
+    if any(row.instructions for row in report.rows):
+        header.append("instructions")
+        for row, line in zip(report.rows, cells, strict=True):
+            line.append("-" if row.instructions is None else f"{row.instructions:,}")
+    console.print_table(header, cells)
     for row in report.rows:
         for problem in row.problems:
             console.log(f"{row.artifact}: {problem}")

@@ -34,6 +34,7 @@ class Row:
 
     against: what it was compared with, on how many photographs
     parity:  None where nothing was run: a structure or a hash was checked
+    instructions: of one inference on ARM64, None where they were not counted
     """
 
     artifact: str
@@ -41,6 +42,7 @@ class Row:
     problems: tuple[str, ...] = ()
     parity: Parity | None = None
     limits: Limits | None = None
+    instructions: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         numbers = (
@@ -51,6 +53,7 @@ class Row:
             "against": self.against,
             "passed": not self.problems,
             "problems": list(self.problems),
+            "instructions": self.instructions,
         } | numbers
 
 
@@ -87,7 +90,7 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
     reference = ROUNDING_MODEL if card.precision.startswith("int8") else FLOAT_MODEL
     against = f"{reference}, {len(goldens)} golden photographs"
     try:
-        runner = _open(path, card.image_size)
+        runner = open_artifact(path, card.image_size)
         parity = _measure(runner, goldens, limits)
     except MissingExtraError:
         raise
@@ -206,11 +209,11 @@ def _agreement(
     )
     frames = [resize(load_photo(photo), size) for photo in photos]
     first, *others = sorted(files, key=lambda file: ORDER.index(file.format))
-    runner = _open(folder / first.name, size)
+    runner = open_artifact(folder / first.name, size)
     expected = [runner.detect(frame) for frame in frames]
     rows = []
     for file in others:
-        runner = _open(folder / file.name, size)
+        runner = open_artifact(folder / file.name, size)
         parity = _agree(expected, runner, frames, twice)
         against = f"{first.name}, {len(photos)} own photographs"
         rows.append(Row(file.name, against, tuple(parity.failures(twice)), parity, twice))
@@ -224,7 +227,8 @@ def _agree(
     return merge([compare(e, runner.detect(frame), runner.size, limits) for e, frame in pairs])
 
 
-def _open(path: Path, size: tuple[int, int]) -> Runner:
+def open_artifact(path: Path, size: tuple[int, int]) -> Runner:
+    """Raises CheckError where it takes frames of another size (H, W) than the manifest says."""
     runner = open_model(path)
     if runner.size != size:
         raise CheckError(
