@@ -158,6 +158,18 @@ def limits_of(precision: str) -> Limits:
     return LIMITS[precision]
 
 
+def limits_between(precision: str) -> Limits:
+    """Two programs may each be as far from the reference as the limits allow, so they may be twice
+    as far apart."""
+    limits = limits_of(precision)
+    return replace(
+        limits,
+        matched_share=1 - 2 * (1 - limits.matched_share),
+        box_px=2 * limits.box_px,
+        score=2 * limits.score,
+    )
+
+
 def _card(manifest: Manifest) -> ModelCard:
     """What every artifact of a folder says of itself."""
     return ModelCard(
@@ -193,20 +205,13 @@ def _structure_problems(path: Path, card: ModelCard) -> tuple[str, ...]:
 def _agreement(
     folder: Path, files: Sequence[File], card: ModelCard, photos: Sequence[Path]
 ) -> list[Row]:
-    """Compares the artifacts with the first of them. Each may be as far from the float32 model as
-    the limits allow, so two of them may be twice as far apart."""
+    """Compares the artifacts with the first of them."""
     if len(files) < 2:
         raise InputError(
             f"{len(files)} whole artifact in '{folder}', expected 2 or more to compare on your own "
             "photographs; export more formats, or leave out --images"
         )
-    size, limits = card.image_size, limits_of(card.precision)
-    twice = replace(
-        limits,
-        matched_share=1 - 2 * (1 - limits.matched_share),
-        box_px=2 * limits.box_px,
-        score=2 * limits.score,
-    )
+    size, twice = card.image_size, limits_between(card.precision)
     frames = [resize(load_photo(photo), size) for photo in photos]
     first, *others = sorted(files, key=lambda file: ORDER.index(file.format))
     runner = open_artifact(folder / first.name, size)

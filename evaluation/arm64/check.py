@@ -12,7 +12,7 @@ from evaluation.arm64.emulator import CPU, Emulator, find_emulator
 from evaluation.parity import compare, merge
 from evaluation.runtimes.executorch import ExecuTorchRunner
 from evaluation.runtimes.litert import LiteRTRunner
-from evaluation.verify import Report, Row, limits_of, open_artifact, verify_folder
+from evaluation.verify import Report, Row, limits_between, open_artifact, verify_folder
 from model.errors import CheckError, InputError, MissingExtraError
 
 FORMATS = ("tflite", "pte")  # whose runtimes have an ARM64 build for Linux that can be set up here
@@ -67,7 +67,7 @@ def _row(
 ) -> Row:
     if problem := file_problem(folder, file.name, file.sha256):
         return Row(file.name, "the manifest's hash", (problem,))
-    limits = replace(limits_of(manifest.precision), matched_share=1.0)
+    limits = replace(limits_between(manifest.precision), matched_share=1.0)
     frames = [golden.frame for golden in goldens]
     queries = manifest.outputs[0].shape[1]
     try:
