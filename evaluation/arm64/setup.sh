@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sets up what runs `.tflite` and `.pte` files as an ARM64 phone would, on a Debian or Ubuntu x86-64 machine:
-#   setup.sh         makes it, once; about 400 MB in ${XDG_CACHE_HOME:-~/.cache}/deimv2/arm64
+#   setup.sh         makes it, once; about 290 MB in ${XDG_CACHE_HOME:-~/.cache}/deimv2/arm64
 #   setup.sh check   prints that folder, or says in one line what to do
 # PYTHON names the Python that has LiteRT and ExecuTorch: the same versions are set up (default python3).
 set -eu
