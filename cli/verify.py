@@ -1,10 +1,12 @@
 """`deimv2 verify`: are the artifacts whole, and do they detect what the model detects?"""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import console
+from cli.record import add_record, record_all
 from model.errors import InputError
 from model.files import write_whole
 
@@ -36,18 +38,25 @@ def add(subparsers: Any) -> None:
         metavar="FILE",
         help="write a page (HTML) with pictures, charts and hashes, to read in a browser or share",
     )
+    parser.add_argument(
+        "--device", choices=("arm64",),
+        help="run the .tflite and .pte files on an emulated ARM64 instead, compare with this "
+        "machine and count instructions (default: this machine)",
+    )  # fmt: skip
+    add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.report is not None:
-        require_place(args.report)
-    with console.status(f"verifying {args.folder}"):
-        from evaluation.verify import verify_folder
+    check_options(args)
+    report = on_arm64(args.folder) if args.device else on_this_machine(args.folder, args.images)
+    if args.record:
+        from evaluation.arm64.check import entry
 
-        report = verify_folder(args.folder, args.images)
-    if args.report is not None:
+        counted = {args.folder / row.artifact: entry(row) for row in report.rows}
+        record_all("arm64", {path: found for path, found in counted.items() if found})
+    if args.report:
         with console.status(f"writing {args.report}"):
             from evaluation.report import page
 
@@ -59,13 +68,38 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.passed else 1
 
 
-def require_place(path: Path) -> None:
-    """Raises InputError where no file can be written, before minutes of work."""
-    if path.is_dir() or not path.parent.is_dir():
+def check_options(args: argparse.Namespace) -> None:
+    """Raises InputError for what cannot be done together, or written, before minutes of work."""
+    if args.device and args.images:
+        raise InputError("--images compares on this machine; leave out --images or --device")
+    if args.device and args.report:
         raise InputError(
-            f"--report '{path}' is no file in a folder that is there, expected for example "
+            f"--report shows what this machine detects, found --device {args.device} with it; run "
+            "--device with --record, which the page of a later run shows"
+        )
+    if args.record and not args.device:
+        raise InputError(
+            "--record is for --device; what this machine detects stands in the manifest already"
+        )
+    if args.report and (args.report.is_dir() or not args.report.parent.is_dir()):
+        raise InputError(
+            f"--report '{args.report}' is no file in a folder that is there, expected for example "
             "report.html; make the folder or name another file"
         )
+
+
+def on_this_machine(folder: Path, images: Path | None) -> "Report":
+    with console.status(f"verifying {folder}"):
+        from evaluation.verify import verify_folder
+
+        return verify_folder(folder, images)
+
+
+def on_arm64(folder: Path) -> "Report":
+    from evaluation.arm64.check import verify_on_arm64
+
+    console.log("running .tflite and .pte on ARM64; Core ML and ONNX have no place there")
+    return verify_on_arm64(folder, partial(console.track, message="on ARM64"))
 
 
 def print_report(report: "Report") -> None:
@@ -81,7 +115,12 @@ def print_report(report: "Report") -> None:
         else:
             (numbers,) = table({row.artifact: (row.parity, row.limits)})
             cells.append([numbers[0], row.against, *numbers[1:]])
-    console.print_table((HEADER[0], "compared with", *HEADER[1:]), cells)
+    header = [HEADER[0], "compared with", *HEADER[1:]]
+    if any(row.instructions for row in report.rows):
+        header.append("instructions")
+        for row, line in zip(report.rows, cells, strict=True):
+            line.append("-" if row.instructions is None else f"{row.instructions:,}")
+    console.print_table(header, cells)
     for row in report.rows:
         for problem in row.problems:
             console.log(f"{row.artifact}: {problem}")

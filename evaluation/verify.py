@@ -32,9 +32,10 @@ STRUCTURE = "its structure"
 class Row:
     """One artifact's result.
 
-    against:    what it was compared with, on how many photographs
-    parity:     None where nothing was run: a structure or a hash was checked
-    detections: on each golden photograph, where it was run on them
+    against:      what it was compared with, on how many photographs
+    parity:       None where nothing was run: a structure or a hash was checked
+    detections:   on each golden photograph, where it was run on them
+    instructions: of one inference on ARM64, None where they were not counted
     """
 
     artifact: str
@@ -43,6 +44,7 @@ class Row:
     parity: Parity | None = None
     limits: Limits | None = None
     detections: tuple[Detections, ...] = ()
+    instructions: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         numbers = (
@@ -53,6 +55,7 @@ class Row:
             "against": self.against,
             "passed": not self.problems,
             "problems": list(self.problems),
+            "instructions": self.instructions,
         } | numbers
 
 
@@ -88,7 +91,7 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
         return Row(path.name, STRUCTURE, problems)
     against = f"{reference_of(card.precision)}, {len(goldens)} golden photographs"
     try:
-        runner = _open(path, card.image_size)
+        runner = open_artifact(path, card.image_size)
         found = tuple(runner.detect(golden.frame) for golden in goldens)
         parity = _measure(found, runner.size, goldens, limits)
     except MissingExtraError:
@@ -98,7 +101,7 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
     failures = parity.failures(limits)
     if runner.labels is not None and tuple(runner.labels) != card.labels:
         failures.append("the labels inside are not those of the manifest; export again")
-    return Row(path.name, against, tuple(failures), parity, limits, found)
+    return Row(path.name, against, tuple(failures), parity, limits, detections=found)
 
 
 def compute_units(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> list[Row]:
@@ -162,6 +165,18 @@ def limits_of(precision: str) -> Limits:
     return LIMITS[precision]
 
 
+def limits_between(precision: str) -> Limits:
+    """Two programs may each be as far from the reference as the limits allow, so they may be twice
+    as far apart."""
+    limits = limits_of(precision)
+    return replace(
+        limits,
+        matched_share=1 - 2 * (1 - limits.matched_share),
+        box_px=2 * limits.box_px,
+        score=2 * limits.score,
+    )
+
+
 def _card(manifest: Manifest) -> ModelCard:
     """What every artifact of a folder says of itself."""
     return ModelCard(
@@ -195,27 +210,20 @@ def _structure_problems(path: Path, card: ModelCard) -> tuple[str, ...]:
 def _agreement(
     folder: Path, files: Sequence[File], card: ModelCard, photos: Sequence[Path]
 ) -> list[Row]:
-    """Compares the artifacts with the first of them. Each may be as far from the float32 model as
-    the limits allow, so two of them may be twice as far apart."""
+    """Compares the artifacts with the first of them."""
     if len(files) < 2:
         raise InputError(
             f"{len(files)} whole artifact in '{folder}', expected 2 or more to compare on your own "
             "photographs; export more formats, or leave out --images"
         )
-    size, limits = card.image_size, limits_of(card.precision)
-    twice = replace(
-        limits,
-        matched_share=1 - 2 * (1 - limits.matched_share),
-        box_px=2 * limits.box_px,
-        score=2 * limits.score,
-    )
+    size, twice = card.image_size, limits_between(card.precision)
     frames = [resize(load_photo(photo), size) for photo in photos]
     first, *others = sorted(files, key=lambda file: ORDER.index(file.format))
-    runner = _open(folder / first.name, size)
+    runner = open_artifact(folder / first.name, size)
     expected = [runner.detect(frame) for frame in frames]
     rows = []
     for file in others:
-        runner = _open(folder / file.name, size)
+        runner = open_artifact(folder / file.name, size)
         parity = _agree(expected, runner, frames, twice)
         against = f"{first.name}, {len(photos)} own photographs"
         rows.append(Row(file.name, against, tuple(parity.failures(twice)), parity, twice))
@@ -229,7 +237,8 @@ def _agree(
     return merge([compare(e, runner.detect(frame), runner.size, limits) for e, frame in pairs])
 
 
-def _open(path: Path, size: tuple[int, int]) -> Runner:
+def open_artifact(path: Path, size: tuple[int, int]) -> Runner:
+    """Raises CheckError where it takes frames of another size (H, W) than the manifest says."""
     runner = open_model(path)
     if runner.size != size:
         raise CheckError(

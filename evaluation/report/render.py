@@ -76,7 +76,7 @@ def page(report: Report) -> str:
 
 def recorded_on_arm64(manifest: Manifest, report: Report) -> list[Row]:
     """What an earlier run found, of artifacts that did not run there now."""
-    now = {row.artifact for row in report.rows if getattr(row, "instructions", None) is not None}
+    now = {row.artifact for row in report.rows if row.instructions is not None}
     rows = []
     for name, parts in (manifest.measured or {}).items():
         if "arm64" not in parts or name in now:

@@ -47,7 +47,7 @@ class ExecuTorchRunner:
         self._path = path
         inputs, outputs = interface(self._net)
         self.size = frame_size(path, inputs)
-        self._order = output_order(path, outputs)
+        self.order = output_order(path, outputs)
         self.labels = labels_in(card, path)
         self._alive.add(self)
 
@@ -70,7 +70,7 @@ class ExecuTorchRunner:
             outputs = self._net([torch.tensor(frame)[None]])
         except RuntimeError as error:
             raise broken(self._path, error) from error
-        return detections([output.numpy() for output in outputs], self._order)
+        return detections([output.numpy() for output in outputs], self.order)
 
 
 def check_header(path: Path) -> None:

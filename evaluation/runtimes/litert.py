@@ -33,7 +33,7 @@ class LiteRTRunner:
         self._path = path
         inputs, outputs = self._net.get_input_details(), self._net.get_output_details()
         self.size = frame_size(path, [_port(tensor) for tensor in inputs])
-        self._order = output_order(path, [_port(tensor) for tensor in outputs])
+        self.order = output_order(path, [_port(tensor) for tensor in outputs])
         self._input = inputs[0]["index"]
         self._outputs = [tensor["index"] for tensor in outputs]
         self.labels = labels_in(read_card(path), path)
@@ -45,7 +45,7 @@ class LiteRTRunner:
             self._net.invoke()
         except RuntimeError as error:
             raise broken(self._path, error) from error
-        return detections([self._net.get_tensor(i) for i in self._outputs], self._order)
+        return detections([self._net.get_tensor(i) for i in self._outputs], self.order)
 
 
 def _port(tensor: Any) -> Port:
