@@ -14,13 +14,17 @@ from converters.card import ModelCard
 from converters.coreml import check_package
 from converters.golden import Golden, read_golden
 from converters.manifest import File, Manifest, check_golden, file_problem
-from evaluation.parity import LIMITS, Limits, Parity, compare, merge
+from evaluation.hints import find_cause, swapped_outputs
+from evaluation.inspect import inspect
+from evaluation.parity import LIMITS, Limits, Parity, compare, merge, replay
 from evaluation.runtimes import Runner, open_model
 from evaluation.runtimes.base import Frame
 from evaluation.runtimes.coreml import UNITS, CoreMLRunner, ReferenceRunner, on_mac
+from evaluation.steps import contradiction as contradicting_steps
 from model.detections import Detections
 from model.errors import CheckError, InputError, MissingExtraError
 from model.images import find_photos, load_photo, resize
+from model.variants import VARIANTS
 
 ORDER = ("onnx", "tflite", "pte", "mlpackage")  # the first of a folder is the one to agree with
 FLOAT_MODEL = "the float32 model"
@@ -78,22 +82,29 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
 
     That is the float32 model; for int8, PyTorch rounding at the same places, or the same weights.
 
-    Of a `.mlpackage`, what it says of itself is checked first.
+    What it says of itself is checked first: names of outputs, and all of a `.mlpackage`. Behind
+    what fails stands what probably causes it (`evaluation.hints`).
     Raises InputError for a runtime that is not installed, or a precision without limits.
     """
     limits = limits_of(card.precision)
-    if path.suffix == ".mlpackage" and (problems := _structure_problems(path, card)):
+    if problems := _structure_problems(path, card):
         return Row(path.name, STRUCTURE, problems)
     reference = ROUNDING_MODEL if card.precision.startswith("int8") else FLOAT_MODEL
     against = f"{reference}, {len(goldens)} golden photographs"
     try:
         runner = _open(path, card.image_size)
-        parity = _measure(runner, goldens, limits)
+        found = [runner.detect(golden.frame) for golden in goldens]
     except MissingExtraError:
         raise
     except (CheckError, InputError) as error:
         return Row(path.name, against, (str(error),))
+    parity = replay(goldens, found, runner.size, limits)
     failures = parity.failures(limits)
+    contradiction = contradicting_steps(path) if card.precision == "int8" else None
+    if failures and not contradiction:
+        cause = find_cause(runner, goldens, found, limits, VARIANTS[card.variant])
+        failures += [cause] if cause else []
+    failures += [contradiction] if contradiction else []
     if runner.labels is not None and tuple(runner.labels) != card.labels:
         failures.append("the labels inside are not those of the manifest; export again")
     return Row(path.name, against, tuple(failures), parity, limits)
@@ -168,18 +179,12 @@ def _card(manifest: Manifest) -> ModelCard:
     )
 
 
-def _measure(runner: Runner, goldens: Sequence[Golden], limits: Limits) -> Parity:
-    return merge(
-        [
-            compare(g.reference, runner.detect(g.frame), runner.size, limits, g.candidates)
-            for g in goldens
-        ]
-    )
-
-
 def _structure_problems(path: Path, card: ModelCard) -> tuple[str, ...]:
     try:
-        check_package(path, card)
+        if swapped := swapped_outputs(inspect(path).outputs):
+            return (swapped,)
+        if path.suffix == ".mlpackage":
+            check_package(path, card)
     except MissingExtraError:
         raise
     except (CheckError, InputError) as error:
