@@ -33,6 +33,7 @@ ALIKE, UNLIKE = 0.8, 0.3
 # Photographs in two levels, 0 and 1, agree with the reference to 0.12 and more where the division
 # by 255 is missing, and to 0 elsewhere.
 LEAST_TRACE = 0.05
+LEAST_EXACT = 0.9  # of float32, whose rounding changes no digit that agreement is told in
 
 
 def swapped_outputs(outputs: Sequence[Port]) -> str | None:
@@ -47,8 +48,8 @@ def swapped_outputs(outputs: Sequence[Port]) -> str | None:
     given = ", ".join(f"{name} {port.dtype} {list(port.shape)}" for name, port in named.items())
     return (
         f"the outputs are {given}, expected boxes float32 [1, K, 4], scores float32 [1, K], "
-        "labels int32 [1, K]: they are swapped or misnamed, and apps take them by name, of a .pte "
-        "by place; convert again with the outputs in this order"
+        "labels int32 [1, K]: they are swapped or misnamed, and apps take them by name (of a "
+        ".pte by place); convert again with the outputs in this order"
     )
 
 
@@ -80,7 +81,7 @@ def find_cause(
     return (
         _range_mistake(runner, frames, references, found)
         or _normalisation_mistake(runner, frames, references, plainly, variant)
-        or _other_weights(plainly)
+        or _other_weights(plainly, limits)
     )
 
 
@@ -172,13 +173,15 @@ def _described(statistics: Statistics) -> str:
     return f"normalised by the mean {list(mean)} and deviation {list(std)} of 0..1"
 
 
-def _other_weights(plainly: float) -> str | None:
-    if plainly >= UNLIKE:
+def _other_weights(plainly: float, limits: Limits) -> str | None:
+    """What is left. Rounding explains much, but not where the limits leave no room for it."""
+    exact = limits.min_score is None
+    if plainly >= (LEAST_EXACT if exact else UNLIKE):
         return None
     return (
-        f"it detects other things altogether (agreement {plainly:.2f} of 1) and no known mistake "
-        "explains it: other weights than the manifest's, a damaged one, or numbers that overflow; "
-        "convert again from the weights that the manifest names"
+        f"it detects other things (agreement {plainly:.2f} of 1) and no known mistake explains it: "
+        "a damaged weight, other weights than the manifest's, or numbers that overflow; convert "
+        "again from the weights that the manifest names"
     )
 
 
