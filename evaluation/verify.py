@@ -82,8 +82,8 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
 
     That is the float32 model; for int8, PyTorch rounding at the same places, or the same weights.
 
-    What it says of itself is checked first: names of outputs, and all of a `.mlpackage`. Behind
-    what fails stands what probably causes it (`evaluation.hints`).
+    What it says of itself is checked first: int8 scales, names of outputs, and all of a
+    `.mlpackage`. Behind what fails then stands what probably causes it (`evaluation.hints`).
     Raises InputError for a runtime that is not installed, or a precision without limits.
     """
     limits = limits_of(card.precision)
@@ -100,11 +100,9 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
         return Row(path.name, against, (str(error),))
     parity = replay(goldens, found, runner.size, limits)
     failures = parity.failures(limits)
-    contradiction = contradicting_steps(path) if card.precision == "int8" else None
-    if failures and not contradiction:
+    if failures:
         cause = find_cause(runner, goldens, found, limits, VARIANTS[card.variant])
         failures += [cause] if cause else []
-    failures += [contradiction] if contradiction else []
     if runner.labels is not None and tuple(runner.labels) != card.labels:
         failures.append("the labels inside are not those of the manifest; export again")
     return Row(path.name, against, tuple(failures), parity, limits)
@@ -181,6 +179,8 @@ def _card(manifest: Manifest) -> ModelCard:
 
 def _structure_problems(path: Path, card: ModelCard) -> tuple[str, ...]:
     try:
+        if card.precision == "int8" and (contradiction := contradicting_steps(path)):
+            return (contradiction,)
         if swapped := swapped_outputs(inspect(path).outputs):
             return (swapped,)
         if path.suffix == ".mlpackage":

@@ -49,7 +49,7 @@ def verified(good: Path, folder: Path, change: broken.Change) -> Row:
         (broken.normalisation_missing, "the normalisation is missing"),
         (broken.normalised_twice, "the input is divided by 255 twice"),
         (broken.boxes_doubled, "all boxes are 2 times what is expected"),
-        (broken.weight_damaged, "other weights than the manifest's, a damaged one"),
+        (broken.weight_damaged, "a damaged weight, other weights"),
     ],
 )
 def test_a_broken_artifact_fails_with_its_cause(

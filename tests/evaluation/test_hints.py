@@ -9,7 +9,7 @@ import pytest
 from converters.card import Port
 from converters.golden import Golden
 from evaluation.hints import agreement, find_cause, renormalised, swapped_outputs
-from evaluation.parity import LIMITS
+from evaluation.parity import LIMITS, replay
 from evaluation.runtimes.base import Frame
 from model.detections import Detections
 from model.images import normalise, to_tensor
@@ -93,14 +93,18 @@ def test_reversed_channels_are_named() -> None:
     assert "read as BGR" in (cause(NOTHING, some()) or "")
 
 
-@pytest.mark.parametrize("precision", LIMITS)
-def test_noise_beyond_the_limits_is_no_mistake(precision: str) -> None:
+@pytest.mark.parametrize(
+    ("precision", "noise"),
+    [("fp16", 0.03), ("int8", 0.03), ("fp32", 0.001), ("int8-weight", 0.001)],
+)
+def test_noise_beyond_the_limits_is_no_mistake(precision: str, noise: float) -> None:
     rng = np.random.default_rng(0)
     noisy = replace(
         some(),
-        boxes=some().boxes + rng.normal(0, 0.02, (40, 4)).astype(np.float32),
-        scores=some().scores + rng.normal(0, 0.03, 40).astype(np.float32),
+        boxes=some().boxes + rng.normal(0, noise, (40, 4)).astype(np.float32),
+        scores=some().scores + rng.normal(0, noise, 40).astype(np.float32),
     )
+    assert not replay([golden(some())], [noisy], SIZE, LIMITS[precision]).passed(LIMITS[precision])
     assert cause(noisy, precision=precision) is None
 
 
