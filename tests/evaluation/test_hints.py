@@ -108,6 +108,17 @@ def test_noise_beyond_the_limits_is_no_mistake(precision: str, noise: float) -> 
     assert cause(noisy, precision=precision) is None
 
 
+def test_wide_limits_that_halving_meets_by_chance_name_no_mistake() -> None:
+    """Low scores, of which one is too far off for int8, and half of it is not."""
+    low = replace(some(), scores=some().scores / 9)
+    off = replace(low, scores=low.scores + np.float32([0.06, *[0] * 39]))
+    halved = replace(off, scores=off.scores / 2)
+    limits, variant = LIMITS["int8"], VARIANTS["atto"]
+    assert not replay([golden(low)], [off], SIZE, limits).passed(limits)
+    assert replay([golden(low)], [halved], SIZE, limits).passed(limits)
+    assert find_cause(Replay(off), [golden(low)], [off], limits, variant) is None
+
+
 def test_other_detections_are_told() -> None:
     assert "no known mistake explains it" in (
         cause(replace(some(), labels=some().labels * 0 + 90)) or ""
