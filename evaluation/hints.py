@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from converters.card import OUTPUTS, Port
 from converters.golden import Golden
@@ -187,14 +188,14 @@ def _other_weights(plainly: float, limits: Limits) -> str | None:
     )
 
 
-def _with_boxes(matrix: Sequence[Sequence[float]]) -> Callable[[Detections, Size], Detections]:
+def _with_boxes(matrix: npt.ArrayLike) -> Callable[[Detections, Size], Detections]:
     weight = np.array(matrix, np.float32).T
     return lambda found, size: replace(found, boxes=found.boxes @ weight)
 
 
 def _from_pixels(found: Detections, size: Size) -> Detections:
     height, width = size
-    return replace(found, boxes=found.boxes / np.float32([width, height, width, height]))
+    return replace(found, boxes=found.boxes / np.array([width, height, width, height], np.float32))
 
 
 def _with_scores(factor: float) -> Callable[[Detections, Size], Detections]:
@@ -202,7 +203,7 @@ def _with_scores(factor: float) -> Callable[[Detections, Size], Detections]:
 
 
 def _from_logits(found: Detections, size: Size) -> Detections:
-    return replace(found, scores=1 / (1 + np.exp(-found.scores)))
+    return replace(found, scores=(1 / (1 + np.exp(-found.scores))).astype(np.float32))
 
 
 def _with_labels(shift: int) -> Callable[[Detections, Size], Detections]:
