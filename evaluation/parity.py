@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ import numpy.typing as npt
 from evaluation.pairing import Bools, Floats, differences, iou, pair_rest, pair_within
 from model.detections import Detections
 from model.errors import InputError
+
+if TYPE_CHECKING:
+    from converters.golden import Golden
 
 SAME_IOU = 0.5
 SAME_PX = 1.0
@@ -193,6 +196,17 @@ def merge(parities: Sequence[Parity]) -> Parity:
         best_first=all(p.best_first for p in parities),
         finite=all(p.finite for p in parities),
     )
+
+
+def replay(
+    goldens: Sequence["Golden"],
+    found: Sequence[Detections],
+    size: tuple[int, int],
+    limits: Limits,
+) -> Parity:
+    """What was detected on each golden photograph against its reference; the worst over all."""
+    pairs = zip(goldens, found, strict=True)
+    return merge([compare(g.reference, d, size, limits, g.candidates) for g, d in pairs])
 
 
 HEADER = (

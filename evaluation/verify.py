@@ -14,13 +14,17 @@ from converters.card import ModelCard
 from converters.coreml import check_package
 from converters.golden import Golden, read_golden
 from converters.manifest import File, Manifest, check_golden, file_problem
-from evaluation.parity import LIMITS, Limits, Parity, compare, merge
+from evaluation.hints import find_cause, swapped_outputs
+from evaluation.inspect import inspect
+from evaluation.parity import LIMITS, Limits, Parity, compare, merge, replay
 from evaluation.runtimes import Runner, open_model
 from evaluation.runtimes.base import Frame
 from evaluation.runtimes.coreml import UNITS, CoreMLRunner, ReferenceRunner, on_mac
+from evaluation.steps import contradiction as contradicting_steps
 from model.detections import Detections
 from model.errors import CheckError, InputError, MissingExtraError
 from model.images import find_photos, load_photo, resize
+from model.variants import VARIANTS
 
 ORDER = ("onnx", "tflite", "pte", "mlpackage")  # the first of a folder is the one to agree with
 FLOAT_MODEL = "the float32 model"
@@ -83,22 +87,26 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
 
     That is the float32 model; for int8, PyTorch rounding at the same places, or the same weights.
 
-    Of a `.mlpackage`, what it says of itself is checked first.
+    What it says of itself is checked first: int8 scales, names of outputs, and all of a
+    `.mlpackage`. Behind what fails then stands what probably causes it (`evaluation.hints`).
     Raises InputError for a runtime that is not installed, or a precision without limits.
     """
     limits = limits_of(card.precision)
-    if path.suffix == ".mlpackage" and (problems := _structure_problems(path, card)):
+    if problems := _structure_problems(path, card):
         return Row(path.name, STRUCTURE, problems)
     against = f"{reference_of(card.precision)}, {len(goldens)} golden photographs"
     try:
         runner = open_artifact(path, card.image_size)
         found = tuple(runner.detect(golden.frame) for golden in goldens)
-        parity = _measure(found, runner.size, goldens, limits)
     except MissingExtraError:
         raise
     except (CheckError, InputError) as error:
         return Row(path.name, against, (str(error),))
+    parity = replay(goldens, found, runner.size, limits)
     failures = parity.failures(limits)
+    if failures:
+        cause = find_cause(runner, goldens, found, limits, VARIANTS[card.variant])
+        failures += [cause] if cause else []
     if runner.labels is not None and tuple(runner.labels) != card.labels:
         failures.append("the labels inside are not those of the manifest; export again")
     return Row(path.name, against, tuple(failures), parity, limits, detections=found)
@@ -190,16 +198,14 @@ def _card(manifest: Manifest) -> ModelCard:
     )
 
 
-def _measure(
-    found: Sequence[Detections], size: tuple[int, int], goldens: Sequence[Golden], limits: Limits
-) -> Parity:
-    pairs = zip(goldens, found, strict=True)
-    return merge([compare(g.reference, f, size, limits, g.candidates) for g, f in pairs])
-
-
 def _structure_problems(path: Path, card: ModelCard) -> tuple[str, ...]:
     try:
-        check_package(path, card)
+        if card.precision == "int8" and (contradiction := contradicting_steps(path)):
+            return (contradiction,)
+        if swapped := swapped_outputs(inspect(path).outputs):
+            return (swapped,)
+        if path.suffix == ".mlpackage":
+            check_package(path, card)
     except MissingExtraError:
         raise
     except (CheckError, InputError) as error:
