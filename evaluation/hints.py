@@ -189,13 +189,14 @@ def _other_weights(plainly: float, limits: Limits) -> str | None:
 
 
 def _with_boxes(matrix: npt.ArrayLike) -> Callable[[Detections, Size], Detections]:
-    weight: npt.NDArray[np.float32] = np.array(matrix, np.float32).T
+    weight = np.array(matrix, np.float32).T
     return lambda found, size: replace(found, boxes=found.boxes @ weight)
 
 
 def _from_pixels(found: Detections, size: Size) -> Detections:
     height, width = size
-    return replace(found, boxes=found.boxes / np.array([width, height, width, height], np.float32))
+    sides = np.array([width, height, width, height])
+    return replace(found, boxes=(found.boxes / sides).astype(np.float32))
 
 
 def _with_scores(factor: float) -> Callable[[Detections, Size], Detections]:

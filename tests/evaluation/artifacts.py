@@ -41,7 +41,7 @@ def rounder(name: str) -> Rounder:
 def write_mixed(path: Path) -> Path:
     """The net in the format that the suffix says."""
     example = torch.zeros(SHAPE)
-    form = int8_form(Mixed().eval(), example, folded=path.suffix != ".tflite")
+    form = int8_form(Mixed().eval(), example, folded=path.suffix != ".tflite", half=False)
     with quiet(None):
         if path.suffix == ".tflite":
             import litert_torch
