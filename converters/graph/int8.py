@@ -183,9 +183,9 @@ def to_int8(module: nn.Module, folded: bool, half: bool, pairs: dict[int, nn.Mod
             setattr(module, name, Int8Conv(child, folded, half))
         elif isinstance(child, RoundedLinear):
             setattr(module, name, Int8Linear(child, folded, half))
-        elif isinstance(child, ConvAvgPool):  # 127 steps each
+        elif isinstance(child, ConvAvgPool):
             assert isinstance(child.conv, nn.Conv2d)
-            child.conv.weight.data = torch.full_like(child.conv.weight, 1 / 9).float()
+            child.conv.weight.data = torch.full(child.conv.weight.shape, 1 / 9)  # not of a half
             child.conv = Int8Conv(RoundedConv(child.conv), folded, half)
         else:
             to_int8(child, folded, half, pairs)
