@@ -54,13 +54,17 @@ class Row:
         numbers = (
             {} if self.parity is None or self.limits is None else entry(self.parity, self.limits)
         )
-        return {
-            "artifact": self.artifact,
-            "against": self.against,
-            "passed": not self.problems,
-            "problems": list(self.problems),
-            "instructions": self.instructions,
-        } | numbers
+        counted = {} if self.instructions is None else {"instructions": self.instructions}
+        return (
+            {
+                "artifact": self.artifact,
+                "against": self.against,
+                "passed": not self.problems,
+                "problems": list(self.problems),
+            }
+            | counted
+            | numbers
+        )
 
 
 @dataclass(frozen=True)
