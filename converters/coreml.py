@@ -32,10 +32,10 @@ STEPS = ("quantize", "dequantize", "constexpr_affine_dequantize")
 # package is a surprise that nobody has looked at.
 KNOWN = frozenset({
     "add", "abs", "avg_pool", "cast", "clip", "concat", "const", "constexpr_affine_dequantize",
-    "conv", "conv_transpose", "dequantize", "expand_dims", "floor", "gather", "gelu",
+    "conv", "dequantize", "expand_dims", "floor", "gather", "gelu",
     "greater_equal", "linear", "matmul", "max_pool", "maximum", "minimum", "mul", "pad",
-    "quantize", "reduce_max", "reduce_mean", "relu", "reshape", "resize_bilinear", "rsqrt",
-    "select", "sigmoid", "silu", "slice_by_index", "softmax", "squeeze", "sub", "topk",
+    "quantize", "reduce_max", "reduce_mean", "relu", "reshape", "rsqrt",
+    "select", "sigmoid", "silu", "slice_by_index", "softmax", "sub", "topk",
     "transpose", "upsample_bilinear", "upsample_nearest_neighbor",
 })  # fmt: skip
 

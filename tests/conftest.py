@@ -6,6 +6,16 @@ import pytest
 from filelock import FileLock
 
 FORMATS = ("tflite", "pte", "onnx", "mlpackage")
+# Files with tests of a minute and more, the longest first, so that none is left for the end, when
+# the other workers have nothing to do.
+LONG = (
+    "test_read_back.py", "test_export.py", "test_demo.py", "test_overfit.py", "test_variants.py",
+    "test_converters.py", "test_inspect.py", "test_train.py", "test_quantize.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")

@@ -105,9 +105,6 @@ def _operation(op: Any, values: Mapping[str, Value]) -> Operation:
         case "conv" | "linear":
             factors = argument("x", "weight")
             macs = per_output(out.shape, factors[1].shape[1:])
-        case "conv_transpose":
-            factors = argument("x", "weight")
-            macs = per_output(factors[0].shape, factors[1].shape[1:])
         case "matmul":
             factors = argument("x", "y")
             macs = of_product(factors[0].shape, out.shape)

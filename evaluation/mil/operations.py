@@ -164,26 +164,6 @@ def conv(
     return F.conv2d(padded, weight, bias, tuple(strides), 0, tuple(dilations), groups)
 
 
-def conv_transpose(
-    x: Tensor,
-    weight: Tensor,
-    pad_type: str,
-    pad: Sequence[int],
-    strides: Sequence[int],
-    dilations: Sequence[int],
-    groups: int,
-    bias: Tensor | None = None,
-    output_shape: Sequence[int] | None = None,
-) -> Tensor:
-    """The padding is what is cut off at the end."""
-    left, right, top, bottom = borders(x, pad_type, pad)
-    whole = F.conv_transpose2d(x, weight, bias, tuple(strides), 0, 0, groups, tuple(dilations))
-    height, width = whole.shape[-2:]
-    result = whole[..., top : height - bottom, left : width - right]
-    only("output_shape", output_shape, None, list(result.shape))
-    return result
-
-
 def max_pool(
     x: Tensor,
     kernel_sizes: Sequence[int],
@@ -235,25 +215,7 @@ def reduce_mean(x: Tensor, keep_dims: bool, axes: Sequence[int] | None = None) -
     return x.mean(tuple(range(x.ndim) if axes is None else axes), keep_dims)
 
 
-# Resizing. `Grid` gives the place in the input, in pixels, of each of n pixels of the output, for
-# an input of `size` pixels; what lies outside is taken to the edge.
-
-Grid = Callable[[int, Tensor, int], Tensor]
-GRIDS: dict[str, Grid] = {
-    "DEFAULT": lambda size, i, n: i * (size / n),
-    "STRICT_ALIGN_CORNERS": lambda size, i, n: i * ((size - 1) / max(n - 1, 1)),
-    "UNALIGN_CORNERS": lambda size, i, n: (i + 0.5) * (size / n) - 0.5,
-}
-
-
-def resize_bilinear(
-    x: Tensor, target_size_height: int, target_size_width: int, sampling_mode: str
-) -> Tensor:
-    only("sampling_mode", sampling_mode, *GRIDS)
-    grid = GRIDS[sampling_mode]
-    rows = tents(grid, x.shape[-2], target_size_height)
-    columns = tents(grid, x.shape[-1], target_size_width)
-    return rows @ x @ columns.mT
+# Resizing.
 
 
 def upsample_bilinear(
@@ -263,20 +225,18 @@ def upsample_bilinear(
     align_corners: bool,
     half_pixel_centers: bool | None = None,
 ) -> Tensor:
-    only("half_pixel_centers", half_pixel_centers, None, not align_corners)
-    height, width = x.shape[-2:]
-    return resize_bilinear(
-        x,
-        math.floor(height * scale_factor_height),
-        math.floor(width * scale_factor_width),
-        "STRICT_ALIGN_CORNERS" if align_corners else "UNALIGN_CORNERS",
-    )
+    only("align_corners", align_corners, False)
+    only("half_pixel_centers", half_pixel_centers, None, True)
+    rows, columns = tents(x.shape[-2], scale_factor_height), tents(x.shape[-1], scale_factor_width)
+    return rows @ x @ columns.mT
 
 
-def tents(grid: Grid, size: int, n: int) -> Tensor:
-    """float32 [n, size]: how much each pixel of the input counts for each of the output."""
-    places = grid(size, torch.arange(n, dtype=torch.float64), n).clamp(0, size - 1)
-    return (1 - (places[:, None] - torch.arange(size)).abs()).relu().float()
+def tents(size: int, factor: float) -> Tensor:
+    """float32 [n, size]: how much each of `size` pixels counts for each of the n it becomes."""
+    n = math.floor(size * factor)
+    places = (torch.arange(n, dtype=torch.float64) + 0.5) * (size / n) - 0.5
+    distances = places.clamp(0, size - 1)[:, None] - torch.arange(size)
+    return (1 - distances.abs()).relu().float()
 
 
 def upsample_nearest_neighbor(
@@ -308,10 +268,6 @@ def expand_dims(x: Tensor, axes: Sequence[int]) -> Tensor:
     for axis in sorted(axis % rank for axis in axes):
         x = x.unsqueeze(axis)
     return x
-
-
-def squeeze(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
-    return x.squeeze() if axes is None else x.squeeze(tuple(axes))
 
 
 def concat(values: list[Tensor], axis: int, interleave: bool) -> Tensor:
@@ -379,10 +335,10 @@ def topk(
 OPERATIONS: dict[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
     function.__name__: function
     for function in (
-        abs, add, avg_pool, cast, clip, concat, constexpr_affine_dequantize, conv, conv_transpose,
-        dequantize, expand_dims, floor, gather, gelu, greater_equal, linear, matmul, max_pool,
-        maximum, minimum, mul, pad, quantize, reduce_max, reduce_mean, relu, reshape,
-        resize_bilinear, rsqrt, select, sigmoid, silu, slice_by_index, softmax, squeeze, sub, topk,
+        abs, add, avg_pool, cast, clip, concat, constexpr_affine_dequantize, conv, dequantize,
+        expand_dims, floor, gather, gelu, greater_equal, linear, matmul, max_pool,
+        maximum, minimum, mul, pad, quantize, reduce_max, reduce_mean, relu, reshape, rsqrt,
+        select, sigmoid, silu, slice_by_index, softmax, sub, topk,
         transpose, upsample_bilinear, upsample_nearest_neighbor,
     )
 }  # fmt: skip

@@ -43,20 +43,6 @@ def conv(
     )
 
 
-def conv_transpose(x: Array, w: Array, strides: Any, pad: Any) -> Array:
-    """Every input adds its kernel, one group. w: [C_in, C_out, H, W]"""
-    _, _, height, width = x.shape
-    kernel = w.shape[2:]
-    side = [(n - 1) * s + k for n, s, k in zip((height, width), strides, kernel, strict=True)]
-    whole = np.zeros((1, w.shape[1], *side))
-    for i in range(height):
-        for j in range(width):
-            top, left = i * strides[0], j * strides[1]
-            part = np.einsum("bc,cohw->bohw", x[:, :, i, j], w)
-            whole[:, :, top : top + kernel[0], left : left + kernel[1]] += part
-    return whole[:, :, pad[0] : whole.shape[2] - pad[1], pad[2] : whole.shape[3] - pad[3]]
-
-
 def pooled(x: Array, pad: Any, value: float, how: Callable[..., Array]) -> Array:
     """Windows of 3 x 2, every 2 x 1."""
     x = np.pad(x, ((0, 0), (0, 0), pad[:2], pad[2:]), constant_values=value)
