@@ -7,13 +7,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import console
 from cli.counts import size
-from cli.ranges import add_calibration, to_int8
+from cli.ranges import add_calibration, tell_rounding, to_int8
 from cli.verify import print_report
 from converters import FORMATS, PHONE_FORMATS, PRECISIONS
 from model.errors import CheckError, InputError
@@ -75,9 +76,45 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from cli.weights import default, load
-    from converters.convert import require_toolchains
+    from converters.golden import read_golden
     from model.files import make_folder
     from quantization.rounding import round_weights
+
+    check_options(args)
+    output = args.output or Path("artifacts") / f"{args.variant}-{args.precision}"
+    args.weights = args.weights or default(args.variant)
+    with console.status(f"loading {args.variant} with weights {args.weights}"):
+        ranges = args.precision == "int8" and args.calibration is None
+        loaded = load(args.variant, args.weights, args.labels, args.image_size, ranges)
+    if args.weights == "random":
+        console.log(
+            "weights are random (reproducible, untrained): the files run but detect nothing "
+            "meaningful; use --weights coco or your own checkpoint for that"
+        )
+    in_float = deepcopy(loaded.net) if args.precision == "int8" else None
+    if args.precision == "int8":
+        to_int8(loaded, args.weights, args.calibration, args.calibration_photos)
+    elif args.precision == "int8-weight":
+        round_weights(loaded.net.fuse())
+    make_folder(output)
+    with workplace(output) as work:
+        report, manifest = export(args, loaded, work)
+        if in_float is not None:
+            tell_rounding(in_float, read_golden(work, manifest.golden))
+        with uninterrupted():
+            install(work, output, manifest)
+    if args.json:
+        files = [asdict(file) for file in manifest.files]
+        console.print_json(report.to_json() | {"files": files})
+    else:
+        print_report(report)
+        console.log(f"{len(manifest.files)} of {len(report.rows)} artifacts kept in {output}")
+    return 0 if report.passed else 1
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Fills in the formats. Raises InputError for what does not fit, or lacks a toolchain."""
+    from converters.convert import require_toolchains
 
     formats = FORMATS_OF.get(args.precision, FORMATS)
     args.format = args.format or [kind for kind in formats if kind in PHONE_FORMATS]
@@ -92,32 +129,6 @@ def run(args: argparse.Namespace) -> int:
             f"--calibration is for int8, the precision is {args.precision}; add --precision int8, "
             "or leave it out"
         )
-    output = args.output or Path("artifacts") / f"{args.variant}-{args.precision}"
-    args.weights = args.weights or default(args.variant)
-    with console.status(f"loading {args.variant} with weights {args.weights}"):
-        ranges = args.precision == "int8" and args.calibration is None
-        loaded = load(args.variant, args.weights, args.labels, args.image_size, ranges)
-    if args.weights == "random":
-        console.log(
-            "weights are random (reproducible, untrained): the files run but detect nothing "
-            "meaningful; use --weights coco or your own checkpoint for that"
-        )
-    if args.precision == "int8":
-        to_int8(loaded, args.weights, args.calibration, args.calibration_photos)
-    elif args.precision == "int8-weight":
-        round_weights(loaded.net.fuse())
-    make_folder(output)
-    with workplace(output) as work:
-        report, manifest = export(args, loaded, work)
-        with uninterrupted():
-            install(work, output, manifest)
-    if args.json:
-        files = [asdict(file) for file in manifest.files]
-        console.print_json(report.to_json() | {"files": files})
-    else:
-        print_report(report)
-        console.log(f"{len(manifest.files)} of {len(report.rows)} artifacts kept in {output}")
-    return 0 if report.passed else 1
 
 
 @contextmanager

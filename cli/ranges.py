@@ -13,11 +13,13 @@ from model.errors import InputError
 
 if TYPE_CHECKING:
     from cli.weights import Loaded
+    from converters.golden import Golden
     from model import DEIMv2
     from quantization.rounding import Range
 
 PHOTOS = 200
 FEW = 32  # ranges from less are told to be uncertain
+KEPT = 0.9  # a smaller share of float32's detections is a warning; Atto, Pico and N keep 0.99
 
 
 def add_calibration(parser: argparse.ArgumentParser) -> None:
@@ -89,3 +91,22 @@ def to_int8(loaded: "Loaded", weights: str, folder: Path | None, most: int) -> N
         return
     with calibration_photos(folder, weights, most) as photos:
         find_ranges(loaded.net, photos, most)
+
+
+def tell_rounding(net: "DEIMv2", goldens: "Sequence[Golden]") -> None:
+    """Says how far int8 is from `net`, the same weights in float32, on the golden photographs.
+
+    int8 artifacts are compared with PyTorch that rounds as they do, so their parity does not.
+    """
+    from evaluation.parity import LIMITS, replay
+    from model.postprocess import detect
+
+    found = [detect(net, golden.frame)[0] for golden in goldens]
+    share = replay(goldens, found, net.image_size, LIMITS["int8"]).matched_share
+    line = f"int8 and float32 agree in {share:.0%} of the detections on the golden photographs"
+    if share < KEPT:
+        line = (
+            f"warning: {line}, expected {KEPT:.0%} or more; calibrate on more photos like those "
+            "the phone will see, or train with rounding: deimv2 quantize --qat"
+        )
+    console.log(line)
