@@ -1,4 +1,4 @@
-"""One export of Atto in every format, shared by all tests that need real artifacts."""
+"""The order of the tests, and one export of Atto in every format for all that need artifacts."""
 
 from pathlib import Path
 
