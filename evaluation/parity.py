@@ -36,6 +36,8 @@ class Limits:
     score:         largest difference of a score
     min_score:     detections above this score count; None counts all
     at_least:      where fewer are above it, this many of the best count instead
+    far_pairs:     what is further apart may be paired too, if it is recognisably the same, and then
+                   its distance decides; else it has no partner, and the share decides
     """
 
     matched_share: float
@@ -43,6 +45,7 @@ class Limits:
     score: float
     min_score: float | None = None
     at_least: int = 0
+    far_pairs: bool = True
 
     def counted(self, scores: npt.NDArray[np.float32]) -> Bools:
         """Which of the detections count. scores: float32 [K], best first."""
@@ -61,8 +64,9 @@ LIMITS: Mapping[str, Limits] = {
     # and 0.0002 of a score near 1; the network rounds many times over.
     "fp16": Limits(matched_share=0.99, box_px=1.0, score=0.01, min_score=0.3, at_least=20),
     # int8 is compared with PyTorch rounding at the same places. Sums differ in their last bits, and
-    # where one lies between two steps it is rounded the other way: one step of a hundred or so.
-    "int8": Limits(matched_share=0.95, box_px=4.0, score=0.05, min_score=0.3, at_least=20),
+    # where one lies between two steps it is rounded the other way: one step of a hundred or so. How
+    # far a box can be moved by that has no bound, least of all one with a low score.
+    "int8": Limits(0.95, box_px=4.0, score=0.05, min_score=0.3, at_least=20, far_pairs=False),
     # The weights are those of the reference to the bit, and all else is float32.
     "int8-weight": Limits(matched_share=1.0, box_px=0.05, score=1e-4),
 }
@@ -158,7 +162,8 @@ def compare(
     cut_here = np.append(cut_here, np.zeros(len(pool) - len(reference), bool))
     cut_there &= candidates is None
     overlap = (iou(pool.boxes, actual.boxes) >= SAME_IOU) & ~(cut_here[:, None] & cut_there)
-    pair_rest(partner, cost, alike & ((pixels <= SAME_PX) | overlap))
+    if limits.far_pairs:
+        pair_rest(partner, cost, alike & ((pixels <= SAME_PX) | overlap))
 
     here = np.append(limits.counted(reference.scores), np.zeros(len(pool) - len(reference), bool))
     there = limits.counted(actual.scores)

@@ -13,13 +13,18 @@ public struct Limits: Sendable, Equatable, Encodable {
   public let minScore: Float?
   /// Where fewer are above it, this many of the best count instead.
   public let atLeast: Int
+  /// What is further apart may be paired too, if it is recognisably the same, and then its distance
+  /// decides; else it has no partner, and the share decides.
+  public var farPairs = true
 
   public static func of(_ precision: Manifest.Precision) -> Limits {
     switch precision {
     case .fp32, .int8Weight:
       Limits(matchedShare: 1, boxPx: 0.05, score: 1e-4, minScore: nil, atLeast: 0)
     case .fp16: Limits(matchedShare: 0.99, boxPx: 1, score: 0.01, minScore: 0.3, atLeast: 20)
-    case .int8: Limits(matchedShare: 0.95, boxPx: 4, score: 0.05, minScore: 0.3, atLeast: 20)
+    case .int8:
+      Limits(
+        matchedShare: 0.95, boxPx: 4, score: 0.05, minScore: 0.3, atLeast: 20, farPairs: false)
     }
   }
 
@@ -36,6 +41,7 @@ public struct Limits: Sendable, Equatable, Encodable {
     case boxPx = "box_px"
     case minScore = "min_score"
     case atLeast = "at_least"
+    case farPairs = "far_pairs"
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -45,6 +51,7 @@ public struct Limits: Sendable, Equatable, Encodable {
     try one.encode(score, forKey: .score)
     try one.encode(minScore, forKey: .minScore)  // null, where all count
     try one.encode(atLeast, forKey: .atLeast)
+    try one.encode(farPairs, forKey: .farPairs)
   }
 }
 
@@ -89,7 +96,7 @@ public struct Parity: Sendable, Equatable {
     cutHere += (candidates ?? []).map { _ in false }
     if candidates != nil { cutThere = cutThere.map { _ in false } }
     let same = Table(rows: pool.count, columns: actual.count) { row, column in
-      guard alike(row, column) else { return false }
+      guard limits.farPairs, alike(row, column) else { return false }
       if pixels[row, column] <= samePx { return true }
       return Pairing.iou(pool[row].box, actual[column].box) >= sameIoU
         && !(cutHere[row] && cutThere[column])

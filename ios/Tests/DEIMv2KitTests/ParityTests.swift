@@ -38,6 +38,7 @@ final class ParityTests: XCTestCase {
       let matchedShare, boxPx, score: Double
       let minScore: Float?
       let atLeast: Int
+      let farPairs: Bool
     }
     let limits: [String: LimitRow]
     let cases: [Case]
@@ -74,7 +75,7 @@ final class ParityTests: XCTestCase {
       let limits = Limits.of(try XCTUnwrap(Manifest.Precision(rawValue: name)))
       let theirs = Limits(
         matchedShare: row.matchedShare, boxPx: row.boxPx, score: row.score,
-        minScore: row.minScore, atLeast: row.atLeast)
+        minScore: row.minScore, atLeast: row.atLeast, farPairs: row.farPairs)
       XCTAssertEqual(limits, theirs)
     }
   }

@@ -11,7 +11,8 @@ import kotlin.math.min
  * What an artifact of one precision must reach, and on which detections.
  *
  * [matchedShare] of the counted detections must have a partner; [boxPx] and [score] are the largest
- * errors; detections above [minScore] count (null: all), and at least the best [atLeast].
+ * errors; detections above [minScore] count (null: all), and at least the best [atLeast]. With
+ * [farPairs] what is further apart may be paired too, if it is recognisably the same; else it has no partner.
  */
 data class Limits(
     val matchedShare: Double,
@@ -19,6 +20,7 @@ data class Limits(
     val score: Double,
     val minScore: Double? = null,
     val atLeast: Int = 0,
+    val farPairs: Boolean = true,
 ) {
     internal fun counted(scores: FloatArray): BooleanArray {
         if (minScore == null) return BooleanArray(scores.size) { true }
@@ -33,6 +35,7 @@ data class Limits(
             .put("score", score)
             .put("min_score", minScore ?: JSONObject.NULL)
             .put("at_least", atLeast)
+            .put("far_pairs", farPairs)
 
     companion object {
         /** By precision; the reasons stand in `evaluation/parity.py`. */
@@ -40,7 +43,7 @@ data class Limits(
             mapOf(
                 "fp32" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
                 "fp16" to Limits(matchedShare = 0.99, boxPx = 1.0, score = 0.01, minScore = 0.3, atLeast = 20),
-                "int8" to Limits(matchedShare = 0.95, boxPx = 4.0, score = 0.05, minScore = 0.3, atLeast = 20),
+                "int8" to Limits(0.95, boxPx = 4.0, score = 0.05, minScore = 0.3, atLeast = 20, farPairs = false),
                 "int8-weight" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
             )
     }
@@ -126,7 +129,7 @@ data class Parity(
             pairing.pairRest { i, j ->
                 val bothCut = cutHere.at(i) && cutThere[j]
                 val overlap = !bothCut && iou(pool, i, actual, j) >= SAME_IOU
-                alike(i, j) && (pixels[i][j] <= SAME_PX || overlap)
+                limits.farPairs && alike(i, j) && (pixels[i][j] <= SAME_PX || overlap)
             }
 
             val here = limits.counted(reference.scores)
