@@ -56,16 +56,26 @@ def calibration_photos(folder: Path | None, weights: str, most: int) -> Iterator
         yield find_photos(Path(made))
 
 
-def find_ranges(net: "DEIMv2", photos: Sequence[Path], most: int) -> "dict[str, Range]":
-    """Prepares `net`, in place, for int8 with ranges from at most so many of the photos.
+def find_ranges(
+    net: "DEIMv2", photos: Sequence[Path], most: int, prepared: bool = False
+) -> "dict[str, Range]":
+    """The ranges that at most so many of the photos ask for.
 
-    Says so where they are too few, or do not tell a range.
+    Prepares `net`, in place, for int8 with them, unless it is prepared: then it stays as it is.
+    Says so where the photos are too few, or do not tell a range.
     """
-    from quantization.calibrate import calibrate, photos_of
+    from quantization.calibrate import calibrate, observe, photos_of
 
+    find = observe if prepared else calibrate
     share = max(1.0, len(photos) / most)
     paths = [photos[int(i * share)] for i in range(min(most, len(photos)))]
-    found = calibrate(net, photos_of(net, paths, lambda p: console.track(p, "finding int8 ranges")))
+    unreadable: dict[str, None] = {}
+    images = photos_of(
+        net, paths, lambda p: console.track(p, "finding int8 ranges"), unreadable.setdefault
+    )
+    found = find(net, images)
+    for reason in unreadable:
+        console.log(f"passed over: {reason}")
     if found.photos < FEW:
         console.log(
             f"warning: ranges from {found.photos} photos, expected a hundred or so; others may "

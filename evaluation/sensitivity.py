@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model import DEIMv2
-from quantization.rounding import RoundedConv, RoundedLinear, Rounder
+from quantization.rounding import Bound, RoundedConv, RoundedLinear, Rounder
 
 FLOAT, ALL = "nothing", "everything"
 # A part is a stage, a block of the encoder, or a layer of the decoder.
@@ -32,10 +32,10 @@ def part_of(name: str) -> str:
     return found.group()
 
 
-def switches(net: DEIMv2) -> Iterator[tuple[str, RoundedConv | RoundedLinear | Rounder]]:
+def switches(net: DEIMv2) -> Iterator[tuple[str, RoundedConv | RoundedLinear | Rounder | Bound]]:
     """Everything that rounds in a prepared network, with the part it belongs to."""
     for name, module in net.named_modules():
-        if isinstance(module, RoundedConv | RoundedLinear):
+        if isinstance(module, RoundedConv | RoundedLinear | Bound):
             yield part_of(name), module
         elif isinstance(module, Rounder):
             yield part_of(module.name), module
@@ -59,7 +59,7 @@ def sensitivity(
     progress: Callable[[Sequence[str]], Iterable[str]] = iter,
 ) -> list[Row]:
     """Measures a prepared network in float, with each part alone in int8, and with all of them."""
-    layers = [name for name, m in switches(net) if not isinstance(m, Rounder)]
+    layers = [name for name, m in switches(net) if isinstance(m, RoundedConv | RoundedLinear)]
     parts = list(dict.fromkeys(name for name, _ in switches(net)))
     rows = []
     for part in progress([FLOAT, *parts, ALL]):

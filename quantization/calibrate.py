@@ -6,8 +6,9 @@ err by a step's rounding, those outside by their distance to it (as in TensorRT'
 histogram observers). Nothing is random.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,14 @@ from torch import Tensor
 from model import DEIMv2
 from model.errors import InputError
 from model.images import load_photo, normalise, resize
-from quantization.prepare import prepare, set_ranges
-from quantization.rounding import HIGH, LOW, Range
+from quantization.prepare import prepare, rounders_of, set_ranges
+from quantization.rounding import HIGH, LOW, Bound, Range, Rounder
 
 BINS = 2048
 CANDIDATES = 48  # positions tried for either end of a range
 LEAST_PHOTOS = 8
 IMAGE = "image"  # the rounder of the network's input
+Images = Callable[[], Iterable[Tensor]]
 
 
 class Counter:
@@ -86,46 +88,64 @@ class Calibration:
     constant: tuple[str, ...]
 
 
-@torch.no_grad()
-def calibrate(net: DEIMv2, images: Callable[[], Iterable[Tensor]]) -> Calibration:
+def calibrate(net: DEIMv2, images: Images) -> Calibration:
     """Prepares `net`, in place, with the ranges that its photos ask for.
 
     `images` gives the normalised photos [B, 3, H, W], each time the same. Raises InputError for
     less than LEAST_PHOTOS photos, or values that are no numbers.
     """
-    rounders = prepare(net.eval())
-    counters = [Counter() for _ in rounders]
-    for watch in (Counter.extremes, Counter.count):
-        for rounder, counter in zip(rounders, counters, strict=True):
-            rounder.watch = watch.__get__(counter)
-        photos = 0
-        for batch in images():
-            net(batch)
-            photos += len(batch)
+    prepare(net.eval())
+    found = observe(net, images)
+    set_ranges(net, found.ranges)
+    return found
+
+
+def observe(net: DEIMv2, images: Images) -> Calibration:
+    """The ranges that a prepared network asks for, as in `calibrate`; its own stay as they are.
+
+    Meanwhile weights round, activations do not.
+    """
+    counters = {rounder.name: Counter() for rounder in rounders_of(net)}
+    photos = 0
+    for look in (Counter.extremes, Counter.count):
+        watches = {name: partial(look, counter) for name, counter in counters.items()}
+        photos = show(net, images, watches)
         if photos < LEAST_PHOTOS:
             raise InputError(
                 f"{photos} photos to calibrate with, expected at least {LEAST_PHOTOS}; name a "
                 "folder with more, a hundred or so that look like what the phone will see"
             )
-        for rounder, counter in zip(rounders, counters, strict=True):
+        for name, counter in counters.items():
             if not np.isfinite([counter.low, counter.high]).all():
                 raise InputError(
-                    f"values at '{rounder.name}' reach from {counter.low} to {counter.high}, "
-                    "expected numbers; check the weights"
+                    f"values at '{name}' reach from {counter.low} to {counter.high}, expected "
+                    "numbers; check the weights"
                 )
-    ranges = {
-        rounder.name: pixels(net) if rounder.name == IMAGE else counter.range()
-        for rounder, counter in zip(rounders, counters, strict=True)
-    }
-    for rounder in rounders:
-        rounder.watch = None
-    set_ranges(net, rounders, ranges)
-    constant = tuple(
-        rounder.name
-        for rounder, counter in zip(rounders, counters, strict=True)
-        if counter.low == counter.high
-    )
-    return Calibration(ranges, photos, constant)
+    ranges = {name: counter.range() for name, counter in counters.items()}
+    constant = tuple(name for name, counter in counters.items() if counter.low == counter.high)
+    return Calibration(ranges | {IMAGE: pixels(net)}, photos, constant)
+
+
+@torch.no_grad()
+def show(net: DEIMv2, images: Images, watches: Mapping[str, Callable[[Tensor], None]]) -> int:
+    """Runs on the photos, and shows what reaches each rounder, which lets it pass, to the watch of
+    its name. Gives how many photos there were."""
+    rounding = [module for module in net.modules() if isinstance(module, Rounder | Bound)]
+    for module in rounding:
+        module.on = False
+        if isinstance(module, Rounder):
+            module.watch = watches[module.name]
+    photos = 0
+    try:
+        for batch in images():
+            net(batch)
+            photos += len(batch)
+    finally:
+        for module in rounding:
+            module.on = True
+            if isinstance(module, Rounder):
+                module.watch = None
+    return photos
 
 
 def pixels(net: DEIMv2) -> Range:
@@ -139,17 +159,28 @@ def pixels(net: DEIMv2) -> Range:
 
 
 def photos_of(
-    net: DEIMv2, paths: Sequence[Path], progress: Callable[[Sequence[Path]], Iterable[Path]] = iter
-) -> Callable[[], Iterator[Tensor]]:
+    net: DEIMv2,
+    paths: Sequence[Path],
+    progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+    unreadable: Callable[[str], None] | None = None,
+) -> Images:
     """The photos at these paths as `net` sees them, one after the other.
 
-    progress: passes the paths through, and shows where it stands.
+    progress: passes the paths through, and shows where it stands. unreadable: told of a photo that
+    is left out; without it, InputError is raised.
     """
     mean, std = net.variant.mean, net.variant.std
+    device = next(net.parameters()).device
 
     def images() -> Iterator[Tensor]:
         for path in progress(paths):
-            frame = torch.from_numpy(resize(load_photo(path), net.image_size))
+            try:
+                frame = torch.from_numpy(resize(load_photo(path), net.image_size)).to(device)
+            except InputError as error:
+                if unreadable is None:
+                    raise
+                unreadable(str(error))
+                continue
             yield normalise(frame.permute(2, 0, 1)[None].float() / 255, mean, std)
 
     return images

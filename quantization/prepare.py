@@ -35,15 +35,17 @@ def prepare(net: DEIMv2) -> list[Rounder]:
     They have no range yet, and round nothing until they have one.
     """
     fold(net)
-    shared = Sharing(net, replace_layers(net))
-    rounders = []
-    for group in shared.groups():
+    for group in Sharing(net, replace_layers(net)).groups():
         rounder = Rounder(group[0])
-        rounders.append(rounder)
         for name in group:
             parent, _, child = name.rpartition(".")
             setattr(net.get_submodule(parent), child, rounder)
-    return sorted(rounders, key=lambda rounder: shared.order(rounder.name))
+    return rounders_of(net)
+
+
+def rounders_of(net: DEIMv2) -> list[Rounder]:
+    """Of a prepared network, each once, in its order."""
+    return [module for module in net.modules() if isinstance(module, Rounder)]
 
 
 def apply_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None:
@@ -59,13 +61,13 @@ def apply_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None
             f"the checkpoint has {len(ranges)} int8 ranges, expected the {len(names)} of variant "
             f"'{net.variant.name}' (first difference: {odd[0]}); quantize it again"
         )
-    set_ranges(net, rounders, {name: Range(*ends) for name, ends in ranges.items()})
+    set_ranges(net, ranges)
 
 
-def set_ranges(net: DEIMv2, rounders: Iterable[Rounder], ranges: Mapping[str, Range]) -> None:
+def set_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None:
     """Let a prepared network round to these ranges, by the names of its rounders."""
-    for rounder in rounders:
-        rounder.range = ranges[rounder.name]
+    for rounder in rounders_of(net):
+        rounder.range = Range(*ranges[rounder.name])
     for block in net.modules():
         if isinstance(block, ConvNorm) and isinstance(block.act, Bound):
             assert isinstance(block.out, Rounder) and block.out.range is not None
@@ -129,9 +131,6 @@ class Sharing(TorchFunctionMode):
         self.outputs: dict[str, list[str]] = {name: [] for name in layers}
         self.kept: list[Tensor] = []  # so that no id is used twice
         self._run()
-
-    def order(self, name: str) -> int:
-        return self.points.index(name)
 
     def groups(self) -> Iterable[list[str]]:
         """Names of the points that one rounder serves, of those that int8 layers touch.

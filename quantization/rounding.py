@@ -122,15 +122,17 @@ class Bound(nn.Module):
 
     def __init__(self, value: float, below: bool) -> None:
         super().__init__()
-        self.value, self.below = value, below
+        self.exact, self.value, self.below = value, value, below
+        self.on = True  # else the exact constant limits
 
     def snap(self, step: float) -> None:
-        """Move the constant to a multiple of the step that the map is rounded to.
+        """Move the constant to a multiple of the step that the map is rounded to, the closest one.
 
         Then it makes no difference whether a runtime limits before it rounds or after.
         """
-        self.value = float(np.float32(round(self.value / step) * step))
+        self.value = float(np.float32(round(self.exact / step) * step))
 
     def forward(self, x: Tensor) -> Tensor:
-        low, high = (self.value, self.LIMIT) if self.below else (-self.LIMIT, self.value)
+        value = self.value if self.on else self.exact
+        low, high = (value, self.LIMIT) if self.below else (-self.LIMIT, value)
         return F.hardtanh(x, low, high)  # XNNPACK fuses this one

@@ -35,6 +35,7 @@ Metrics = Mapping[str, float | None]  # by COCO's names; "AP" decides which weig
 Evaluate = Callable[[DEIMv2], Metrics]
 Save = Callable[[DEIMv2, Path, tuple[str, ...]], None]
 Extra = Callable[[Tensor], Mapping[str, Tensor]]  # losses by name for images just seen
+Before = Callable[["Trainer"], None]
 
 
 class Journal(Protocol):
@@ -110,7 +111,8 @@ class Options:
 class Trainer:
     """Trains `net` in place. `folder` gets LAST and BEST, from rank 0.
 
-    save: writes the average as BEST. extra: gives losses beside the recipe's.
+    save: writes the average as BEST. extra: gives losses beside the recipe's. before: called before
+    every step, in all processes; what it changes must follow from the step and the checkpoint.
     """
 
     def __init__(
@@ -125,8 +127,9 @@ class Trainer:
         options: Options,
         save: Save = save_weights,
         extra: Extra | None = None,
+        before: Before = lambda _: None,
     ) -> None:
-        self.save_best, self.extra = save, extra
+        self.save_best, self.extra, self.before = save, extra, before
         self.names, self.recipe, self.batches = names, recipe, batches
         self.folder, self.world, self.journal, self.options = folder, world, journal, options
         self.net = net.to(world.device).train()
@@ -171,6 +174,8 @@ class Trainer:
             source = iter(loader)
             while self.step < self.steps:
                 self._restart_if_due()
+                with meter.paused():
+                    self.before(self)
                 try:
                     batch = meter.wait(lambda: next(source))
                 except InputError:

@@ -18,7 +18,7 @@ from quantization.prepare import apply_ranges
 from tests.cli.commands import Capture, complaint, output
 from tests.cli.trainings import SMALL, losses, started, wait_for_steps
 from tests.training.scenes import GARMENTS, few
-from training.checkpoint import BEST
+from training.checkpoint import BEST, read_state
 from training.scenes import CLASSES
 
 PHOTOS = ["--calibration-photos", "8"]
@@ -83,12 +83,29 @@ def test_training_while_rounding_leaves_a_checkpoint_like_any_other(
     given = ["--qat", "--weights", weights, "--data", data, "--epochs", 2, "--output", run]
     assert main([str(a) for a in ("quantize", *given, *PHOTOS, *SMALL)]) == 0
     assert len(losses(run)) == 4
-    assert read_ranges(run / BEST) is not None
     assert read_checkpoint(run / BEST).keys() == read_checkpoint(weights).keys()
     images, annotations = data / "val", data / "val" / "annotations.json"
     capsys.readouterr()
     command = ("evaluate", run / BEST, "--images", images, "--annotations", annotations, "--json")
     assert "AP" in json.loads(output(capsys, *command))["metrics"]
+
+
+def test_ranges_are_found_anew_until_half_of_the_training(
+    weights: Path, data: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    first, run = tmp_path / "first.safetensors", tmp_path / "run"
+    given = ["--weights", weights, "--calibration", data / "train", *PHOTOS, "--output", first]
+    assert main([str(a) for a in ("quantize", *given)]) == 0
+    given = ["--qat", "--weights", first, "--data", data, "--epochs", 6, "--output", run]
+    given += ["--lr", "0.01", "--evaluate-every", 6]
+    assert main([str(a) for a in ("quantize", *given, *PHOTOS, *SMALL)]) == 0
+    told = capsys.readouterr().err
+    assert told.count("int8 ranges found anew at step") == 2
+    assert "at step 6, and frozen" in told
+    before, after = read_ranges(first), read_ranges(run / BEST)
+    assert before is not None and after is not None and before.keys() == after.keys()
+    assert sum(before[name] != after[name] for name in before) > len(before) / 2
+    assert after == {k: tuple(v) for k, v in read_state(run)["about"]["ranges"].items()}
 
 
 def test_stopped_and_resumed_it_gives_the_same_weights(

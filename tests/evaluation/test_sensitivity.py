@@ -14,7 +14,7 @@ from tests.quantization.nets import maps_of, random_net
 def net() -> DEIMv2:
     built = random_net("atto", 160)
     rounders = prepare(built)
-    set_ranges(built, rounders, {rounder.name: Range(-3.0, 3.0) for rounder in rounders})
+    set_ranges(built, {rounder.name: Range(-3.0, 3.0) for rounder in rounders})
     return built
 
 

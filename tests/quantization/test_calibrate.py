@@ -11,8 +11,8 @@ import torch
 from model import DEIMv2, build_model
 from model.errors import InputError
 from model.images import find_photos
-from quantization.calibrate import BINS, best_range, calibrate, photos_of
-from quantization.prepare import apply_ranges
+from quantization.calibrate import BINS, best_range, calibrate, observe, photos_of
+from quantization.prepare import apply_ranges, set_ranges
 from quantization.rounding import LOW, Range, Rounder
 from tests.quantization.nets import maps_of, random_net
 from tests.training.scenes import GARMENTS
@@ -92,6 +92,30 @@ def test_it_is_deterministic_and_small_errors_remain(net: DEIMv2, photos: list[P
         assert 0 < (a - b).square().mean() < 0.02 * a.square().mean()
 
 
+def test_a_prepared_network_tells_its_ranges_and_keeps_those_it_has(
+    net: DEIMv2, photos: list[Path]
+) -> None:
+    images = photos_of(net, photos)
+    prepared = copy.deepcopy(net)
+    found = calibrate(prepared, images)
+    apply_ranges(other := copy.deepcopy(net), {name: (-1.0, 1.0) for name in found.ranges})
+    image = next(images())
+    before = maps_of(other, image)
+    assert observe(other, images) == found
+    for a, b, wanted in zip(before, maps_of(other, image), maps_of(prepared, image), strict=True):
+        assert torch.equal(a, b) and not torch.equal(a, wanted)
+
+
+def test_bounds_follow_the_last_ranges_alone(net: DEIMv2, photos: list[Path]) -> None:
+    ranges = calibrate(first := copy.deepcopy(net), photos_of(net, photos)).ranges
+    second = copy.deepcopy(net)
+    apply_ranges(second, {name: (low / 7, high / 7) for name, (low, high) in ranges.items()})
+    set_ranges(second, ranges)
+    image = next(photos_of(net, photos)())
+    for a, b in zip(maps_of(first, image), maps_of(second, image), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_pixels_pass_through_the_first_rounder_unchanged(net: DEIMv2, photos: list[Path]) -> None:
     ranges = calibrate(copy.deepcopy(net), photos_of(net, photos)).ranges
     assert ranges["image"] == Range(0.0, 1.0)
@@ -121,6 +145,18 @@ def test_ranges_of_another_variant_are_refused(net: DEIMv2, photos: list[Path]) 
     other = build_model("n", 5, SIZE * 2)
     with pytest.raises(InputError, match=r"expected the \d+ of variant 'n'"):
         apply_ranges(other, plain)
+
+
+def test_a_photo_that_cannot_be_read_is_told_where_somebody_listens(
+    net: DEIMv2, photos: list[Path], tmp_path: Path
+) -> None:
+    (broken := tmp_path / "broken.jpg").write_bytes(photos[0].read_bytes()[:200])
+    told: list[str] = []
+    paths = [photos[0], broken, photos[1]]
+    assert len(list(photos_of(net, paths, unreadable=told.append)())) == 2
+    assert len(told) == 1 and "broken.jpg" in told[0]
+    with pytest.raises(InputError, match=r"broken\.jpg"):
+        list(photos_of(net, paths)())
 
 
 def test_photos_are_read_anew_on_every_pass(net: DEIMv2, photos: list[Path]) -> None:
