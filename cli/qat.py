@@ -66,13 +66,14 @@ class Ranges:
     def observe(self, trainer: "Trainer") -> None:
         """Where it is due, gives net and average the ranges that the average asks for."""
         from cli.ranges import find_ranges
+        from quantization.calibrate import observe
         from quantization.prepare import set_ranges
 
         due = [round(share * trainer.steps) for share in OBSERVED]
         if trainer.step == 0 or trainer.step not in due:
             return
         average, world = trainer.average.net, trainer.world
-        found = find_ranges(average, self.photos, self.most, True) if world.leads else {}
+        found = find_ranges(average, self.photos, self.most, observe) if world.leads else {}
         self.found = plain(world.share(found))
         for net in (trainer.net, average):
             set_ranges(net, self.found)

@@ -2,8 +2,9 @@
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from cli.weights import Loaded
     from converters.golden import Golden
     from model import DEIMv2
+    from quantization.calibrate import Calibration, Images
     from quantization.rounding import Range
+
+    Find = Callable[[DEIMv2, Images], Calibration]
 
 PHOTOS = 200
 FEW = 32  # ranges from less are told to be uncertain
@@ -57,16 +61,16 @@ def calibration_photos(folder: Path | None, weights: str, most: int) -> Iterator
 
 
 def find_ranges(
-    net: "DEIMv2", photos: Sequence[Path], most: int, prepared: bool = False
+    net: "DEIMv2", photos: Sequence[Path], most: int, find: "Find | None" = None
 ) -> "dict[str, Range]":
     """The ranges that at most so many of the photos ask for.
 
-    Prepares `net`, in place, for int8 with them, unless it is prepared: then it stays as it is.
+    find: gives them; by default `calibrate`, which prepares `net`, in place, for int8 with them.
     Says so where the photos are too few, or do not tell a range.
     """
-    from quantization.calibrate import calibrate, observe, photos_of
+    from quantization.calibrate import calibrate, photos_of
 
-    find = observe if prepared else calibrate
+    find = find or calibrate
     share = max(1.0, len(photos) / most)
     paths = [photos[int(i * share)] for i in range(min(most, len(photos)))]
     unreadable: dict[str, None] = {}
@@ -112,7 +116,8 @@ def tell_rounding(net: "DEIMv2", goldens: "Sequence[Golden]") -> None:
     from model.postprocess import detect
 
     found = [detect(net, golden.frame)[0] for golden in goldens]
-    share = replay(goldens, found, net.image_size, LIMITS["int8"]).matched_share
+    limits = replace(LIMITS["int8"], far_pairs=True)  # the same things, wherever rounding moves them
+    share = replay(goldens, found, net.image_size, limits).matched_share
     line = f"int8 and float32 agree in {share:.0%} of the detections on the golden photographs"
     if share < KEPT:
         line = (

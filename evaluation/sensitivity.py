@@ -1,29 +1,41 @@
 """What int8 costs, part by part: one part rounds while all others compute in float."""
 
+import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from torch import nn
+
 from model import DEIMv2
+from model.layers import Point
+from quantization.prepare import Chosen
+from quantization.recipe import RECIPE, Part, decide, in_int8
 from quantization.rounding import Bound, RoundedConv, RoundedLinear, Rounder
 
 FLOAT, ALL = "nothing", "everything"
+ToInt8 = Callable[[DEIMv2, Chosen], None]  # prepares a network with ranges, in place
+Measure = Callable[[DEIMv2], tuple[float, float]]  # gives value and moved of a row
 # A part is a stage, a block of the encoder, or a layer of the decoder.
 PART = re.compile(r"(backbone\.stages\.\d+|decoder\.layers\.\d+|[^.]+\.[^.]+|[^.]+)")
 
 
 @dataclass(frozen=True)
 class Row:
-    """part: what rounds. layers: of it, with int8 weights. value: what was measured then."""
+    """part: what rounds. layers: of it, with int8 weights. value: what was measured then.
+    moved: how far a box was from where it is in float, in pixels, where that was measured."""
 
     part: str
     layers: int
     value: float
+    moved: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"part": self.part, "layers": self.layers, "value": self.value}
+        moved = {} if self.moved is None else {"moved": self.moved}
+        return {"part": self.part, "layers": self.layers, "value": self.value} | moved
 
 
 def part_of(name: str) -> str:
@@ -67,3 +79,39 @@ def sensitivity(
         with rounding(net, part):
             rows.append(Row(part, count, measure(net)))
     return rows
+
+
+def recipe_costs(
+    net: DEIMv2,
+    to_int8: ToInt8,
+    measure: Measure,
+    progress: Callable[[Sequence[Part]], Iterable[Part]] = iter,
+) -> list[Row]:
+    """Measures a float network, each part of the recipe alone in int8, those too that it leaves in
+    float, and all that it says together."""
+
+    def row(name: str, chosen: Chosen, enclosed: Part | None = None) -> Row:
+        rounds = copy.deepcopy(net)
+        if enclosed is not None:
+            enclose(rounds, enclosed)
+        to_int8(rounds, chosen)
+        layers = sum(isinstance(m, RoundedConv | RoundedLinear) for m in rounds.modules())
+        return Row(name, layers, *measure(rounds))
+
+    rows = [Row(FLOAT, 0, *measure(net))]
+    for part in progress(RECIPE):
+        chosen = partial(_belongs, part)
+        rows.append(row(part.where, chosen, None if part.int8 else part))
+    return [*rows, row(ALL, in_int8)]
+
+
+def _belongs(part: Part, layer: str) -> bool:
+    return decide(layer) is part
+
+
+def enclose(net: DEIMv2, part: Part) -> None:
+    """Gives each linear layer of a part, in place, points of its own before and behind."""
+    for name, layer in list(net.named_modules()):
+        if isinstance(layer, nn.Linear) and decide(name) is part:
+            parent, _, child = name.rpartition(".")
+            setattr(net.get_submodule(parent), child, nn.Sequential(Point(), layer, Point()))

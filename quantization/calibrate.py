@@ -19,7 +19,8 @@ from torch import Tensor
 from model import DEIMv2
 from model.errors import InputError
 from model.images import load_photo, normalise, resize
-from quantization.prepare import prepare, rounders_of, set_ranges
+from quantization.prepare import Chosen, prepare, rounders_of, set_ranges
+from quantization.recipe import in_int8
 from quantization.rounding import HIGH, LOW, Bound, Range, Rounder
 
 BINS = 2048
@@ -88,13 +89,13 @@ class Calibration:
     constant: tuple[str, ...]
 
 
-def calibrate(net: DEIMv2, images: Images) -> Calibration:
+def calibrate(net: DEIMv2, images: Images, chosen: Chosen = in_int8) -> Calibration:
     """Prepares `net`, in place, with the ranges that its photos ask for.
 
-    `images` gives the normalised photos [B, 3, H, W], each time the same. Raises InputError for
-    less than LEAST_PHOTOS photos, or values that are no numbers.
+    chosen: as in `prepare`. `images` gives the normalised photos [B, 3, H, W], each time the same.
+    Raises InputError for less than LEAST_PHOTOS photos, or values that are no numbers.
     """
-    prepare(net.eval())
+    prepare(net.eval(), chosen)
     found = observe(net, images)
     set_ranges(net, found.ranges)
     return found

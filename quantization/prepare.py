@@ -6,7 +6,7 @@ Points whose values meet unchanged, as in a concatenation, share one rounder: in
 values without computing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,15 +27,17 @@ MOVES = {
     "transpose", "reshape", "view", "permute", "contiguous",
 }  # fmt: skip
 LIMITS = {"relu", "hardtanh"}  # int8 kernels do these while they store
+Chosen = Callable[[str], bool]
 
 
-def prepare(net: DEIMv2) -> list[Rounder]:
+def prepare(net: DEIMv2, chosen: Chosen = in_int8) -> list[Rounder]:
     """Fold, and put rounding into `net` (training form or fused); gives the rounders by name.
 
-    They have no range yet, and round nothing until they have one.
+    They have no range yet, and round nothing until they have one. chosen: whether the layer of a
+    name is to compute in int8.
     """
     fold(net)
-    for group in Sharing(net, replace_layers(net)).groups():
+    for group in Sharing(net, replace_layers(net, chosen)).groups():
         rounder = Rounder(group[0])
         for name in group:
             parent, _, child = name.rpartition(".")
@@ -69,8 +71,9 @@ def set_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None:
     for rounder in rounders_of(net):
         rounder.range = Range(*ranges[rounder.name])
     for block in net.modules():
-        if isinstance(block, ConvNorm) and isinstance(block.act, Bound):
-            assert isinstance(block.out, Rounder) and block.out.range is not None
+        if not isinstance(block, ConvNorm) or not isinstance(block.act, Bound):
+            continue
+        if isinstance(block.out, Rounder) and block.out.range is not None:
             block.act.snap(block.out.range.scale)
 
 
@@ -95,20 +98,20 @@ def fold_affine(block: ConvNorm) -> None:
     block.act, block.affine = Bound(shift, below=gain >= 0), nn.Identity()
 
 
-def replace_layers(net: nn.Module) -> dict[str, nn.Module]:
-    """Every layer of the recipe's int8 parts, replaced by one that rounds its weight.
+def replace_layers(net: nn.Module, chosen: Chosen = in_int8) -> dict[str, nn.Module]:
+    """Every chosen layer, replaced by one that rounds its weight.
 
     Average pooling stays: in the mobile form it is a convolution whose weight needs no rounding.
     """
     layers: dict[str, nn.Module] = {}
     for name, module in list(net.named_modules()):
-        if isinstance(module, nn.Conv2d | nn.Linear) and in_int8(name):
+        if isinstance(module, nn.Conv2d | nn.Linear) and chosen(name):
             layers[name] = (
                 RoundedConv(module) if isinstance(module, nn.Conv2d) else RoundedLinear(module)
             )
             parent, _, child = name.rpartition(".")
             setattr(net.get_submodule(parent), child, layers[name])
-        elif isinstance(module, nn.AvgPool2d) and in_int8(name):
+        elif isinstance(module, nn.AvgPool2d) and chosen(name):
             layers[name] = module
     return layers
 

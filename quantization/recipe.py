@@ -26,4 +26,9 @@ RECIPE = (
 
 def in_int8(layer: str) -> bool:
     """Whether a layer of this name computes in int8. Softmax, norms and sampling never do."""
-    return next(part.int8 for part in RECIPE if re.match(part.where, layer))
+    return decide(layer).int8
+
+
+def decide(layer: str) -> Part:
+    """The part of the recipe that a layer of this name belongs to."""
+    return next(part for part in RECIPE if re.match(part.where, layer))

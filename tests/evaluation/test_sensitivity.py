@@ -1,13 +1,28 @@
 """Sensitivity: exactly one part rounds at a time, and all of them do again afterwards."""
 
+import json
+from collections import defaultdict
+
 import pytest
 import torch
+from torch import nn
 
-from evaluation.sensitivity import ALL, FLOAT, part_of, rounding, sensitivity, switches
+from evaluation.sensitivity import (
+    ALL,
+    FLOAT,
+    part_of,
+    recipe_costs,
+    rounding,
+    sensitivity,
+    switches,
+)
 from model import DEIMv2
-from quantization.prepare import prepare, set_ranges
+from quantization.prepare import Chosen, fold, prepare, set_ranges
+from quantization.recipe import RECIPE
 from quantization.rounding import Range
+from tests.cli.commands import Capture, output
 from tests.quantization.nets import maps_of, random_net
+from tests.training.scenes import GARMENTS
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +67,35 @@ def test_every_part_is_measured_between_nothing_and_everything(net: DEIMv2) -> N
     assert all(row.value != rows[0].value for row in changed if row.layers)
     decoder = [row for row in rows if row.part.startswith("decoder")]
     assert decoder and all(row.value == rows[0].value for row in decoder)
+
+
+def test_every_part_of_the_recipe_is_measured_alone() -> None:
+    net = random_net("atto", 160)
+    image = torch.rand(1, 3, 160, 160)
+
+    def to_int8(rounds: DEIMv2, chosen: Chosen) -> None:
+        prepare(rounds, chosen)
+        set_ranges(rounds, defaultdict(lambda: (-3.0, 3.0)))
+
+    def measure(measured: DEIMv2) -> tuple[float, float]:
+        with torch.no_grad():
+            out = measured.eval()(image)
+        return float(out.logits.sum()), float(out.boxes.sum())
+
+    rows = recipe_costs(net, to_int8, measure)
+    assert [row.part for row in rows] == [FLOAT, *(part.where for part in RECIPE), ALL]
+    fold(net)
+    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert sum(row.layers for row in rows[:-1]) == len(layers)
+    wanted = sum(row.layers for row, part in zip(rows[1:], RECIPE, strict=False) if part.int8)
+    assert rows[-1].layers == wanted < len(layers)
+    assert all(row.value != rows[0].value or row.moved != rows[0].moved for row in rows[1:])
+
+
+def test_the_command_prints_a_row_for_each_part_of_the_recipe(capsys: Capture) -> None:
+    photos = ("--images", GARMENTS, "--annotations", GARMENTS / "annotations.json", "--limit", 2)
+    ranges = ("--calibration", GARMENTS, "--calibration-photos", 8)
+    rows = json.loads(output(capsys, "sensitivity", "--recipe", *photos, *ranges, "--json"))
+    assert [row["part"] for row in rows[1:-1]] == [part.where for part in RECIPE]
+    assert rows[0]["moved"] == 0 and all(row["moved"] > 0 for row in rows[1:])
+    assert all(0 < row["value"] <= 1 for row in rows)
