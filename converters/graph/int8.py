@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from torch.ao.quantization.fx import _decomposed  # noqa: F401  registers the operations
 
 from converters.graph.layers import ConvAvgPool
+from converters.graph.sampling import TentSampler
 from model.layers import ConvNorm
 from quantization.rounding import (
     HIGH,
@@ -26,6 +27,7 @@ from quantization.rounding import (
 )
 
 ops = torch.ops.quantized_decomposed
+WEIGHT_MAPS = Range(0.0, 1.0)  # attention's weights, which add up to 1, times tents
 
 
 class Pair(nn.Module):
@@ -164,6 +166,10 @@ def int8_form(form: nn.Module, frame: Tensor, folded: bool, half: bool) -> nn.Mo
                 block.act = Extreme(block.act)
             elif not folded:
                 block.act = ShiftedReLU(block)
+    if half:
+        for sampler in form.modules():
+            if isinstance(sampler, TentSampler):
+                sampler.maps = Pair(WEIGHT_MAPS)
     to_int8(form, folded, half, {})
     module = torch.export.export(form, (frame,)).module()
     assert isinstance(module, fx.GraphModule)

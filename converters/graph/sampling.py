@@ -25,6 +25,7 @@ class TentSampler(nn.Module):
     def __init__(self, sizes: Sizes, points: Sequence[int], heads: int) -> None:
         super().__init__()
         self.sizes, self.points, self.heads = tuple(sizes), tuple(points), heads
+        self.maps: nn.Module = nn.Identity()  # sees every weight map; it lies between 0 and 1
         self.register_buffer("one", torch.ones(1))
         for i, (h, w) in enumerate(sizes):
             self.register_buffer(f"columns{i}", torch.arange(w).float().view(1, 1, w))
@@ -49,7 +50,8 @@ class TentSampler(nn.Module):
             down = F.relu(self.one - (y[:, level, None] - self.get_buffer(f"rows{i}")).abs())
             down, across = (down * weights[:, level, None]).to(dtype), across.to(dtype)
             weight_map = torch.bmm(down.transpose(1, 2), across)  # [N*Q, h, w]
-            sampled = torch.bmm(weight_map.view(self.heads, -1, h * w), values[i])
+            weight_map = self.maps(weight_map.view(self.heads, -1, h * w))
+            sampled = torch.bmm(weight_map, values[i])
             total = sampled if total is None else total + sampled
             start += points
         assert total is not None

@@ -7,6 +7,7 @@ import pytest
 from cli.main import main
 from converters.manifest import Manifest
 from model import VARIANTS
+from tests.training.scenes import GARMENTS
 
 
 def files_of(folder: Path) -> set[str]:
@@ -27,3 +28,15 @@ def test_a_variant_exports_to_all_three_formats(variant: str, tmp_path: Path) ->
     assert main(["export", "--variant", variant, "--output", str(folder)]) == 0
     assert files_of(folder) == {"tflite", "mlpackage", "pte"}
     assert main(["verify", str(folder)]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["femto", "pico", "n"])
+def test_nine_tenths_of_a_small_variant_are_in_int8(variant: str, tmp_path: Path) -> None:
+    """Whatever the weights, so these are random ones, too sensitive to hold verify's limits."""
+    given = ["--weights", "random", "--calibration", str(GARMENTS), "--calibration-photos", "8"]
+    given += ["--precision", "int8", "--no-verify", "--output", str(tmp_path)]
+    assert main(["export", "--variant", variant, *given]) == 0
+    files = Manifest.read(tmp_path).files
+    assert {file.format for file in files} == {"tflite", "mlpackage", "pte"}
+    assert all((file.computation or {})["integer_share"] >= 0.9 for file in files)

@@ -226,6 +226,21 @@ def test_deformable_attention(gather, reach) -> None:
     assert_close(found, wanted, 1e-4)
 
 
+def test_weight_maps_lie_between_0_and_1() -> None:
+    """int8 rests on it: their step is fixed."""
+    queries, width = 40, HEADS * 8
+    attention = randomised(DeformableAttention(width, HEADS, POINTS))
+    sampler = TentSampler(SIZES, POINTS, HEADS)
+    seen: list[Tensor] = []
+    sampler.maps.register_forward_hook(lambda _, __, out: seen.append(out))
+    query, memory = torch.randn(1, queries, width), torch.randn(1, 30, width)
+    boxes = torch.rand(queries, 4) * torch.tensor([1, 1, 0.05, 0.05])  # points fall together
+    StaticDeformableAttention(attention, sampler)(query, boxes, sampler.prepare(memory))
+    assert len(seen) == len(SIZES)
+    assert all(maps.min() == 0 and maps.max() <= 1 + 1e-6 for maps in seen)
+    assert max(float(maps.max()) for maps in seen) > 0.3
+
+
 # -- boxes and scores
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from cli.main import main
 from cli.weights import DEMO
+from evaluation.inspect import inspect
 from model import DEIMv2, build_model, load_weights
 from model.layers import ConvNorm
 from model.weights import class_count, read_checkpoint, read_image_size, read_ranges
@@ -88,3 +89,16 @@ def test_every_step_is_that_of_the_checkpoint(kind: str, exported: Path) -> None
     wanted = expected(shifted=kind == "tflite")
     assert found - wanted == Counter()
     assert wanted - found == Counter()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nine_tenths_of_the_work_are_in_int8(exported: Path, kind: str) -> None:
+    (path,) = exported.glob(f"*.{kind}")
+    assert inspect(path).integer_share >= 0.9
+
+
+def test_sampling_is_in_int8_where_it_is_products_of_matrices(exported: Path) -> None:
+    (path,) = exported.glob("*.mlpackage")
+    decoder = build_model("atto").variant.decoder
+    products = [op for op in inspect(path).operations if op.kind == "matmul" and op.integer]
+    assert len(products) == decoder.layers * len(decoder.strides)
