@@ -116,7 +116,7 @@ def tell_rounding(net: "DEIMv2", goldens: "Sequence[Golden]") -> None:
     from model.postprocess import detect
 
     found = [detect(net, golden.frame)[0] for golden in goldens]
-    limits = replace(LIMITS["int8"], far_pairs=True)  # the same things, wherever rounding moves them
+    limits = replace(LIMITS["int8"], far_pairs=True)  # wherever rounding moves them
     share = replay(goldens, found, net.image_size, limits).matched_share
     line = f"int8 and float32 agree in {share:.0%} of the detections on the golden photographs"
     if share < KEPT:
