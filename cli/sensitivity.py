@@ -12,6 +12,7 @@ from cli.data import add_annotated
 from cli.figures import new_figure, to_png
 from cli.measure import measurement
 from cli.ranges import add_calibration, calibration_photos, find_ranges, to_int8
+from model.errors import InputError
 
 if TYPE_CHECKING:
     from cli.weights import Loaded
@@ -53,6 +54,11 @@ def run(args: argparse.Namespace) -> int:
     from model.files import write_whole
 
     args.weights = args.weights or default(args.variant)
+    if args.recipe and args.calibration is None and args.weights != "demo":
+        raise InputError(
+            f"no photos to find the ranges of each part for '{args.weights}', expected some with "
+            "--recipe; name a folder with --calibration DIR"
+        )
     own = args.calibration is None and not args.recipe
     loaded = load(args.variant, args.weights, None, None, ranges=own)
     rows = recipe_rows(args, loaded) if args.recipe else block_rows(args, loaded)

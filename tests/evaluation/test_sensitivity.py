@@ -20,7 +20,7 @@ from model import DEIMv2
 from quantization.prepare import Chosen, fold, prepare, set_ranges
 from quantization.recipe import RECIPE
 from quantization.rounding import Range
-from tests.cli.commands import Capture, output
+from tests.cli.commands import Capture, complaint, output
 from tests.quantization.nets import maps_of, random_net
 from tests.training.scenes import GARMENTS
 
@@ -99,3 +99,10 @@ def test_the_command_prints_a_row_for_each_part_of_the_recipe(capsys: Capture) -
     assert [row["part"] for row in rows[1:-1]] == [part.where for part in RECIPE]
     assert rows[0]["moved"] == 0 and all(row["moved"] > 0 for row in rows[1:])
     assert all(0 < row["value"] <= 1 for row in rows)
+
+
+def test_the_recipe_cannot_be_measured_without_photos_for_ranges(capsys: Capture) -> None:
+    photos = ("--images", GARMENTS, "--annotations", GARMENTS / "annotations.json")
+    line = complaint(capsys, "sensitivity", "--recipe", "--weights", "mine.safetensors", *photos)
+    assert "no photos to find the ranges of each part for 'mine.safetensors'" in line
+    assert "--calibration DIR" in line
