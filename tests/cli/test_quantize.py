@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -128,6 +130,25 @@ def test_stopped_and_resumed_it_gives_the_same_weights(
     ours, theirs = read_checkpoint(stopped / BEST), read_checkpoint(whole / BEST)
     assert all((ours[key] == theirs[key]).all() for key in theirs)
     assert read_ranges(stopped / BEST) == read_ranges(whole / BEST)
+
+
+@pytest.mark.slow
+def test_two_processes_agree_on_the_ranges(data: Path, tmp_path: Path) -> None:
+    """Rounding and matching amplify the order of sums, so the losses are compared loosely."""
+    given = ["--weights", "demo", "--data", data, "--epochs", 4, *PHOTOS, *SMALL, "--device", "cpu"]
+    common = [*map(str, given), "--no-augment", "--no-denoising", "--evaluate-every", "4"]
+    runs = {count: tmp_path / str(count) for count in (1, 2)}
+    for count, folder in runs.items():
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+        command = [*launch, "-m", "cli.main", "quantize", "--qat", *common, "--output", str(folder)]
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("int8 ranges found anew at step") == 2
+    alone, shared = (losses(folder) for folder in runs.values())
+    assert shared == pytest.approx(alone, rel=0.05) and len(shared) == 8
+    theirs, ours = (read_ranges(folder / BEST) for folder in runs.values())
+    assert theirs is not None and ours is not None
+    assert all(ours[name] == pytest.approx(ends, rel=0.1) for name, ends in theirs.items())
 
 
 def test_without_photos_it_says_what_is_missing(weights: Path, capsys: Capture) -> None:
