@@ -65,7 +65,7 @@ LIMITS: Mapping[str, Limits] = {
     "fp16": Limits(matched_share=0.99, box_px=1.0, score=0.01, min_score=0.3, at_least=20),
     # int8 is compared with PyTorch rounding at the same places. Sums differ in their last bits, and
     # where one lies between two steps it is rounded the other way: one step of a hundred or so. How
-    # far a box can be moved by that has no bound, least of all one with a low score.
+    # far that moves a single box has no bound.
     "int8": Limits(0.95, box_px=4.0, score=0.05, min_score=0.3, at_least=20, far_pairs=False),
     # The weights are those of the reference to the bit, and all else is float32.
     "int8-weight": Limits(matched_share=1.0, box_px=0.05, score=1e-4),
