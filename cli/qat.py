@@ -38,12 +38,12 @@ def trainer(
     args.no_amp = True  # rounding to steps needs float32
     teacher = Teacher(net)
     photos = photos if args.calibration is None else find_photos(args.calibration)
-    given = args.ranges or read_ranges(fetch(args.weights, args.variant))
-    ranges = Ranges(photos, args.calibration_photos, given or {})
-    if given is None:
-        ranges.found = plain(find_ranges(net, photos, args.calibration_photos))
+    first = args.ranges or read_ranges(fetch(args.weights, args.variant))
+    if first is None:
+        first = find_ranges(net, photos, args.calibration_photos)
     else:
-        apply_ranges(net, given)
+        apply_ranges(net, first)
+    ranges = Ranges(photos, args.calibration_photos, plain(first))
     args.ranges = ranges.found
     made = make(options_of(args), ranges.save, teacher, ranges.observe)
     teacher.watch(net)

@@ -166,10 +166,6 @@ def int8_form(form: nn.Module, frame: Tensor, folded: bool, half: bool) -> nn.Mo
                 block.act = Extreme(block.act)
             elif not folded:
                 block.act = ShiftedReLU(block)
-    if half:
-        for sampler in form.modules():
-            if isinstance(sampler, TentSampler):
-                sampler.maps = Pair(WEIGHT_MAPS)
     to_int8(form, folded, half, {})
     module = torch.export.export(form, (frame,)).module()
     assert isinstance(module, fx.GraphModule)
@@ -193,6 +189,8 @@ def to_int8(module: nn.Module, folded: bool, half: bool, pairs: dict[int, nn.Mod
             assert isinstance(child.conv, nn.Conv2d)
             child.conv.weight.data = torch.full(child.conv.weight.shape, 1 / 9)  # not of a half
             child.conv = Int8Conv(RoundedConv(child.conv), folded, half)
+        elif isinstance(child, TentSampler) and half:  # Core ML alone has products of two int8 maps
+            child.maps = Pair(WEIGHT_MAPS)
         else:
             to_int8(child, folded, half, pairs)
 
