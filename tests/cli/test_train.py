@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from cli.journal import LOG, PLOT, read_log
 from cli.main import main
@@ -16,7 +18,7 @@ from model import build_model
 from model.weights import class_count, load_weights, read_checkpoint, save_weights
 from tests.cli.trainings import SMALL, losses, started, wait_for_steps
 from tests.training.scenes import few
-from training.checkpoint import BEST, LAST
+from training.checkpoint import BEST, LAST, read_state
 
 
 @pytest.fixture
@@ -109,8 +111,13 @@ def test_a_signal_to_all_processes_saves_too(data: Path, tmp_path: Path) -> None
 
 
 def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
-    # a small step: what rounding changes, the matching and the choice of queries then amplify less
-    common = ["--data", data, "--epochs", 3, *SMALL, "--device", "cpu", "--lr", 1e-4]
+    """Of the same eight photos both give the loss and the gradient of one process.
+
+    One step from trained weights: later ones amplify what rounding changes, by the matching and the
+    choice of queries. A process left out, or sums in place of means, change half of the gradient.
+    """
+    common = ["--data", data, *SMALL, "--batch", 8, "--epochs", 1, "--device", "cpu"]
+    common += ["--weights", "demo"]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*torchrun, "-m", "cli.main", "train", *map(str, common)]
     shared, alone = tmp_path / "shared", tmp_path / "alone"
@@ -119,11 +126,16 @@ def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert train(*common, "--output", alone) == 0
-    assert losses(shared) == pytest.approx(losses(alone), rel=1e-3)
-    assert len(losses(shared)) == 6
-    ours, theirs = (read_checkpoint(folder / BEST) for folder in (shared, alone))
-    for key, value in theirs.items():
-        assert (ours[key] - value).abs().max() < 1e-2, key
+    assert losses(shared) == pytest.approx(losses(alone), rel=1e-4)
+    assert len(losses(shared)) == 1
+    ours, theirs = gradient(shared), gradient(alone)
+    assert (ours - theirs).norm() < 0.05 * theirs.norm() > 0
+
+
+def gradient(folder: Path) -> Tensor:
+    """Of a training's only step, as Adam's first moment holds it."""
+    state = read_state(folder)["optimizer"]["state"]
+    return torch.cat([state[key]["exp_avg"].double().flatten() for key in sorted(state)])
 
 
 def test_a_corrupt_photo_is_passed_over_and_counted(
