@@ -1,7 +1,6 @@
 """`deimv2 quantize`: the int8 ranges of a checkpoint, kept in a checkpoint like any other."""
 
 import argparse
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +67,18 @@ def qat_defaults(args: argparse.Namespace) -> None:
 
 
 def calibrated(args: argparse.Namespace) -> int:
-    """Ranges alone: post-training quantization."""
+    """Ranges, and weights that fit them: post-training quantization."""
     from cli.weights import load
     from model.weights import save_weights
+    from quantization.restore import restore
 
     output = args.output or Path(f"{args.variant}-int8.safetensors")
     if output.suffix != ".safetensors":
         raise InputError(f"--output is '{output}', expected a name that ends in .safetensors")
     loaded = load(args.variant, args.weights, args.labels, args.image_size)
     with calibration_photos(args.calibration, args.weights, args.calibration_photos) as photos:
-        ranges = find_ranges(copy.deepcopy(loaded.net), photos, args.calibration_photos)
-    save_weights(loaded.net, output, loaded.labels, ranges=ranges)
+        ranges = find_ranges(loaded.net, photos, args.calibration_photos)
+    save_weights(restore(loaded.net), output, loaded.labels, ranges=ranges)
     if args.json:
         console.print_json({"weights": str(output), "ranges": ranges})
     else:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from cli.weights import Loaded
     from converters.golden import Golden
     from model import DEIMv2
-    from quantization.calibrate import Calibration, Images
-    from quantization.rounding import Range
+    from quantization.calibrate import Calibration
+    from quantization.rounding import Images, Range
 
     Find = Callable[[DEIMv2, Images], Calibration]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from model import DEIMv2
 from model.layers import Point
@@ -114,4 +114,15 @@ def enclose(net: DEIMv2, part: Part) -> None:
     for name, layer in list(net.named_modules()):
         if isinstance(layer, nn.Linear) and decide(name) is part:
             parent, _, child = name.rpartition(".")
-            setattr(net.get_submodule(parent), child, nn.Sequential(Point(), layer, Point()))
+            setattr(net.get_submodule(parent), child, Enclosed(layer))
+
+
+class Enclosed(nn.Module):
+    """A linear layer, packed or not, between two points."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.before, self.layer, self.after = Point(), layer, Point()
+
+    def forward(self, x: Tensor, *rows: slice) -> Tensor:
+        return self.after(self.layer(self.before(x), *rows))

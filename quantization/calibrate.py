@@ -1,9 +1,8 @@
-"""Ranges from photographs: post-training quantization.
+"""Ranges, and weights that fit them, from photographs: post-training quantization.
 
-Two passes over the same photos: the first finds the extremes of every point, the second counts how
-often which values occur. The range kept is the one with the least squared error: values inside it
-err by a step's rounding, those outside by their distance to it (as in TensorRT's and PyTorch's
-histogram observers). Nothing is random.
+Three passes over the same photos. The first finds the extremes of every point, the second counts
+how often which values occur in each channel: the ranges follow (see `histogram`). The third sees
+what enters every layer: its weight and bias follow (see `fitting`). Nothing is random.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,71 +11,21 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model import DEIMv2
 from model.errors import InputError
 from model.images import load_photo, normalise, resize
+from model.layers import MLP, ConvNorm, RepVGG
+from quantization.fitting import fit
+from quantization.histogram import Histogram
 from quantization.prepare import Chosen, prepare, rounders_of, set_ranges
 from quantization.recipe import in_int8
-from quantization.rounding import HIGH, LOW, Bound, Range, Rounder
+from quantization.rounding import Bound, Images, Range, Rounder
 
-BINS = 2048
-CANDIDATES = 48  # positions tried for either end of a range
 LEAST_PHOTOS = 8
 IMAGE = "image"  # the rounder of the network's input
-Images = Callable[[], Iterable[Tensor]]
-
-
-class Counter:
-    """Extremes of what passes a rounder, then a histogram between them."""
-
-    def __init__(self) -> None:
-        self.low, self.high = float("inf"), float("-inf")
-        self.counts: Tensor | None = None
-
-    def extremes(self, x: Tensor) -> None:
-        low, high = x.aminmax()
-        self.low = float(np.minimum(self.low, low.item()))  # unlike min, keeps what is no number
-        self.high = float(np.maximum(self.high, high.item()))
-
-    def count(self, x: Tensor) -> None:
-        counts = torch.histc(x.float(), BINS, self.low, self.high)
-        self.counts = counts.double() if self.counts is None else self.counts + counts
-
-    def range(self) -> Range:
-        assert self.counts is not None
-        return best_range(self.counts.cpu().numpy(), self.low, self.high)
-
-
-def best_range(counts: npt.NDArray[np.float64], low: float, high: float) -> Range:
-    """The range with the least squared error for a histogram between low and high."""
-    if high <= low:
-        return Range(min(low, 0.0), max(high, 0.0))
-    width = (high - low) / len(counts)
-    values = low + width * (np.arange(len(counts)) + 0.5)
-    # sums up to each bin's start, from which the error beyond any limit follows
-    sums = [np.concatenate([[0.0], np.cumsum(counts * values**k)]) for k in range(3)]
-    lows, highs = _ends(min(low, 0.0)), _ends(max(high, 0.0))
-
-    def beyond(limit: npt.NDArray[np.float64], above: bool) -> npt.NDArray[np.float64]:
-        at = np.clip(((limit - low) / width).round().astype(int), 0, len(counts))
-        zeroth, first, second = (total[-1] - total[at] if above else total[at] for total in sums)
-        return np.maximum(second - 2 * limit * first + limit**2 * zeroth, 0)
-
-    step = (highs[None] - lows[:, None]) / (HIGH - LOW)
-    error = beyond(lows, False)[:, None] + beyond(highs, True)[None]
-    error += counts.sum() * step**2 / 12
-    i, j = np.unravel_index(int(error.argmin()), error.shape)
-    return Range(float(lows[i]), float(highs[j]))
-
-
-def _ends(furthest: float) -> npt.NDArray[np.float64]:
-    """Candidates for one end of a range, from the furthest inwards, closer towards 0."""
-    shares = np.geomspace(1.0, 0.02, CANDIDATES)
-    return furthest * shares if furthest else np.zeros(1)
 
 
 @dataclass(frozen=True)
@@ -90,7 +39,7 @@ class Calibration:
 
 
 def calibrate(net: DEIMv2, images: Images, chosen: Chosen = in_int8) -> Calibration:
-    """Prepares `net`, in place, with the ranges that its photos ask for.
+    """Prepares `net`, in place, with the ranges that its photos ask for, and weights that fit.
 
     chosen: as in `prepare`. `images` gives the normalised photos [B, 3, H, W], each time the same.
     Raises InputError for less than LEAST_PHOTOS photos, or values that are no numbers.
@@ -98,6 +47,7 @@ def calibrate(net: DEIMv2, images: Images, chosen: Chosen = in_int8) -> Calibrat
     prepare(net.eval(), chosen)
     found = observe(net, images)
     set_ranges(net, found.ranges)
+    fit(net, images)
     return found
 
 
@@ -106,25 +56,48 @@ def observe(net: DEIMv2, images: Images) -> Calibration:
 
     Meanwhile weights round, activations do not.
     """
-    counters = {rounder.name: Counter() for rounder in rounders_of(net)}
+    follows = smooth(net)
+    found = {each.name: Histogram(follows.get(each.name)) for each in rounders_of(net)}
+
+    def each_batch() -> Iterator[Tensor]:
+        for batch in images():
+            for histogram in found.values():
+                histogram.begin()
+            yield batch
+
     photos = 0
-    for look in (Counter.extremes, Counter.count):
-        watches = {name: partial(look, counter) for name, counter in counters.items()}
-        photos = show(net, images, watches)
+    for look in (Histogram.extremes, Histogram.count):
+        watches = {name: partial(look, histogram) for name, histogram in found.items()}
+        photos = show(net, each_batch, watches)
         if photos < LEAST_PHOTOS:
             raise InputError(
                 f"{photos} photos to calibrate with, expected at least {LEAST_PHOTOS}; name a "
                 "folder with more, a hundred or so that look like what the phone will see"
             )
-        for name, counter in counters.items():
-            if not np.isfinite([counter.low, counter.high]).all():
+        for name, histogram in found.items():
+            if not np.isfinite([histogram.low, histogram.high]).all():
                 raise InputError(
-                    f"values at '{name}' reach from {counter.low} to {counter.high}, expected "
+                    f"values at '{name}' reach from {histogram.low} to {histogram.high}, expected "
                     "numbers; check the weights"
                 )
-    ranges = {name: counter.range() for name, counter in counters.items()}
-    constant = tuple(name for name, counter in counters.items() if counter.low == counter.high)
-    return Calibration(ranges | {IMAGE: pixels(net)}, photos, constant)
+    constant = tuple(name for name, each in found.items() if each.low == each.high)
+    ranges = {name: pixels(net) if name == IMAGE else each.range() for name, each in found.items()}
+    return Calibration(ranges, photos, constant)
+
+
+def smooth(net: DEIMv2) -> dict[str, nn.Module]:
+    """The functions that do not move values only, by the rounders right before them."""
+    found: dict[str, nn.Module] = {}
+    for block in net.modules():
+        points: list[nn.Module] = []
+        if isinstance(block, ConvNorm):
+            points, act = [block.raw], block.act
+        elif isinstance(block, RepVGG):
+            points, act = [block.conv1.out], block.act
+        elif isinstance(block, MLP):
+            points, act = list(block.after[:-1]), nn.SiLU()
+        found |= {point.name: act for point in points if isinstance(point, Rounder)}
+    return found
 
 
 @torch.no_grad()

@@ -37,11 +37,18 @@ def prepare(net: DEIMv2, chosen: Chosen = in_int8) -> list[Rounder]:
     name is to compute in int8.
     """
     fold(net)
-    for group in Sharing(net, replace_layers(net, chosen)).groups():
+    layers = replace_layers(net, chosen)
+    sharing = Sharing(net, layers)
+    rounder_at: dict[str, Rounder] = {}
+    for group in sharing.groups():
         rounder = Rounder(group[0])
         for name in group:
             parent, _, child = name.rpartition(".")
             setattr(net.get_submodule(parent), child, rounder)
+            rounder_at[name] = rounder
+    for name, layer in layers.items():
+        if isinstance(layer, RoundedConv | RoundedLinear):
+            layer.inputs = tuple(dict.fromkeys(rounder_at[p].name for p in sharing.inputs[name]))
     return rounders_of(net)
 
 

@@ -6,7 +6,7 @@ value lies within its range. Steps are float16 numbers: Core ML's are, where it 
 and all formats have the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 LOW, HIGH = -128, 127
 WEIGHT = 127
 LEAST_STEP = 2.0**-24  # the smallest float16 above 0
+Images = Callable[[], Iterable[Tensor]]  # gives normalised photos [B, 3, H, W], always the same
 LEAST_WEIGHTS = 2048  # smaller ones are not worth their steps where weights alone are int8
 
 
@@ -37,6 +38,14 @@ class Range(NamedTuple):
         """What 0 becomes."""
         return int(np.clip(round(LOW - min(self.low, 0.0) / self.scale), LOW, HIGH))
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest step."""
+        return (LOW - self.zero_point) * self.scale, (HIGH - self.zero_point) * self.scale
+
+    def rounded(self, x: Tensor) -> Tensor:
+        return torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, LOW, HIGH)
+
 
 class Rounder(nn.Module):
     """Rounds all that passes to one range. Without a range, or switched off, nothing happens.
@@ -56,8 +65,7 @@ class Rounder(nn.Module):
             self.watch(x.detach())
         if self.range is None or not self.on:
             return x
-        scale, zero_point = self.range.scale, self.range.zero_point
-        return torch.fake_quantize_per_tensor_affine(x, scale, zero_point, LOW, HIGH)
+        return self.range.rounded(x)
 
 
 def weight_scales(weight: Tensor) -> Tensor:
@@ -82,7 +90,10 @@ def round_weights(net: nn.Module) -> None:
 
 
 class RoundedConv(nn.Module):
-    """A convolution with int8 weights; takes over its parameters."""
+    """A convolution with int8 weights; takes over its parameters.
+
+    inputs: names of the rounders before it.
+    """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -91,6 +102,7 @@ class RoundedConv(nn.Module):
             name: getattr(conv, name) for name in ("stride", "padding", "dilation", "groups")
         }
         self.in_channels = conv.in_channels
+        self.inputs: tuple[str, ...] = ()
         self.on = True
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,11 +111,15 @@ class RoundedConv(nn.Module):
 
 
 class RoundedLinear(nn.Module):
-    """A linear layer, packed or not, with int8 weights; takes over its parameters."""
+    """A linear layer, packed or not, with int8 weights; takes over its parameters.
+
+    inputs: names of the rounders before it.
+    """
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
+        self.inputs: tuple[str, ...] = ()
         self.on = True
 
     def forward(self, x: Tensor, rows: slice = slice(None)) -> Tensor:

@@ -63,10 +63,8 @@ def test_every_part_is_measured_between_nothing_and_everything(net: DEIMv2) -> N
     rows = sensitivity(net, features)
     assert [rows[0].part, rows[-1].part] == [FLOAT, ALL]
     assert rows[0].layers == 0 and rows[-1].layers == sum(row.layers for row in rows[1:-1])
-    changed = [row for row in rows[1:-1] if row.part.startswith(("backbone", "encoder"))]
-    assert all(row.value != rows[0].value for row in changed if row.layers)
-    decoder = [row for row in rows if row.part.startswith("decoder")]
-    assert decoder and all(row.value == rows[0].value for row in decoder)
+    changed = [row for row in rows[1:-1] if row.layers]
+    assert len(changed) > 5 and all(row.value != rows[0].value for row in changed)
 
 
 def test_every_part_of_the_recipe_is_measured_alone() -> None:

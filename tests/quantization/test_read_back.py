@@ -47,27 +47,22 @@ def expected(shifted: bool) -> "Counter[Layer]":
     found: Counter[Layer] = Counter()
     for name, layer in layers.items():
         calls = zip(shared.inputs[name], shared.outputs[name], strict=True)
-        for weight, (before, behind) in zip(weights(net, name, layer), calls, strict=True):
+        for weight, (before, behind) in zip(weights(net, layer), calls, strict=True):
             given, made = ranges[names[before]], steps(ranges[names[behind]])
             if shifted and is_shifted(net, name, ranges[names[behind]]):
                 made = (made[0], LOW)
-            for part in weight:
-                found[Layer(part, steps(given), made)] += 1
-    assert len(found) > 60
+            found[Layer(weight, steps(given), made)] += 1
+    assert len(found) == len(layers)
     return found
 
 
-def weights(net: DEIMv2, name: str, layer: nn.Module) -> list[list[tuple[float, ...]]]:
-    """Scales of the weights that each call of a layer uses: packed ones are split in the files."""
+def weights(net: DEIMv2, layer: nn.Module) -> list[tuple[float, ...]]:
+    """Scales of the weights that each call of a layer uses."""
     if isinstance(layer, nn.AvgPool2d):
         channels = net.variant.encoder.width
-        return [[(float(np.float16(1 / 9 / 127)),) * channels]]
+        return [(float(np.float16(1 / 9 / 127)),) * channels]
     scales = weight_scales(layer.weight)
-    if name.endswith("in_proj"):
-        q, k, v = (tuple(part.tolist()) for part in scales.chunk(3))
-        return [[q, k], [v]]
-    calls = 3 if name.startswith("decoder.dec_bbox_head") else 1  # one head for all three layers
-    return [[tuple(scales.tolist())]] * calls
+    return [tuple(scales.tolist())]
 
 
 def steps(found: Range) -> Steps:
