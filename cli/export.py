@@ -1,20 +1,17 @@
 """`deimv2 export`: a variant and weights become artifacts that are checked before they are kept."""
 
 import argparse
-import shutil
-import signal
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import console
-from cli.counts import size
-from cli.ranges import add_calibration, tell_rounding, to_int8
+from cli.counts import share, size
+from cli.install import LOG, install, remove, uninterrupted, workplace
+from cli.photographs import golden_photographs
+from cli.ranges import add_calibration, to_int8
 from cli.verify import print_report
 from converters import FORMATS, PHONE_FORMATS, PRECISIONS
 from model.errors import CheckError, InputError
@@ -25,9 +22,9 @@ if TYPE_CHECKING:
     from converters.golden import Golden
     from converters.manifest import Manifest
     from evaluation.verify import Report, Row
+    from model import DEIMv2
 
 EXAMPLE = "example: deimv2 export --variant atto --output artifacts/atto"
-LOG = "export.log"  # what the toolchains printed
 # ONNX is for comparison only, and XNNPACK has no convolution with int8 weights alone.
 FORMATS_OF = {"int8": PHONE_FORMATS, "int8-weight": ("tflite", "mlpackage")}
 
@@ -69,14 +66,29 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="default artifacts/VARIANT-PRECISION"
     )
+    parser.add_argument(
+        "--photos", type=Path, metavar="DIR",
+        help="photos to check on, up to 32 of them with most detections, 200 together where there "
+        "are so many; they go into golden/ (default: those of --calibration, those that a "
+        "checkpoint of ours was validated on, or five that come with deimv2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kept", type=share, metavar="SHARE",
+        help="int8: of float32's detections above 0.3, the share that must still be found "
+        "(default 0.9)",
+    )  # fmt: skip
     parser.add_argument("--no-verify", action="store_true", help="do not run the artifacts")
+    parser.add_argument(
+        "--keep-rejected", action=argparse.BooleanOptionalAction, default=True,
+        help="leave a file that misses a limit as NAME.rejected.EXT, outside the manifest "
+        "(default: yes)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     from cli.weights import default, load
-    from converters.golden import read_golden
     from model.files import make_folder
     from quantization.rounding import round_weights
 
@@ -98,11 +110,10 @@ def run(args: argparse.Namespace) -> int:
         round_weights(loaded.net.fuse())
     make_folder(output)
     with workplace(output) as work:
-        report, manifest = export(args, loaded, work)
-        if in_float is not None:
-            tell_rounding(in_float, read_golden(work, manifest.golden))
+        report, manifest = export(args, loaded, work, in_float)
+        rejected = [row.artifact for row in report.rows if row.problems]
         with uninterrupted():
-            install(work, output, manifest)
+            install(work, output, manifest, rejected if args.keep_rejected else [])
     if args.json:
         files = [asdict(file) for file in manifest.files]
         console.print_json(report.to_json() | {"files": files})
@@ -129,54 +140,24 @@ def check_options(args: argparse.Namespace) -> None:
             f"--calibration is for int8, the precision is {args.precision}; add --precision int8, "
             "or leave it out"
         )
+    if args.kept is not None and args.precision != "int8":
+        raise InputError(
+            f"--kept is for int8, the precision is {args.precision}; leave it out: other "
+            "precisions are compared with float32 anyway"
+        )
 
 
-@contextmanager
-def workplace(output: Path) -> Iterator[Path]:
-    """A folder inside `output` that is gone afterwards, also after Ctrl-C or a polite kill."""
+def export(
+    args: argparse.Namespace, loaded: "Loaded", work: Path, in_float: "DEIMv2 | None"
+) -> "tuple[Report, Manifest]":
+    """Make and check everything in `work`; the manifest lists only what passed.
 
-    def stop(signum: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    handler = signal.signal(signal.SIGTERM, stop)
-    try:
-        work = Path(tempfile.mkdtemp(prefix=".export-", dir=output))
-    except OSError as error:
-        raise unwritable(output, error) from error
-    try:
-        yield work
-    except OSError as error:
-        raise unwritable(output, error) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        signal.signal(signal.SIGTERM, handler)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits: stopped between two moves, a folder would hold files of two exports."""
-    handlers = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def unwritable(output: Path, error: OSError) -> InputError:
-    return InputError(
-        f"cannot write to '{output}' ({error.strerror or error}), expected a folder with room; "
-        "choose another --output or free some space"
-    )
-
-
-def export(args: argparse.Namespace, loaded: "Loaded", work: Path) -> "tuple[Report, Manifest]":
-    """Make and check everything in `work`; the manifest lists only what passed."""
+    in_float: where the loaded net rounds to int8, itself before.
+    """
     from converters.card import ModelCard
     from converters.golden import read_golden, write_golden
     from converters.manifest import Input, Manifest, Weights, describe, outputs, toolchain
     from evaluation.inspect import inspect
-    from evaluation.photographs import PHOTOGRAPHS
     from evaluation.verify import Report, entry
 
     net, queries = loaded.net, loaded.net.variant.decoder.queries
@@ -190,7 +171,8 @@ def export(args: argparse.Namespace, loaded: "Loaded", work: Path) -> "tuple[Rep
         weights_sha256=loaded.sha256,
     )
     with console.status("running the model on the photographs"):
-        golden = write_golden(work, net, PHOTOGRAPHS)
+        photographs = golden_photographs(args, loaded, in_float or net)
+        golden = write_golden(work, net, photographs, in_float)
         goldens = read_golden(work, golden)
     rows = [
         artifact(kind, args, loaded, card, work, goldens) for kind in dict.fromkeys(args.format)
@@ -210,7 +192,9 @@ def export(args: argparse.Namespace, loaded: "Loaded", work: Path) -> "tuple[Rep
         golden=golden,
         toolchain=toolchain(),
         parity={
-            row.artifact: entry(row.parity, row.limits) for row in good if row.parity and row.limits
+            row.artifact: entry(row.parity, row.limits, row.kept)
+            for row in good
+            if row.parity and row.limits
         },
     )
     return Report(str(args.output), tuple(rows)), manifest
@@ -227,10 +211,14 @@ def artifact(
     """Convert and verify one artifact; a failed check stands in the row."""
     from converters.convert import convert
     from evaluation.benchmark import peak_memory
+    from evaluation.kept import LIMIT
+    from evaluation.steps import expected_steps
     from evaluation.verify import STRUCTURE, Row, verify_artifact
 
     path = work / f"{card.stem}.{kind}"
     accelerator = args.target == "accelerator"
+    least_kept = LIMIT if args.kept is None else args.kept
+    steps = expected_steps(loaded.net) if args.precision == "int8" else []
     start = time.monotonic()
     try:
         with console.status(f"converting to {path.name}"):
@@ -238,76 +226,16 @@ def artifact(
         row = Row(path.name, STRUCTURE)  # which its converter has checked
         if not args.no_verify:
             with console.status(f"verifying {path.name}"):
-                row = verify_artifact(path, card, goldens)
+                row = verify_artifact(path, card, goldens, least_kept, steps)
     except CheckError as error:
+        remove(path)  # half of a file, perhaps
         row = Row(path.name, STRUCTURE, (str(error),))
     seconds = time.monotonic() - start
     peak = peak_memory() / 1e9
     console.log(f"{path.name}: {seconds:.0f} s, {peak:.1f} GB peak memory so far")
-    return row
-
-
-def install(work: Path, output: Path, manifest: "Manifest") -> None:
-    """Move what passed from `work` into `output`, the manifest last.
-
-    Where nothing passed, that is the log alone: what an earlier export left there stays whole.
-    """
-    from converters.golden import FOLDER
-    from converters.manifest import NAME
-
-    if (work / LOG).exists():
-        move(work / LOG, output / LOG)
-    if not manifest.files:
-        return
-    manifest = with_earlier(output, manifest)
-    names = [file.name for file in manifest.files]
-    for name in [*names, FOLDER]:
-        if (work / name).exists():
-            move(work / name, output / name)
-    manifest.write(output / NAME)
-    suffixes = tuple(f".{kind}" for kind in FORMATS)
-    others = [p.name for p in output.iterdir() if p.suffix in suffixes and p.name not in names]
-    if others:
+    if row.kept is not None:
         console.log(
-            f"left by an export of another model, unlisted: {', '.join(sorted(others))}; "
-            "remove them, or give each model a folder of its own"
+            f"{path.name}: finds {row.kept.found} of {row.kept.counted} detections of float32 "
+            f"above 0.3 ({row.kept.share:.2f})"
         )
-
-
-def with_earlier(output: Path, manifest: "Manifest") -> "Manifest":
-    """The manifest, and what that in `output` lists of the same model and is still whole."""
-    from converters.manifest import NAME, Manifest, file_problem
-
-    if not (output / NAME).is_file():
-        return manifest
-    try:
-        earlier = Manifest.read(output)
-    except InputError:
-        return manifest  # not ours, or broken: it is replaced
-    if not earlier.describes_same_model(manifest):
-        return manifest
-    made = {file.name for file in manifest.files}
-    kept = [
-        file
-        for file in earlier.files
-        if file.name not in made and not file_problem(output, file.name, file.sha256)
-    ]
-    names = {file.name for file in kept}
-
-    def of_kept(found: Mapping[str, Any] | None) -> dict[str, Any]:
-        return {name: value for name, value in (found or {}).items() if name in names}
-
-    return replace(
-        manifest,
-        files=(*kept, *manifest.files),
-        parity={**of_kept(earlier.parity), **manifest.parity},
-        measured=of_kept(earlier.measured) or None,
-    )
-
-
-def move(source: Path, target: Path) -> None:
-    """Put a file or folder in the place of an earlier one."""
-    if target.is_dir():
-        aside = source.with_name(f"{source.name}.earlier")  # goes with the workplace
-        target.rename(aside)
-    source.replace(target)
+    return row

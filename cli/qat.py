@@ -20,12 +20,13 @@ def trainer(
     net: "DEIMv2",
     photos: Sequence[Path],
     make: Callable[..., "Trainer"],
+    save: Callable[..., None],
 ) -> "Trainer":
     """A trainer of `net`, prepared in place, with itself before as teacher.
 
-    make: gives a trainer for the options and what it is to do besides. What is kept as best is a
-    checkpoint of the common layout with its ranges. The first ranges are those of args (a training
-    that goes on), of the checkpoint, or found on the photos.
+    make: gives a trainer for the options and what it is to do besides. save: writes a checkpoint.
+    What is kept as best is one of the common layout with its ranges. The first ranges are those of
+    args (a training that goes on), of the checkpoint, or found on the photos.
     """
     from cli.ranges import find_ranges
     from cli.train import options_of
@@ -43,7 +44,7 @@ def trainer(
         first = find_ranges(net, photos, args.calibration_photos)
     else:
         apply_ranges(net, first)
-    ranges = Ranges(photos, args.calibration_photos, plain(first))
+    ranges = Ranges(photos, args.calibration_photos, plain(first), save)
     args.ranges = ranges.found
     made = make(options_of(args), ranges.save, teacher, ranges.observe)
     teacher.watch(net)
@@ -59,9 +60,13 @@ class Ranges:
     """Those of a network in training: found anew while it is young, frozen from then on."""
 
     def __init__(
-        self, photos: Sequence[Path], most: int, found: Mapping[str, tuple[float, float]]
+        self,
+        photos: Sequence[Path],
+        most: int,
+        found: Mapping[str, tuple[float, float]],
+        save: Callable[..., None],
     ) -> None:
-        self.photos, self.most, self.found = photos, most, found
+        self.photos, self.most, self.found, self.write = photos, most, found, save
 
     def observe(self, trainer: "Trainer") -> None:
         """Where it is due, gives net and average the ranges that the average asks for."""
@@ -83,7 +88,6 @@ class Ranges:
 
     def save(self, average: "DEIMv2", path: Path, names: tuple[str, ...]) -> None:
         """The average as a checkpoint of the common layout, with its ranges."""
-        from model.weights import save_weights
         from quantization.restore import restore
 
-        save_weights(restore(average), path, names, ranges=self.found)
+        self.write(restore(average), path, names, ranges=self.found)

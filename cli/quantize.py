@@ -78,7 +78,7 @@ def calibrated(args: argparse.Namespace) -> int:
     loaded = load(args.variant, args.weights, args.labels, args.image_size)
     with calibration_photos(args.calibration, args.weights, args.calibration_photos) as photos:
         ranges = find_ranges(loaded.net, photos, args.calibration_photos)
-    save_weights(restore(loaded.net), output, loaded.labels, ranges=ranges)
+    save_weights(restore(loaded.net), output, loaded.labels, ranges=ranges, photos=args.calibration)
     if args.json:
         console.print_json({"weights": str(output), "ranges": ranges})
     else:

@@ -4,7 +4,6 @@ import argparse
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from model.errors import InputError
 
 if TYPE_CHECKING:
     from cli.weights import Loaded
-    from converters.golden import Golden
     from model import DEIMv2
     from quantization.calibrate import Calibration
     from quantization.rounding import Images, Range
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
 PHOTOS = 200
 FEW = 32  # ranges from less are told to be uncertain
-KEPT = 0.9  # a smaller share of float32's detections is a warning; Atto, Pico and N keep 0.99
 
 
 def add_calibration(parser: argparse.ArgumentParser) -> None:
@@ -105,23 +102,3 @@ def to_int8(loaded: "Loaded", weights: str, folder: Path | None, most: int) -> N
         return
     with calibration_photos(folder, weights, most) as photos:
         find_ranges(loaded.net, photos, most)
-
-
-def tell_rounding(net: "DEIMv2", goldens: "Sequence[Golden]") -> None:
-    """Says how far int8 is from `net`, the same weights in float32, on the golden photographs.
-
-    int8 artifacts are compared with PyTorch that rounds as they do, so their parity does not.
-    """
-    from evaluation.parity import LIMITS, replay
-    from model.postprocess import detect
-
-    found = [detect(net, golden.frame)[0] for golden in goldens]
-    limits = replace(LIMITS["int8"], far_pairs=True)  # wherever rounding moves them
-    share = replay(goldens, found, net.image_size, limits).matched_share
-    line = f"int8 and float32 agree in {share:.0%} of the detections on the golden photographs"
-    if share < KEPT:
-        line = (
-            f"warning: {line}, expected {KEPT:.0%} or more; calibrate on more photos like those "
-            "the phone will see, or train with rounding: deimv2 quantize --qat"
-        )
-    console.log(line)

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,13 +102,13 @@ def recipe_rows(args: argparse.Namespace, loaded: "Loaded") -> "list[Row]":
     measure = measurement(args.images, args.annotations, loaded.labels, args.limit)
     paths = find_photos(args.images)[: min(LOOKED_AT, args.limit or LOOKED_AT)]
     frames = [resize(load_photo(path), loaded.net.image_size) for path in paths]
-    limits = replace(LIMITS["int8"], at_least=0, far_pairs=True)
+    limits = LIMITS["int8"]
     found = [detect(loaded.net, frame)[0] for frame in frames]
 
     def both(net: "DEIMv2") -> tuple[float, float]:
         size = net.image_size
         moved = max(
-            compare(detections, detect(net, frame)[0], size, limits).box_px
+            compare(detections, detect(net, frame)[0], size, limits).box_px.worst
             for detections, frame in zip(found, frames, strict=True)
         )
         return measure(net)["AP"] or 0.0, moved

@@ -147,6 +147,7 @@ def train(args: argparse.Namespace, world: "World") -> int:
 
     from cli.journal import Screen, Silence, open_board
     from model.files import make_folder
+    from model.weights import save_weights
     from training.batches import Batches
     from training.checkpoint import LAST, StopError, read_state
     from training.trainer import Trainer
@@ -169,10 +170,11 @@ def train(args: argparse.Namespace, world: "World") -> int:
     make_folder(output)
     journal = Screen(output, open_board(output)) if world.leads else Silence()
     make = partial(Trainer, net, dataset.names, recipe, batches, output, world, journal)
+    save = partial(save_weights, photos=None if val is None else val.images)
     if args.qat:
-        trainer = qat.trainer(args, net, [sample.path for sample in dataset.samples], make)
+        trainer = qat.trainer(args, net, [sample.path for sample in dataset.samples], make, save)
     else:
-        trainer = make(options_of(args))
+        trainer = make(options_of(args), save)
     if args.resume is not None:
         trainer.restore(read_state(output))
         say(f"goes on at step {trainer.step} of {trainer.steps}")

@@ -19,6 +19,7 @@ from model.weights import (
     read_checkpoint,
     read_image_size,
     read_labels,
+    read_photos,
     read_ranges,
 )
 
@@ -35,7 +36,8 @@ DEMO_SOURCE = "demo: trained on garments of Fashion-MNIST on photographs"
 class Loaded:
     """A net in eval mode with its class names, and what the manifest says of its weights.
 
-    ranges: of its activations in int8, where the checkpoint was quantized.
+    ranges: of its activations in int8, where the checkpoint was quantized. photos: the folder that
+    it was validated or calibrated on, where the checkpoint names one that is there.
     """
 
     net: "DEIMv2"
@@ -43,6 +45,7 @@ class Loaded:
     source: str
     sha256: str
     ranges: Mapping[str, tuple[float, float]] | None = None
+    photos: Path | None = None
 
 
 def default(variant: str) -> str:
@@ -75,7 +78,8 @@ def load(
     net = build_model(variant, class_count(state) or len(COCO_LABELS), size)
     load_weights(net, state)
     names = _names(labels, read_labels(path), net.num_classes, weights)
-    return Loaded(net.eval(), names, source, sha256_of(path), read_ranges(path))
+    about = sha256_of(path), read_ranges(path), read_photos(path)
+    return Loaded(net.eval(), names, source, *about)
 
 
 def fetch(weights: str, variant: str) -> Path:

@@ -35,12 +35,14 @@ MADE_BY = "model.postprocess.detect(net, frame, top_k=2 * queries); candidates a
 
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """frame: uint8 RGB [H, W, 3]; reference: the K detections; candidates: the next K."""
+    """frame: uint8 RGB [H, W, 3]; reference: the K detections; candidates: the next K. in_float:
+    where the reference rounds to int8, what float32 detects."""
 
     name: str
     frame: npt.NDArray[np.uint8]
     reference: Detections
     candidates: Detections
+    in_float: Detections | None = None
 
 
 # Below this gap between the scores of the last chosen and the first left-out token, another order
@@ -80,10 +82,13 @@ def one_thread() -> Iterator[None]:
 
 
 @one_thread()
-def write_golden(folder: Path, net: DEIMv2, photographs: Sequence[Path]) -> tuple[GoldenFile, ...]:
+def write_golden(
+    folder: Path, net: DEIMv2, photographs: Sequence[Path], in_float: DEIMv2 | None = None
+) -> tuple[GoldenFile, ...]:
     """Writes `golden/` into an export folder; `net` in eval mode, not yet in its mobile form.
 
-    Gives the manifest's entries. Photographs on which the choice of queries is a tie are left out.
+    in_float: where `net` rounds to int8, the network that does not. Gives the manifest's entries.
+    Photographs on which the choice of queries is a tie are left out.
     Raises InputError for fewer than three photographs, or two of the same name.
     """
     names = [photo.stem for photo in photographs]
@@ -98,11 +103,13 @@ def write_golden(folder: Path, net: DEIMv2, photographs: Sequence[Path]) -> tupl
         if selection_gap(net, frame) < LEAST_GAP:
             continue
         (found,) = detect(net, frame, top_k=2 * queries)
-        content = {
+        content: dict[str, Any] = {
             "made_by": MADE_BY,
             "detections": _rows(found, 0, queries).to_json(),
             "candidates": _rows(found, queries, 2 * queries).to_json(),
         }
+        if in_float is not None:
+            content["float32"] = detect(in_float, frame)[0].to_json()
         image, text = target / f"{photo.stem}.png", target / f"{photo.stem}.json"
         write_whole(image, _png(frame))
         write_whole(text, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
@@ -131,8 +138,7 @@ def read_golden(folder: Path, entries: Sequence[GoldenFile]) -> list[Golden]:
     found = []
     for entry in entries:
         frame = np.asarray(load_photo(folder / entry.image))
-        reference, candidates = _read(folder / entry.detections)
-        found.append(Golden(Path(entry.image).stem, frame, reference, candidates))
+        found.append(Golden(Path(entry.image).stem, frame, *_read(folder / entry.detections)))
     return found
 
 
@@ -147,12 +153,13 @@ def attribution(photo: Path) -> str:
     return photo.name
 
 
-def _read(path: Path) -> tuple[Detections, Detections]:
+def _read(path: Path) -> tuple[Detections, Detections, Detections | None]:
     try:
         content: Any = json.loads(path.read_bytes())
         return (
             Detections.from_json(content["detections"]),
             Detections.from_json(content["candidates"]),
+            Detections.from_json(content["float32"]) if "float32" in content else None,
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())[:160]

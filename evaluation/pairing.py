@@ -6,8 +6,7 @@ A DETR emits many near-duplicate boxes, and so pairing happens in two rounds:
    is found, however dense the duplicates (augmenting paths, cheapest neighbour first). Rows placed
    earlier keep a partner, so the best detections come first here too.
 2. What is left over, cheapest pair first, if it is recognisably the same thing: same label, and
-   IoU >= 0.5 or edges at most 1 pixel apart. The latter lets boxes without an area match. Not for
-   int8, where what is beyond the limits has no partner.
+   IoU >= 0.5 or edges at most 1 pixel apart. The latter lets boxes without an area match.
 """
 
 import numpy as np

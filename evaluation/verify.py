@@ -16,10 +16,12 @@ from converters.golden import Golden, read_golden
 from converters.manifest import File, Manifest, check_golden, file_problem
 from evaluation.hints import find_cause, swapped_outputs
 from evaluation.inspect import inspect
+from evaluation.kept import LIMIT, Kept, count_kept
 from evaluation.parity import LIMITS, Limits, Parity, compare, merge, replay
 from evaluation.runtimes import Runner, open_model
 from evaluation.runtimes.base import Frame
 from evaluation.runtimes.coreml import UNITS, CoreMLRunner, ReferenceRunner, on_mac
+from evaluation.steps import Scales, foreign_steps
 from evaluation.steps import contradiction as contradicting_steps
 from model.detections import Detections
 from model.errors import CheckError, InputError, MissingExtraError
@@ -39,6 +41,7 @@ class Row:
     against:      what it was compared with, on how many photographs
     parity:       None where nothing was run: a structure or a hash was checked
     detections:   on each golden photograph, where it was run on them
+    kept:         of an int8 artifact, how much of float32's detections it finds
     instructions: of one inference on ARM64, None where they were not counted
     """
 
@@ -49,10 +52,13 @@ class Row:
     limits: Limits | None = None
     detections: tuple[Detections, ...] = ()
     instructions: int | None = None
+    kept: Kept | None = None
 
     def to_json(self) -> dict[str, Any]:
         numbers = (
-            {} if self.parity is None or self.limits is None else entry(self.parity, self.limits)
+            {}
+            if self.parity is None or self.limits is None
+            else entry(self.parity, self.limits, self.kept)
         )
         counted = {} if self.instructions is None else {"instructions": self.instructions}
         return (
@@ -81,22 +87,31 @@ class Report:
         return {"folder": self.folder, "passed": self.passed, "rows": rows}
 
 
-def entry(parity: Parity, limits: Limits) -> dict[str, Any]:
+def entry(parity: Parity, limits: Limits, kept: Kept | None = None) -> dict[str, Any]:
     """The measured numbers and their limits, as a manifest records them."""
-    return {"measured": parity.to_json(), "limits": asdict(limits)}
+    compared = {} if kept is None else {"kept": kept.to_json()}
+    return {"measured": parity.to_json(), "limits": asdict(limits)} | compared
 
 
-def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> Row:
+def verify_artifact(
+    path: Path,
+    card: ModelCard,
+    goldens: Sequence[Golden],
+    least_kept: float = LIMIT,
+    steps: Sequence[Scales] = (),
+) -> Row:
     """Does an artifact detect what its reference detects, and is it what `card` says?
 
     That is the float32 model; for int8, PyTorch rounding at the same places, or the same weights.
+    least_kept: of float32's detections, the share that int8 must still find. steps: of the int8
+    weights, where the network is at hand (`expected_steps`).
 
     What it says of itself is checked first: int8 scales, names of outputs, and all of a
     `.mlpackage`. Behind what fails then stands what probably causes it (`evaluation.hints`).
     Raises InputError for a runtime that is not installed, or a precision without limits.
     """
     limits = limits_of(card.precision)
-    if problems := _structure_problems(path, card):
+    if problems := _structure_problems(path, card, steps):
         return Row(path.name, STRUCTURE, problems)
     against = f"{reference_of(card.precision)}, {len(goldens)} golden photographs"
     try:
@@ -113,7 +128,10 @@ def verify_artifact(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> R
         failures += [cause] if cause else []
     if runner.labels is not None and tuple(runner.labels) != card.labels:
         failures.append("the labels inside are not those of the manifest; export again")
-    return Row(path.name, against, tuple(failures), parity, limits, detections=found)
+    kept = count_kept(goldens, found, least_kept)
+    if kept is not None and not failures:
+        failures += kept.failures()
+    return Row(path.name, against, tuple(failures), parity, limits, found, kept=kept)
 
 
 def compute_units(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> list[Row]:
@@ -156,7 +174,9 @@ def verify_folder(folder: Path, images: Path | None = None) -> Report:
             rows.append(Row(file.name, "the manifest's hash", (problem,)))
             continue
         whole.append(file)
-        rows.append(verify_artifact(folder / file.name, card, goldens))
+        earlier = manifest.parity.get(file.name, {}).get("kept", {})
+        least_kept = earlier.get("limit", LIMIT)
+        rows.append(verify_artifact(folder / file.name, card, goldens, least_kept))
         if file.format == "mlpackage" and on_mac():
             rows += compute_units(folder / file.name, card, goldens)
     if photos:
@@ -183,6 +203,7 @@ def limits_between(precision: str) -> Limits:
     limits = limits_of(precision)
     return replace(
         limits,
+        least=0,  # where neither detects anything, they agree
         matched_share=1 - 2 * (1 - limits.matched_share),
         box_px=2 * limits.box_px,
         score=2 * limits.score,
@@ -202,10 +223,12 @@ def _card(manifest: Manifest) -> ModelCard:
     )
 
 
-def _structure_problems(path: Path, card: ModelCard) -> tuple[str, ...]:
+def _structure_problems(path: Path, card: ModelCard, steps: Sequence[Scales]) -> tuple[str, ...]:
     try:
         if card.precision == "int8" and (contradiction := contradicting_steps(path)):
             return (contradiction,)
+        if steps and (foreign := foreign_steps(path, steps)):
+            return (foreign,)
         if swapped := swapped_outputs(inspect(path).outputs):
             return (swapped,)
         if path.suffix == ".mlpackage":

@@ -75,7 +75,8 @@ def resize(photo: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 
 def find_photos(folder: str | PathLike[str], below: bool = False) -> list[Path]:
-    """The photos in a folder, sorted by name, known by their suffix; those `below` it on demand.
+    """The photos in a folder, sorted by name, known by their suffix; those `below` it on demand, or
+    where it has none itself.
 
     Raises InputError if the folder does not exist or holds none.
     """
@@ -87,6 +88,8 @@ def find_photos(folder: str | PathLike[str], below: bool = False) -> list[Path]:
         for path in (folder.rglob("*") if below else folder.iterdir())
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
+    if not photos and not below and any(child.is_dir() for child in folder.iterdir()):
+        return find_photos(folder, below=True)
     if not photos:
         raise InputError(f"no photos in '{folder}', expected {KINDS} files; name another folder")
     return photos

@@ -182,9 +182,11 @@ def save_weights(
     labels: Sequence[str],
     dtype: torch.dtype = torch.float32,
     ranges: Mapping[str, tuple[float, float]] | None = None,
+    photos: Path | None = None,
 ) -> None:
     """Writes a `.safetensors` checkpoint under our names, with class names and image size in its
-    metadata, and the int8 ranges of activations where there are any.
+    metadata, and, where there are any, the int8 ranges of activations and the folder of the photos
+    on which it was validated or calibrated.
 
     A tensor that has several names is stored under each. Raises InputError for another number of
     labels than classes.
@@ -204,6 +206,8 @@ def save_weights(
     }
     if ranges is not None:
         about["ranges"] = ranges
+    if photos is not None:
+        about["photos"] = str(photos.resolve())
     metadata = {key: json.dumps(value) for key, value in about.items()}
     write_whole(path, save({k: v.contiguous() for k, v in state.items()}, metadata))
 
@@ -302,6 +306,12 @@ def read_ranges(path: str | Path) -> dict[str, tuple[float, float]] | None:
     """Low and high by the name of the place, of a checkpoint that was quantized, else None."""
     ranges = _metadata(Path(path), "ranges")
     return None if ranges is None else {name: (low, high) for name, (low, high) in ranges.items()}
+
+
+def read_photos(path: str | Path) -> Path | None:
+    """The folder of photos that a checkpoint of ours names, where it is there, else None."""
+    photos = _metadata(Path(path), "photos")
+    return Path(photos) if isinstance(photos, str) and Path(photos).is_dir() else None
 
 
 def _metadata(path: Path, key: str) -> Any:

@@ -6,7 +6,7 @@ and the page's Content-Security-Policy forbids scripts and the network.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -83,7 +83,7 @@ def recorded_on_arm64(manifest: Manifest, report: Report) -> list[Row]:
             continue
         entry = parts["arm64"]
         try:
-            parity = Parity(**{part.name: entry["measured"][part.name] for part in fields(Parity)})
+            parity = Parity.from_json(entry["measured"])
             limits = Limits(**entry["limits"])
             problems = tuple(parity.failures(limits))
         except (KeyError, TypeError) as error:

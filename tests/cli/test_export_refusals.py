@@ -24,6 +24,7 @@ from tests.cli.commands import Capture, complaint
 from tests.cli.exports import ROOT, copy_from, hashes, start, use
 
 ONNX = "deimv2-atto-fp32.onnx"
+REJECTED = "deimv2-atto-fp32.rejected.onnx"
 TFLITE = "deimv2-atto-fp32.tflite"
 
 
@@ -201,8 +202,20 @@ def test_an_artifact_that_detects_something_else_is_not_kept(
     assert [file.name for file in Manifest.read(tmp_path).files] == [TFLITE]
     assert set(Manifest.read(tmp_path).parity) == {TFLITE}
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [TFLITE, "export.log", "golden", "manifest.json"]
+    assert names == [REJECTED, TFLITE, "export.log", "golden", "manifest.json"]
     assert main(["verify", str(tmp_path)]) == 0
+
+
+def test_a_refused_artifact_goes_when_asked_or_when_a_good_one_comes(
+    exported: Path, wrong: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main([*export_to(tmp_path, "onnx"), "--no-keep-rejected"]) == 1
+    assert not (tmp_path / REJECTED).exists()
+    assert main(export_to(tmp_path, "onnx")) == 1
+    assert (tmp_path / REJECTED).is_file()
+    use(monkeypatch, copy_from(exported), "onnx")
+    assert main(export_to(tmp_path, "onnx")) == 0
+    assert not (tmp_path / REJECTED).exists() and (tmp_path / ONNX).is_file()
 
 
 def test_where_nothing_passes_there_is_no_manifest(
@@ -210,14 +223,14 @@ def test_where_nothing_passes_there_is_no_manifest(
 ) -> None:
     assert main([*export_to(tmp_path, "onnx"), "--json"]) == 1
     assert '"files": []' in capsys.readouterr().out
-    assert [path.name for path in tmp_path.iterdir()] == ["export.log"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [REJECTED, "export.log"]
 
 
 def test_where_nothing_passes_the_earlier_export_stays_whole(
     capsys: Capture, exported: Path, wrong: None, tmp_path: Path
 ) -> None:
     shutil.copytree(exported, tmp_path / "out")
-    assert main(export_to(tmp_path / "out", "onnx")) == 1
+    assert main([*export_to(tmp_path / "out", "onnx"), "--no-keep-rejected"]) == 1
     assert hashes(tmp_path / "out") == hashes(exported)
 
 

@@ -4,19 +4,13 @@ import json
 import signal
 import subprocess
 import sys
-from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
 from cli.main import main
-from cli.ranges import tell_rounding
-from cli.weights import load
-from converters.golden import read_golden, write_golden
-from evaluation.photographs import PHOTOGRAPHS
 from model import build_model
 from model.weights import read_checkpoint, read_image_size, read_labels, read_ranges, save_weights
-from quantization.prepare import apply_ranges
 from tests.cli.commands import Capture, complaint, output
 from tests.cli.trainings import SMALL, losses, started, wait_for_steps
 from tests.training.scenes import GARMENTS, few
@@ -54,29 +48,6 @@ def test_the_checkpoint_gets_ranges_and_keeps_what_stays_in_float(
     kept = [key for key in before if key.startswith("decoder.")]
     assert kept and all((before[key] == after[key]).all() for key in kept)
     assert read_labels(to) == list(CLASSES) and read_image_size(to) == (160, 160)
-
-
-@pytest.mark.parametrize(
-    ("narrower", "part"),
-    [
-        (1, "int8 and float32 agree in "),
-        (8, "expected 90% or more; calibrate on more photos like those the phone will see"),
-    ],
-)
-def test_what_rounding_costs_is_told(
-    tmp_path: Path, capsys: Capture, narrower: int, part: str
-) -> None:
-    loaded = load("atto", "demo", None, (192, 192), ranges=True)
-    assert loaded.ranges is not None
-    in_float = deepcopy(loaded.net)
-    ranges = {
-        name: (low / narrower, high / narrower) for name, (low, high) in loaded.ranges.items()
-    }
-    apply_ranges(loaded.net, ranges)
-    tell_rounding(in_float, read_golden(tmp_path, write_golden(tmp_path, loaded.net, PHOTOGRAPHS)))
-    told = capsys.readouterr().err
-    assert part in told
-    assert ("warning" in told) == (narrower > 1)
 
 
 def test_training_while_rounding_leaves_a_checkpoint_like_any_other(

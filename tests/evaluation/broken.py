@@ -51,6 +51,18 @@ def weight_damaged(path: Path) -> None:
     replace(path, weight, damaged)
 
 
+def decoder_layer_overflows(path: Path) -> None:
+    """A bias of the second decoder layer is what float16 makes of 65520: infinite. Behind it the
+    network limits its values, so what comes out are numbers, and wrong ones."""
+    from cli.weights import load
+
+    net = load("atto", "demo", None, None).net
+    bias = net.get_parameter("decoder.layers.1.ffn.w12.bias").detach().numpy()
+    damaged = bias.copy()
+    damaged[3] = np.float32(np.float16(65520.0))
+    replace(path, bias, damaged)
+
+
 def first_weight(path: Path) -> Any:
     """Of the first convolution: float32 [out, in, H, W] in packages, else [out, H, W, in]."""
     from cli.weights import load
@@ -61,9 +73,11 @@ def first_weight(path: Path) -> Any:
     return np.ascontiguousarray(weight.transpose(axes))
 
 
-def replace(path: Path, old: npt.ArrayLike, new: npt.ArrayLike) -> None:
-    """Puts float32 numbers into the place of others, wherever in the artifact these lie."""
-    before, after = (np.asarray(each, np.float32).tobytes() for each in (old, new))
+def replace(
+    path: Path, old: npt.ArrayLike, new: npt.ArrayLike, dtype: npt.DTypeLike = np.float32
+) -> None:
+    """Puts numbers into the place of others, wherever in the artifact these lie."""
+    before, after = (np.asarray(each, dtype).tobytes() for each in (old, new))
     files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
     found = [file for file in files if before in file.read_bytes()]
     assert found

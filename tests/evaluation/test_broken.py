@@ -55,6 +55,7 @@ def verified(path: Path, change: broken.Change) -> Row:
         (broken.normalised_twice, "the input is divided by 255 twice"),
         (broken.boxes_doubled, "all boxes are 2 times what is expected"),
         (broken.weight_damaged, "a damaged weight, other weights"),
+        (broken.decoder_layer_overflows, "or numbers that overflow"),
     ],
 )
 def test_a_broken_artifact_fails_with_its_cause(

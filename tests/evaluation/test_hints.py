@@ -113,7 +113,8 @@ def test_wide_limits_that_halving_meets_by_chance_name_no_mistake() -> None:
     low = replace(some(), scores=some().scores / 9)
     off = replace(low, scores=low.scores + np.float32([0.06, 0.06, *[0] * 38]))
     halved = replace(off, scores=off.scores / 2)
-    limits, variant = LIMITS["int8"], VARIANTS["atto"]
+    limits = replace(LIMITS["int8"], score=0.05, within=1.0, min_score=0.0)
+    limits, variant = replace(limits, least=0), VARIANTS["atto"]
     assert not replay([golden(low)], [off], SIZE, limits).passed(limits)
     assert replay([golden(low)], [halved], SIZE, limits).passed(limits)
     assert find_cause(Replay(off), [golden(low)], [off], limits, variant) is None

@@ -254,8 +254,8 @@ def test_demo_weights_in_half_precision_detect_what_pytorch_detects(tmp_path: Pa
     assert main(["export", *arguments, "--output", str(tmp_path)]) == 0
     (file,) = Manifest.read(tmp_path).files
     measured = Manifest.read(tmp_path).parity[file.name]["measured"]
-    assert measured["counted"] >= 20
-    assert 0 < measured["box_px"] <= LIMITS["fp16"].box_px  # it does round
+    assert measured["counted"] >= 50
+    assert 0 < measured["box_px"]["p99"] <= LIMITS["fp16"].box_px  # it does round
 
 
 @pytest.mark.slow

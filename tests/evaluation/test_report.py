@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from converters.manifest import Manifest, describe
+from evaluation.parity import Errors
 from evaluation.report import page
 from evaluation.report.charts import charts
 from evaluation.report.render import linked
@@ -279,11 +280,11 @@ def test_parity_recorded_on_another_device_stands_in_the_table(tmp_path: Path) -
     write_folder(tmp_path)
     row = verify_folder(tmp_path).rows[0]
     assert row.parity is not None and row.limits is not None
-    arm = ARM | entry(replace(row.parity, box_px=0.025), row.limits)
+    arm = ARM | entry(replace(row.parity, box_px=Errors.of([0.025])), row.limits)
     measured(tmp_path, arm64=(arm, None))
     shown = read(tmp_path).text
     assert "recorded earlier: ARM64 (cortex-a76) 6 of 6" in shown
-    assert "0.025 px limit 0.05 px" in shown
+    assert "0.025, 0.025, 0.025, 0.025 px limit 0.05 px" in shown
     measured(tmp_path, arm64=(ARM | {"measured": {}, "limits": {}}, None))
     with pytest.raises(InputError, match=r"record of 'tiny-0.onnx' on ARM64 has no parity"):
         read(tmp_path)

@@ -25,7 +25,7 @@ def test_an_equal_artifact_passes(tmp_path: Path) -> None:
     report = verify_folder(tmp_path)
     parity = report.rows[0].parity
     assert parity is not None
-    assert (parity.matched, parity.counted, parity.box_px) == (6, 6, 0)
+    assert (parity.matched, parity.counted, parity.box_px.worst) == (6, 6, 0)
     assert report.passed
     assert [row.artifact for row in report.rows] == ["tiny-0.onnx", "tiny-1.onnx"]
     assert report.rows[0].against == "the float32 model, 3 golden photographs"
@@ -36,8 +36,8 @@ def test_a_wrong_score_fails_with_its_number_and_limit(tmp_path: Path) -> None:
     report = verify_folder(tmp_path)
     assert not report.passed
     good, bad = report.to_json()["rows"]
-    assert (good["passed"], good["measured"]["score"]) == (True, 0)
-    assert bad["measured"]["score"] == pytest.approx(0.1)
+    assert (good["passed"], good["measured"]["score"]["worst"]) == (True, 0)
+    assert bad["measured"]["score"]["worst"] == pytest.approx(0.1)
     assert bad["limits"]["score"] == 1e-4
     assert "the limit is 0.0001" in " ".join(bad["problems"])
 

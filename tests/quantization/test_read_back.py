@@ -1,5 +1,6 @@
 """The steps in the files are those of the checkpoint, layer by layer and channel by channel."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -8,13 +9,15 @@ import pytest
 from torch import nn
 
 from cli.main import main
-from cli.weights import DEMO
+from cli.weights import DEMO, load
 from evaluation.inspect import inspect
+from evaluation.steps import expected_steps, foreign_steps
 from model import DEIMv2, build_model, load_weights
 from model.layers import ConvNorm
 from model.weights import class_count, read_checkpoint, read_image_size, read_ranges
-from quantization.prepare import Sharing, fold, replace_layers
+from quantization.prepare import Sharing, apply_ranges, fold, replace_layers
 from quantization.rounding import HIGH, LOW, Bound, Range, weight_scales
+from tests.evaluation.broken import replace
 from tests.quantization.read_back import Layer, Steps, read_layers
 
 CHECKPOINT = DEMO / "atto-int8.safetensors"
@@ -84,6 +87,29 @@ def test_every_step_is_that_of_the_checkpoint(kind: str, exported: Path) -> None
     wanted = expected(shifted=kind == "tflite")
     assert found - wanted == Counter()
     assert wanted - found == Counter()
+
+
+def network() -> DEIMv2:
+    net = load("atto", "demo", None, None, ranges=True)
+    apply_ranges(net.net, net.ranges or {})
+    return net.net
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_channel_2_percent_off_is_told(kind: str, exported: Path, tmp_path: Path) -> None:
+    """Its detections would not show it: one channel of one layer is less than rounding."""
+    net = network()
+    expected = expected_steps(net)
+    path = shutil.copytree(exported, tmp_path / "int8") / f"deimv2-atto-int8.{kind}"
+    assert foreign_steps(path, expected) is None
+    steps = weight_scales(net.get_parameter("encoder.fpn_block.cv4.conv.weight")).detach().numpy()
+    changed = steps.copy()
+    changed[17] = np.float16(steps[17] * 1.02)
+    stored = np.float16 if kind == "mlpackage" else np.float32
+    replace(path, steps, changed, stored)
+    sentence = foreign_steps(path, expected)
+    assert sentence is not None and "by a factor of 1.02: its scale was changed" in sentence
+    assert sentence.startswith("1 of ")
 
 
 @pytest.mark.parametrize("kind", KINDS)

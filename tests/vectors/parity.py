@@ -28,11 +28,11 @@ def make() -> dict[str, bytes]:
 
 def pairs() -> dict[str, Case]:
     """Good and bad, each of another kind."""
-    good = some(24)
-    ties = take(good, range(24))
+    good = some(32)
+    ties = take(good, range(32))
     ties.scores[4:7] = ties.scores[4]
     shifted = Detections(good.boxes, good.scores, good.labels + np.int32(1))
-    not_a_number, no_score, flat, all_tie = (take(good, range(24)) for _ in range(4))
+    not_a_number, no_score, flat, all_tie = (take(good, range(32)) for _ in range(4))
     no_score.scores[:] = np.nan
     not_a_number.boxes[2, 1] = not_a_number.scores[5] = np.nan
     flat.boxes[:, 2:] = flat.boxes[:, :2]
@@ -46,7 +46,7 @@ def pairs() -> dict[str, Case]:
         np.full(4, 0.5, np.float32),
         np.zeros(4, np.int32),
     )
-    order = [0, 1, 2, 3, 6, 4, 5, *range(7, 24)]
+    order = [0, 1, 2, 3, 6, 4, 5, *range(7, 32)]
     return {
         "equal": (good, good, None),
         "nothing on both sides": (some(0), some(0), None),
@@ -61,8 +61,8 @@ def pairs() -> dict[str, Case]:
         "one box moved": (good, changed(good, 0, box_px=5), None),
         "one box moved away": (good, changed(good, 7, box_px=250), None),
         "one score off": (good, changed(good, 0, score=0.0611), None),
-        "one missing": (good, take(good, [i for i in range(24) if i != 3]), None),
-        "one too many": (take(good, range(20)), take(good, [0, *range(20)]), None),
+        "one missing": (good, take(good, [i for i in range(32) if i != 3]), None),
+        "one too many": (take(good, range(28)), take(good, [0, *range(28)]), None),
         "not numbers": (good, not_a_number, None),
         "no score is a number": (good, no_score, None),
         "boxes without an area": (flat, flat, None),

@@ -55,8 +55,11 @@ struct CheckRow: View {
       .foregroundStyle(row.passed ? Color.green : Color.red)
       if let measured = row.measured, let limits = row.limits {
         LabeledContent("Matched", value: "\(measured.matched) of \(measured.counted)")
-        LabeledContent("Worst box", value: "\(number(measured.boxPx)) px (\(number(limits.boxPx)))")
-        LabeledContent("Worst score", value: "\(number(measured.score)) (\(number(limits.score)))")
+        let which = limits.within == 1 ? "worst" : "p\(Int(limits.within * 100))"
+        let box = measured.boxPx.largest(within: limits.within)
+        let score = measured.score.largest(within: limits.within)
+        LabeledContent("Box, \(which)", value: "\(number(box)) px (\(number(limits.boxPx)))")
+        LabeledContent("Score, \(which)", value: "\(number(score)) (\(number(limits.score)))")
       }
       if let ms = row.median { LabeledContent("Median", value: "\(number(ms)) ms") }
       ForEach(row.problems, id: \.self) { Text($0).font(.footnote) }

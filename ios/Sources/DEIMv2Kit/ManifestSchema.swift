@@ -201,14 +201,25 @@ let manifestSchema = #"""
         "additionalProperties": { "type": "string" }
       },
       "parity": {
-        "description": "By artifact: how far its detections on the golden photographs are from the float32 model's.",
+        "description": "By artifact: how far its detections on the golden photographs are from those in golden/: the float32 model's, or for int8 those of PyTorch rounding at the same places.",
         "type": "object",
         "additionalProperties": {
           "type": "object",
           "required": ["measured", "limits"],
           "properties": {
             "measured": { "type": "object" },
-            "limits": { "type": "object" }
+            "limits": { "type": "object" },
+            "kept": {
+              "description": "int8: of float32's detections above 0.3 (counted), how many are still found, with the same label at the same place and a score at most 0.1 lower, and the share that must be (limit).",
+              "type": "object",
+              "additionalProperties": false,
+              "required": ["counted", "found", "limit"],
+              "properties": {
+                "counted": { "type": "integer", "minimum": 0 },
+                "found": { "type": "integer", "minimum": 0 },
+                "limit": { "$ref": "#/$defs/share" }
+              }
+            }
           }
         }
       },

@@ -11,28 +11,25 @@ public struct Limits: Sendable, Equatable, Encodable {
   public let score: Double
   /// Detections above this score count; nil counts all.
   public let minScore: Float?
-  /// Where fewer are above it, this many of the best count instead.
-  public let atLeast: Int
-  /// What is further apart may be paired too, if it is recognisably the same, and then its distance
-  /// decides; else it has no partner, and the share decides.
-  public var farPairs = true
+  /// Of the matched pairs, how many must be within `boxPx` and `score`: 1, 0.99 or 0.9.
+  public var within = 1.0
+  /// So many detections must be there to be compared.
+  public var least = 0
 
   public static func of(_ precision: Manifest.Precision) -> Limits {
     switch precision {
     case .fp32, .int8Weight:
-      Limits(matchedShare: 1, boxPx: 0.05, score: 1e-4, minScore: nil, atLeast: 0)
-    case .fp16: Limits(matchedShare: 0.99, boxPx: 1, score: 0.01, minScore: 0.3, atLeast: 20)
+      Limits(matchedShare: 1, boxPx: 0.05, score: 1e-4, minScore: nil)
+    case .fp16:
+      Limits(matchedShare: 0.98, boxPx: 8, score: 0.1, minScore: 0.3, within: 0.99, least: 5)
     case .int8:
-      Limits(
-        matchedShare: 0.95, boxPx: 4, score: 0.05, minScore: 0.3, atLeast: 20, farPairs: false)
+      Limits(matchedShare: 0.95, boxPx: 12, score: 0.15, minScore: 0.3, within: 0.9, least: 20)
     }
   }
 
   func counted(_ detections: [Detection]) -> [Bool] {
     guard let minScore else { return detections.map { _ in true } }
-    let above = detections.map { $0.score > minScore }
-    if above.count(where: { $0 }) >= atLeast { return above }
-    return detections.indices.map { $0 < atLeast }
+    return detections.map { $0.score > minScore }
   }
 
   enum CodingKeys: String, CodingKey {
@@ -40,8 +37,7 @@ public struct Limits: Sendable, Equatable, Encodable {
     case matchedShare = "matched_share"
     case boxPx = "box_px"
     case minScore = "min_score"
-    case atLeast = "at_least"
-    case farPairs = "far_pairs"
+    case within, least
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -50,17 +46,61 @@ public struct Limits: Sendable, Equatable, Encodable {
     try one.encode(boxPx, forKey: .boxPx)
     try one.encode(score, forKey: .score)
     try one.encode(minScore, forKey: .minScore)  // null, where all count
-    try one.encode(atLeast, forKey: .atLeast)
-    try one.encode(farPairs, forKey: .farPairs)
+    try one.encode(within, forKey: .within)
+    try one.encode(least, forKey: .least)
   }
 }
 
-/// How far an artifact is from the reference: the worst case over one photo or several.
+/// Of the matched pairs: percentiles, and the largest. Of twenty or more, a percentile leaves out one at
+/// least.
+public struct Errors: Sendable, Equatable, Encodable {
+  public var p50 = 0.0
+  public var p90 = 0.0
+  public var p99 = 0.0
+  public var worst = 0.0
+  /// The single ones.
+  public var values: [Double] = []
+
+  /// Of the finite ones. What is not finite has a sentence of its own, and no place in JSON.
+  public init(_ errors: [Double]) {
+    values = errors.filter(\.isFinite).sorted()
+    guard let last = values.last else { return }
+    p50 = values[(values.count - 1) / 2]
+    p90 = values[values.count - 1 - Self.excused(values.count, share: 0.9)]
+    p99 = values[values.count - 1 - Self.excused(values.count, share: 0.99)]
+    worst = last
+  }
+
+  /// How many of `count` need not hold where `share` must: of twenty or more, one at least.
+  static func excused(_ count: Int, share: Double) -> Int {
+    if share == 1 || count < 20 { return 0 }
+    return max(1, Int((Double(count) * (1 - share) + 1e-9).rounded(.down)))
+  }
+
+  /// Of this share of the pairs, as `Limits` has it.
+  public func largest(within share: Double) -> Double {
+    share == 1 ? worst : share == 0.99 ? p99 : p90
+  }
+
+  func failure(_ kind: String, _ limit: Double, _ unit: String, within share: Double) -> String? {
+    let largest = largest(within: share)
+    if largest <= limit { return nil }
+    if share == 1 {
+      return "a \(kind) is \(short(largest))\(unit) off, the limit is \(short(limit))\(unit)"
+    }
+    return "a \(kind) is up to \(short(largest))\(unit) off in \(Int((share * 100).rounded()))% of "
+      + "the pairs (the worst: \(short(worst))\(unit)), the limit is \(short(limit))\(unit)"
+  }
+
+  enum CodingKeys: String, CodingKey { case p50, p90, p99, worst }
+}
+
+/// How far an artifact is from the reference, over one photo or several.
 public struct Parity: Sendable, Equatable {
   public var counted = 0
   public var matched = 0
-  public var boxPx = 0.0
-  public var score = 0.0
+  public var boxPx = Errors([])
+  public var score = Errors([])
   /// The label with most unmatched detections, or that of the worst pair if all matched.
   public var worstLabel: Int?
   /// Detections without a partner because a tie at the last place was cut differently; not counted.
@@ -91,12 +131,12 @@ public struct Parity: Sendable, Equatable {
     }
     let partner = Pairing.pairWithin(cost: cost, within: within)
 
-    let noise = worst(partner.map { scores[$0, $1] })
+    let noise = Errors(partner.map { scores[$0, $1] }).worst
     var (cutHere, cutThere) = Self.cuts(reference, actual, near: min(limits.score, 2 * noise))
     cutHere += (candidates ?? []).map { _ in false }
     if candidates != nil { cutThere = cutThere.map { _ in false } }
     let same = Table(rows: pool.count, columns: actual.count) { row, column in
-      guard limits.farPairs, alike(row, column) else { return false }
+      guard alike(row, column) else { return false }
       if pixels[row, column] <= samePx { return true }
       return Pairing.iou(pool[row].box, actual[column].box) >= sameIoU
         && !(cutHere[row] && cutThere[column])
@@ -113,8 +153,8 @@ public struct Parity: Sendable, Equatable {
 
     matched = pairs.count
     counted = matched + max(lost.count, extra.count)
-    boxPx = worst(pairs.map { pixels[$0.row, $0.column] })
-    score = worst(pairs.map { scores[$0.row, $0.column] })
+    boxPx = Errors(pairs.map { pixels[$0.row, $0.column] })
+    score = Errors(pairs.map { scores[$0.row, $0.column] })
     worstLabel = Self.worstLabel(
       unmatched: lost.map { pool[$0].label } + extra.map { actual[$0].label },
       pairs: pairs.map { (cost[$0.row, $0.column], pool[$0.row].label) })
@@ -128,15 +168,16 @@ public struct Parity: Sendable, Equatable {
     }
   }
 
-  /// The worst over several photos: counts add up, errors are the largest of any photo.
+  /// Over several photos: counts add up, and all errors stay.
   public init(merging parities: [Parity]) {
     let worst = parities.max {
-      ($0.counted - $0.matched, $0.boxPx, $0.score) < ($1.counted - $1.matched, $1.boxPx, $1.score)
+      ($0.counted - $0.matched, $0.boxPx.worst, $0.score.worst)
+        < ($1.counted - $1.matched, $1.boxPx.worst, $1.score.worst)
     }
     counted = parities.map(\.counted).reduce(0, +)
     matched = parities.map(\.matched).reduce(0, +)
-    boxPx = DEIMv2Kit.worst(parities.map(\.boxPx))
-    score = DEIMv2Kit.worst(parities.map(\.score))
+    boxPx = Errors(parities.flatMap(\.boxPx.values))
+    score = Errors(parities.flatMap(\.score.values))
     worstLabel = worst?.worstLabel
     atCut = parities.map(\.atCut).reduce(0, +)
     bestFirst = parities.allSatisfy(\.bestFirst)
@@ -156,19 +197,21 @@ public struct Parity: Sendable, Equatable {
         "\(atCut) detections tie with the last one, the limit is as many as could be compared "
           + "(\(counted))")
     }
-    if matchedShare < limits.matchedShare {
+    if counted < limits.least, let minScore = limits.minScore {
+      found.append(
+        "only \(counted) detections above \(minScore) to compare, expected \(limits.least) or more; "
+          + "take photographs of what the model detects")
+    }
+    if counted - matched > Errors.excused(counted, share: limits.matchedShare) {
       found.append(
         "\(matched) of \(counted) detections matched (\(short(matchedShare))), "
           + "the limit is \(short(limits.matchedShare))\(label)")
     }
-    if boxPx > limits.boxPx {
-      found.append(
-        "a box is \(short(boxPx)) px off, the limit is \(short(limits.boxPx)) px\(label)")
-    }
-    if score > limits.score {
-      found.append("a score is \(short(score)) off, the limit is \(short(limits.score))\(label)")
-    }
-    return found
+    let beyond = [
+      boxPx.failure("box", limits.boxPx, " px", within: limits.within),
+      score.failure("score", limits.score, "", within: limits.within),
+    ]
+    return found + beyond.compactMap { $0.map { $0 + label } }
   }
 
   /// Which detections of each side tie, within `near`, with the other side's last place; only lists of
@@ -224,10 +267,5 @@ extension Parity: Encodable {
 private let sameIoU = 0.5
 private let samePx = 1.0
 private let rounding: Float = 1e-6  // a runtime's sigmoid may turn the order of scores this close
-
-/// The largest error. What is not finite has a sentence of its own, and no place in JSON.
-private func worst(_ errors: [Double]) -> Double {
-  errors.filter(\.isFinite).max() ?? 0
-}
 
 private func short(_ number: Double) -> String { String(format: "%.4g", number) }

@@ -18,9 +18,13 @@ final class ParityTests: XCTestCase {
     }
     struct Numbers: Decodable {
       let counted, matched, atCut: Int
-      let matchedShare, boxPx, score: Double
+      let matchedShare: Double
+      let boxPx, score: Spread
       let worstLabel: Int?
       let bestFirst, finite: Bool
+    }
+    struct Spread: Decodable {
+      let p50, p90, p99, worst: Double
     }
     struct Row: Decodable {
       let label: Int
@@ -37,8 +41,8 @@ final class ParityTests: XCTestCase {
     struct LimitRow: Decodable {
       let matchedShare, boxPx, score: Double
       let minScore: Float?
-      let atLeast: Int
-      let farPairs: Bool
+      let within: Double
+      let least: Int
     }
     let limits: [String: LimitRow]
     let cases: [Case]
@@ -60,8 +64,14 @@ final class ParityTests: XCTestCase {
         XCTAssertEqual(parity.counted, numbers.counted, place)
         XCTAssertEqual(parity.matched, numbers.matched, place)
         XCTAssertEqual(parity.matchedShare, numbers.matchedShare, accuracy: 1e-12, place)
-        XCTAssertEqual(parity.boxPx, numbers.boxPx, accuracy: 1e-9, place)
-        XCTAssertEqual(parity.score, numbers.score, accuracy: 1e-12, place)
+        for (ours, theirs, accuracy) in [
+          (parity.boxPx, numbers.boxPx, 1e-9), (parity.score, numbers.score, 1e-12),
+        ] {
+          XCTAssertEqual(ours.p50, theirs.p50, accuracy: accuracy, place)
+          XCTAssertEqual(ours.p90, theirs.p90, accuracy: accuracy, place)
+          XCTAssertEqual(ours.p99, theirs.p99, accuracy: accuracy, place)
+          XCTAssertEqual(ours.worst, theirs.worst, accuracy: accuracy, place)
+        }
         XCTAssertEqual(parity.worstLabel, numbers.worstLabel, place)
         XCTAssertEqual(parity.atCut, numbers.atCut, place)
         XCTAssertEqual(parity.bestFirst, numbers.bestFirst, place)
@@ -75,7 +85,7 @@ final class ParityTests: XCTestCase {
       let limits = Limits.of(try XCTUnwrap(Manifest.Precision(rawValue: name)))
       let theirs = Limits(
         matchedShare: row.matchedShare, boxPx: row.boxPx, score: row.score,
-        minScore: row.minScore, atLeast: row.atLeast, farPairs: row.farPairs)
+        minScore: row.minScore, within: row.within, least: row.least)
       XCTAssertEqual(limits, theirs)
     }
   }

@@ -67,8 +67,8 @@ private fun ReplayCard(replay: Replay) {
                         R.string.numbers,
                         it.matched,
                         it.counted,
-                        it.boxPx,
-                        it.score,
+                        it.boxPx.worst,
+                        it.score.worst,
                         replay.milliseconds.median(),
                     ),
                 )

@@ -5,28 +5,27 @@ import java.math.BigDecimal
 import java.math.MathContext
 import java.math.RoundingMode
 import kotlin.math.abs
+import kotlin.math.floor
 import kotlin.math.min
+import kotlin.math.roundToInt
 
 /**
  * What an artifact of one precision must reach, and on which detections.
  *
  * [matchedShare] of the counted detections must have a partner; [boxPx] and [score] are the largest
- * errors; detections above [minScore] count (null: all), and at least the best [atLeast]. With
- * [farPairs] what is further apart may be paired too, if it is recognisably the same; else it has no partner.
+ * errors of the pairs, of which a share [within] must keep them; detections above [minScore] count (null:
+ * all), and [least] of them must be there.
  */
 data class Limits(
     val matchedShare: Double,
     val boxPx: Double,
     val score: Double,
     val minScore: Double? = null,
-    val atLeast: Int = 0,
-    val farPairs: Boolean = true,
+    val within: Double = 1.0,
+    val least: Int = 0,
 ) {
-    internal fun counted(scores: FloatArray): BooleanArray {
-        if (minScore == null) return BooleanArray(scores.size) { true }
-        val above = BooleanArray(scores.size) { scores[it] > minScore.toFloat() }
-        return if (above.count { it } < atLeast) BooleanArray(scores.size) { it < atLeast } else above
-    }
+    internal fun counted(scores: FloatArray) =
+        BooleanArray(scores.size) { minScore == null || scores[it] > minScore.toFloat() }
 
     fun toJson(): JSONObject =
         JSONObject()
@@ -34,27 +33,86 @@ data class Limits(
             .put("box_px", boxPx)
             .put("score", score)
             .put("min_score", minScore ?: JSONObject.NULL)
-            .put("at_least", atLeast)
-            .put("far_pairs", farPairs)
+            .put("within", within)
+            .put("least", least)
 
     companion object {
         /** By precision; the reasons stand in `evaluation/parity.py`. */
         val OF =
             mapOf(
                 "fp32" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
-                "fp16" to Limits(matchedShare = 0.99, boxPx = 1.0, score = 0.01, minScore = 0.3, atLeast = 20),
-                "int8" to Limits(0.95, boxPx = 4.0, score = 0.05, minScore = 0.3, atLeast = 20, farPairs = false),
+                "fp16" to Limits(0.98, boxPx = 8.0, score = 0.1, minScore = 0.3, within = 0.99, least = 5),
+                "int8" to Limits(0.95, boxPx = 12.0, score = 0.15, minScore = 0.3, within = 0.9, least = 20),
                 "int8-weight" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
             )
     }
 }
 
-/** How far an artifact is from the reference, worst case; the same verdict as `evaluation/parity.py`. */
+/**
+ * Of the matched pairs: percentiles, and the largest. Of twenty or more, a percentile leaves out one at
+ * least. [values]: the single ones.
+ */
+data class Errors(
+    val p50: Double = 0.0,
+    val p90: Double = 0.0,
+    val p99: Double = 0.0,
+    val worst: Double = 0.0,
+    val values: List<Double> = emptyList(),
+) {
+    internal fun failure(
+        kind: String,
+        limit: Double,
+        unit: String,
+        within: Double,
+    ): String? {
+        val largest = largest(within)
+        if (largest <= limit) return null
+        val (found, allowed) = listOf(largest, limit).map { short(it) + unit }
+        if (within == 1.0) return "a $kind is $found off, the limit is $allowed"
+        return "a $kind is up to $found off in ${(within * 100).roundToInt()}% of the pairs " +
+            "(the worst: ${short(worst)}$unit), the limit is $allowed"
+    }
+
+    /** Of this share of the pairs, as [Limits] has it. */
+    private fun largest(within: Double) =
+        when (within) {
+            1.0 -> worst
+            0.99 -> p99
+            else -> p90
+        }
+
+    fun toJson(): JSONObject =
+        JSONObject()
+            .put("p50", p50)
+            .put("p90", p90)
+            .put("p99", p99)
+            .put("worst", worst)
+
+    companion object {
+        private const val FEW = 20
+
+        /** Of the finite ones; what is not finite has a sentence of its own. */
+        fun of(values: List<Double>): Errors {
+            val found = values.filter { it.isFinite() }.sorted()
+            if (found.isEmpty()) return Errors()
+            val (p90, p99) = listOf(0.9, 0.99).map { found[found.size - 1 - excused(found.size, it)] }
+            return Errors(found[(found.size - 1) / 2], p90, p99, found.last(), found)
+        }
+
+        /** How many of [count] need not hold where [share] must: of twenty or more, one at least. */
+        internal fun excused(
+            count: Int,
+            share: Double,
+        ): Int = if (share == 1.0 || count < FEW) 0 else maxOf(1, floor(count * (1 - share) + 1e-9).toInt())
+    }
+}
+
+/** How far an artifact is from the reference; the same verdict as `evaluation/parity.py`. */
 data class Parity(
     val counted: Int,
     val matched: Int,
-    val boxPx: Double,
-    val score: Double,
+    val boxPx: Errors,
+    val score: Errors,
     val worstLabel: Int?,
     val atCut: Int,
     val bestFirst: Boolean = true,
@@ -71,14 +129,15 @@ data class Parity(
             "$atCut detections tie with the last one, the limit is as many as could be compared ($counted)"
                 .takeIf { atCut > counted },
             (
+                "only $counted detections above ${limits.minScore} to compare, " +
+                    "expected ${limits.least} or more; take photographs of what the model detects"
+            ).takeIf { counted < limits.least },
+            (
                 "$matched of $counted detections matched (${short(matchedShare)}), " +
                     "the limit is ${short(limits.matchedShare)}$label"
-            ).takeIf { matchedShare < limits.matchedShare },
-            "a box is ${short(boxPx)} px off, the limit is ${short(limits.boxPx)} px$label".takeIf {
-                boxPx >
-                    limits.boxPx
-            },
-            "a score is ${short(score)} off, the limit is ${short(limits.score)}$label".takeIf { score > limits.score },
+            ).takeIf { counted - matched > Errors.excused(counted, limits.matchedShare) },
+            boxPx.failure("box", limits.boxPx, " px", limits.within)?.plus(label),
+            score.failure("score", limits.score, "", limits.within)?.plus(label),
         )
     }
 
@@ -87,8 +146,8 @@ data class Parity(
             .put("counted", counted)
             .put("matched", matched)
             .put("matched_share", matchedShare)
-            .put("box_px", boxPx)
-            .put("score", score)
+            .put("box_px", boxPx.toJson())
+            .put("score", score.toJson())
             .put("worst_label", worstLabel ?: JSONObject.NULL)
             .put("at_cut", atCut)
             .put("best_first", bestFirst)
@@ -123,13 +182,13 @@ data class Parity(
             val pairing = Pairing(cost)
             pairing.pairWithin { i, j -> alike(i, j) && pixels[i][j] <= limits.boxPx && scores[i][j] <= limits.score }
 
-            val near = min(limits.score, 2 * worst(pairing.partner.map { (i, j) -> scores[i][j] }))
+            val near = min(limits.score, 2 * Errors.of(pairing.partner.map { (i, j) -> scores[i][j] }).worst)
             val cutHere = cut(reference, actual, near)
             val cutThere = if (candidates == null) cut(actual, reference, near) else BooleanArray(actual.size)
             pairing.pairRest { i, j ->
                 val bothCut = cutHere.at(i) && cutThere[j]
                 val overlap = !bothCut && iou(pool, i, actual, j) >= SAME_IOU
-                limits.farPairs && alike(i, j) && (pixels[i][j] <= SAME_PX || overlap)
+                alike(i, j) && (pixels[i][j] <= SAME_PX || overlap)
             }
 
             val here = limits.counted(reference.scores)
@@ -143,8 +202,8 @@ data class Parity(
             return Parity(
                 counted = pairs.size + maxOf(reallyLost.size, reallyExtra.size),
                 matched = pairs.size,
-                boxPx = worst(pairs.map { (i, j) -> pixels[i][j] }),
-                score = worst(pairs.map { (i, j) -> scores[i][j] }),
+                boxPx = Errors.of(pairs.map { (i, j) -> pixels[i][j] }),
+                score = Errors.of(pairs.map { (i, j) -> scores[i][j] }),
                 worstLabel =
                     worstLabel(
                         reallyLost.map { pool.labels[it] } + reallyExtra.map { actual.labels[it] },
@@ -156,19 +215,19 @@ data class Parity(
             )
         }
 
-        /** The worst over several photographs: counts add up, errors are the largest of any. */
+        /** Over several photographs: counts add up, and all errors stay. */
         fun merge(parities: List<Parity>): Parity {
             if (parities.isEmpty()) {
                 throw DetectorException(
                     "0 parities to merge, expected one per photo; give at least one photo",
                 )
             }
-            val order = compareBy<Parity>({ it.counted - it.matched }, { it.boxPx }, { it.score })
+            val order = compareBy<Parity>({ it.counted - it.matched }, { it.boxPx.worst }, { it.score.worst })
             return Parity(
                 counted = parities.sumOf { it.counted },
                 matched = parities.sumOf { it.matched },
-                boxPx = parities.maxOf { it.boxPx },
-                score = parities.maxOf { it.score },
+                boxPx = Errors.of(parities.flatMap { it.boxPx.values }),
+                score = Errors.of(parities.flatMap { it.score.values }),
                 worstLabel = parities.maxWith(order).worstLabel,
                 atCut = parities.sumOf { it.atCut },
                 bestFirst = parities.all { it.bestFirst },
@@ -187,8 +246,6 @@ data class Parity(
             return BooleanArray(mine.size) { mine.scores[it] <= last }
         }
 
-        private fun worst(errors: List<Double>) = errors.filter { it.isFinite() }.maxOrNull() ?: 0.0
-
         private fun worstLabel(
             unmatched: List<Int>,
             pairs: List<Pair<Double, Int>>,
@@ -202,15 +259,15 @@ data class Parity(
         }
 
         private fun BooleanArray.at(index: Int) = index < size && this[index]
-
-        /** Four significant digits, as Python's `.4g` writes them. */
-        internal fun short(value: Double): String {
-            if (value == 0.0) return "0"
-            val rounded = BigDecimal(value).round(MathContext(4, RoundingMode.HALF_EVEN)).stripTrailingZeros()
-            val exponent = rounded.precision() - rounded.scale() - 1
-            if (exponent in -4..3) return rounded.toPlainString()
-            val digits = rounded.movePointLeft(exponent).toPlainString()
-            return "${digits}e${if (exponent < 0) "-" else "+"}${abs(exponent).toString().padStart(2, '0')}"
-        }
     }
+}
+
+/** Four significant digits, as Python's `.4g` writes them. */
+internal fun short(value: Double): String {
+    if (value == 0.0) return "0"
+    val rounded = BigDecimal(value).round(MathContext(4, RoundingMode.HALF_EVEN)).stripTrailingZeros()
+    val exponent = rounded.precision() - rounded.scale() - 1
+    if (exponent in -4..3) return rounded.toPlainString()
+    val digits = rounded.movePointLeft(exponent).toPlainString()
+    return "${digits}e${if (exponent < 0) "-" else "+"}${abs(exponent).toString().padStart(2, '0')}"
 }

@@ -31,10 +31,20 @@ class ParityTest {
     }
 
     @Test
-    fun severalPhotosKeepTheWorst() {
-        val good = Parity(counted = 40, matched = 40, boxPx = 0.01, score = 2e-5, worstLabel = 3, atCut = 1)
-        val bad = Parity(counted = 20, matched = 19, boxPx = 0.002, score = 3e-5, worstLabel = 7, atCut = 0)
-        assertEquals(Parity(60, 59, 0.01, 3e-5, worstLabel = 7, atCut = 1), Parity.merge(listOf(good, bad)))
+    fun severalPhotosAddUp() {
+        fun errors(vararg values: Double) = Errors.of(values.toList())
+        val good = Parity(40, 40, errors(0.01, 0.0), errors(2e-5), worstLabel = 3, atCut = 1)
+        val bad = Parity(20, 19, errors(0.002), errors(3e-5), worstLabel = 7, atCut = 0)
+        val both = Parity(60, 59, errors(0.0, 0.002, 0.01), errors(2e-5, 3e-5), worstLabel = 7, atCut = 1)
+        assertEquals(both, Parity.merge(listOf(good, bad)))
+    }
+
+    @Test
+    fun ofManyPairsSomeAreLeftOut() {
+        fun of(count: Int) = Errors.of(List(count) { it.toDouble() }).run { listOf(p50, p90, p99, worst) }
+        assertEquals(listOf(9.0, 18.0, 18.0, 18.0), of(19))
+        assertEquals(listOf(9.0, 17.0, 18.0, 19.0), of(20))
+        assertEquals(listOf(124.0, 224.0, 247.0, 249.0), of(250))
     }
 
     @Test
@@ -49,7 +59,7 @@ class ParityTest {
                 12345.0 to "1.234e+04",
                 2e-5 to "2e-05",
             )
-        for ((number, text) in written) assertEquals(text, Parity.short(number))
+        for ((number, text) in written) assertEquals(text, short(number))
     }
 
     private fun parity(
@@ -70,7 +80,9 @@ class ParityTest {
         assertEquals(expected.keys().asSequence().toSet(), found.keys().asSequence().toSet(), name)
         for (key in expected.keys()) {
             val value = expected.get(key)
-            if (value is Number) {
+            if (value is JSONObject) {
+                assertSame(value, found.getJSONObject(key), "$name: $key")
+            } else if (value is Number) {
                 assertEquals(value.toDouble(), found.getDouble(key), 1e-9, "$name: $key")
             } else {
                 assertEquals(value, found.get(key), "$name: $key")
