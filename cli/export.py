@@ -68,9 +68,9 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--photos", type=Path, metavar="DIR",
-        help="photos to check on, up to 32 of them with most detections, 200 together where there "
-        "are so many; they go into golden/ (default: those of --calibration, those that a "
-        "checkpoint of ours was validated on, or five that come with deimv2)",
+        help="photos to check on: as many of them as have 200 detections, 32 at most; they go into "
+        "golden/ (default: those of --calibration, those that a checkpoint of ours was validated "
+        "on, or five that come with deimv2)",
     )  # fmt: skip
     parser.add_argument(
         "--kept", type=share, metavar="SHARE",

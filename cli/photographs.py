@@ -29,38 +29,38 @@ def golden_photographs(
 
     folder = args.photos or args.calibration or loaded.photos
     if folder is not None:
-        return with_most_detections(net, find_photos(folder))
+        return with_detections(net, find_photos(folder))
     if args.weights == "demo":
         return find_photos(DEMO / "photographs")
     return PHOTOGRAPHS
 
 
-def with_most_detections(net: "DEIMv2", paths: Sequence[Path]) -> list[Path]:
-    """As few of the photos as have ENOUGH detections together, MOST at most, LEAST at least.
-
-    Looks at LOOKED_AT of them, evenly chosen; one of each name.
-    """
+def with_detections(net: "DEIMv2", paths: Sequence[Path]) -> list[Path]:
+    """As few of the photos as have ENOUGH detections together, evenly chosen from those that have
+    any; where MOST have not, the MOST with most. LOOKED_AT are looked at, one of each name."""
     from evaluation.kept import MIN_SCORE
     from model.errors import InputError
     from model.images import load_photo, resize
     from model.postprocess import detect
 
-    share = max(1.0, len(paths) / LOOKED_AT)
-    looked_at = [paths[int(i * share)] for i in range(min(LOOKED_AT, len(paths)))]
     counts: dict[Path, int] = {}
-    for path in console.track(looked_at, "choosing photographs"):
+    unique = list({path.stem: path for path in paths}.values())
+    for path in console.track(evenly(unique, LOOKED_AT), "choosing photographs"):
         try:
             (found,) = detect(net, resize(load_photo(path), net.image_size))
         except InputError as error:
             console.log(f"passed over: {error}")
             continue
         counts[path] = int((found.scores > MIN_SCORE).sum())
-    chosen: dict[str, Path] = {}
-    total = 0
-    for path in sorted(counts, key=lambda path: (-counts[path], path.name)):
-        if len(chosen) == MOST or (total >= ENOUGH and len(chosen) >= LEAST):
-            break
-        if path.stem not in chosen:
-            chosen[path.stem] = path
-            total += counts[path]
-    return sorted(chosen.values())
+    full = [path for path, count in counts.items() if count]
+    for number in range(LEAST, min(MOST, len(full)) + 1):
+        chosen = evenly(full, number)
+        if sum(counts[path] for path in chosen) >= ENOUGH:
+            return chosen
+    return sorted(sorted(counts, key=lambda path: -counts[path])[:MOST])
+
+
+def evenly(paths: Sequence[Path], most: int) -> list[Path]:
+    """At most so many of them, from all places alike."""
+    share = max(1.0, len(paths) / most)
+    return [paths[int(i * share)] for i in range(min(most, len(paths)))]

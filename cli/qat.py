@@ -1,18 +1,66 @@
-"""Quantization-aware training: the ordinary training of a network that rounds."""
+"""Quantization-aware training: the ordinary training of a network that rounds.
+
+Only the layers that round learn, and slowly: at the rate of a training, weights move by several
+steps of int8 at a time. What stays in float was right before. The ranges stay those that it starts
+with. AP is measured before the first step, and the best is kept, so it is never worse.
+"""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cli import console
 
 if TYPE_CHECKING:
     from model import DEIMv2
     from training.trainer import Trainer
 
-EPOCHS = 10
-LR = 1e-4
+EPOCHS = 2
+LR = 1e-5
 FINAL = 0.0
-OBSERVED = (0.25, 0.5)  # shares of the training after which ranges are found anew
+
+
+def defaults(args: argparse.Namespace) -> None:
+    """Fills in what was not said."""
+    from cli.weights import fetch
+    from model.weights import read_image_size
+
+    args.epochs = args.epochs or EPOCHS
+    args.lr = args.lr or LR
+    args.final_lr = FINAL if args.final_lr is None else args.final_lr
+    args.output = args.output or Path("runs") / f"{args.variant}-int8"
+    args.image_size = args.image_size or read_image_size(fetch(args.weights, args.variant))
+    if args.data is None and args.images is None and args.calibration is not None:
+        annotate(args)
+    epochs = "1 epoch" if args.epochs == 1 else f"{args.epochs} epochs"
+    console.log(f"training with rounding: {epochs}, learning rate {args.lr:g} to {args.final_lr:g}")
+
+
+def annotate(args: argparse.Namespace) -> None:
+    """Photos alone: what the float network detects on them is learnt, and measured by."""
+    from cli.train import require_fresh
+    from cli.weights import load
+    from model.files import make_folder
+    from model.images import find_photos
+    from training.pseudo import annotate
+
+    require_fresh(args.output)
+    loaded = load(args.variant, args.weights, args.labels, args.image_size)
+    make_folder(args.output)
+    train, val = annotate(
+        loaded.net,
+        find_photos(args.calibration),
+        loaded.labels,
+        args.output,
+        lambda paths: console.track(paths, "detecting in float"),
+    )
+    args.images, args.annotations = train.images, train.annotations
+    args.val_images, args.val_annotations = val.images, val.annotations
+    console.log(
+        "no annotations: AP is that of float32's detections above 0.3, on a fifth of the photos"
+    )
 
 
 def trainer(
@@ -25,8 +73,8 @@ def trainer(
     """A trainer of `net`, prepared in place, with itself before as teacher.
 
     make: gives a trainer for the options and what it is to do besides. save: writes a checkpoint.
-    What is kept as best is one of the common layout with its ranges. The first ranges are those of
-    args (a training that goes on), of the checkpoint, or found on the photos.
+    What is kept as best is one of the common layout with its ranges. The ranges are those of args
+    (a training that goes on), of the checkpoint, or found on the photos.
     """
     from cli.ranges import find_ranges
     from cli.train import options_of
@@ -34,60 +82,31 @@ def trainer(
     from model.images import find_photos
     from model.weights import read_ranges
     from quantization.distillation import Teacher
-    from quantization.prepare import apply_ranges
+    from quantization.prepare import apply_ranges, freeze_float
 
     args.no_amp = True  # rounding to steps needs float32
     teacher = Teacher(net)
     photos = photos if args.calibration is None else find_photos(args.calibration)
-    first = args.ranges or read_ranges(fetch(args.weights, args.variant))
-    if first is None:
-        first = find_ranges(net, photos, args.calibration_photos)
+    ranges = args.ranges or read_ranges(fetch(args.weights, args.variant))
+    if ranges is None:
+        ranges = find_ranges(net, photos, args.calibration_photos)
     else:
-        apply_ranges(net, first)
-    ranges = Ranges(photos, args.calibration_photos, plain(first), save)
-    args.ranges = ranges.found
-    made = make(options_of(args), ranges.save, teacher, ranges.observe)
+        apply_ranges(net, ranges)
+    freeze_float(net)
+    args.ranges = {name: (low, high) for name, (low, high) in ranges.items()}
+    made = make(options_of(args), partial(restored, args.ranges, save), teacher)
     teacher.watch(net)
     return made
 
 
-def plain(ranges: Mapping[str, tuple[float, float]]) -> Mapping[str, tuple[float, float]]:
-    """As a checkpoint of a training holds them."""
-    return {name: (low, high) for name, (low, high) in ranges.items()}
+def restored(
+    ranges: Mapping[str, tuple[float, float]],
+    save: Callable[..., None],
+    average: "DEIMv2",
+    path: Path,
+    names: tuple[str, ...],
+) -> None:
+    """Saves the average as a checkpoint of the common layout, with its ranges."""
+    from quantization.restore import restore
 
-
-class Ranges:
-    """Those of a network in training: found anew while it is young, frozen from then on."""
-
-    def __init__(
-        self,
-        photos: Sequence[Path],
-        most: int,
-        found: Mapping[str, tuple[float, float]],
-        save: Callable[..., None],
-    ) -> None:
-        self.photos, self.most, self.found, self.write = photos, most, found, save
-
-    def observe(self, trainer: "Trainer") -> None:
-        """Where it is due, gives net and average the ranges that the average asks for."""
-        from cli.ranges import find_ranges
-        from quantization.calibrate import observe
-        from quantization.prepare import set_ranges
-
-        due = [round(share * trainer.steps) for share in OBSERVED]
-        if trainer.step == 0 or trainer.step not in due:
-            return
-        average, world = trainer.average.net, trainer.world
-        found = find_ranges(average, self.photos, self.most, observe) if world.leads else {}
-        self.found = plain(world.share(found))
-        for net in (trainer.net, average):
-            set_ranges(net, self.found)
-        trainer.options.about["ranges"] = self.found  # kept for --resume
-        end = ", and frozen" if trainer.step == due[-1] else ""
-        trainer.journal.say(f"int8 ranges found anew at step {trainer.step}{end}")
-
-    def save(self, average: "DEIMv2", path: Path, names: tuple[str, ...]) -> None:
-        """The average as a checkpoint of the common layout, with its ranges."""
-        from quantization.restore import restore
-
-        self.write(restore(average), path, names, ranges=self.found)
+    save(restore(average), path, names, ranges=ranges)

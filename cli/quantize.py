@@ -16,9 +16,11 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "quantize",
         help="find int8 ranges on your photos, and train with them",
-        description="Runs a checkpoint on photos, finds the ranges that int8 needs, and writes a "
-        "checkpoint with them, which export --precision int8 takes for every format. With --qat "
-        "it is then trained while rounding as int8 does, with the float network as teacher.",
+        description="Runs a checkpoint on photos, finds the ranges that int8 needs and weights "
+        "that fit them, and writes a checkpoint, which export --precision int8 takes for every "
+        "format. With --qat it is then trained while rounding as int8 does, on --data, or on the "
+        "photos of --calibration alone, where what float32 detects is what it learns. AP is "
+        "measured before the first step, and the best is kept.",
         epilog=EXAMPLE,
     )
     parser.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
@@ -37,7 +39,7 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a stopped --qat")
     add_data(parser, val=True)
-    train.add_training(parser)
+    train.add_training(parser, rounds=True)
     parser.set_defaults(run=run, backbone=None, ranges=None)
     parser.set_defaults(defaults=vars(parser.parse_args([])))
 
@@ -49,21 +51,10 @@ def run(args: argparse.Namespace) -> int:
         args.weights = args.weights or default(args.variant)
         if not args.qat:
             return calibrated(args)
-        qat_defaults(args)
+        qat.defaults(args)
     else:
         args.qat = False  # as a default: what was started says itself that it rounds
     return train.run(args)
-
-
-def qat_defaults(args: argparse.Namespace) -> None:
-    from cli.weights import fetch
-    from model.weights import read_image_size
-
-    args.epochs = args.epochs or qat.EPOCHS
-    args.lr = args.lr or qat.LR
-    args.final_lr = qat.FINAL if args.final_lr is None else args.final_lr
-    args.output = args.output or Path("runs") / f"{args.variant}-int8"
-    args.image_size = args.image_size or read_image_size(fetch(args.weights, args.variant))
 
 
 def calibrated(args: argparse.Namespace) -> int:

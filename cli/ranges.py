@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cli import console
 from cli.counts import count
+from cli.photographs import evenly
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ def find_ranges(
     from quantization.calibrate import calibrate, photos_of
 
     find = find or calibrate
-    share = max(1.0, len(photos) / most)
-    paths = [photos[int(i * share)] for i in range(min(most, len(photos)))]
+    paths = evenly(photos, most)
     unreadable: dict[str, None] = {}
     images = photos_of(
         net, paths, lambda p: console.track(p, "finding int8 ranges"), unreadable.setdefault

@@ -62,31 +62,37 @@ def add(subparsers: Any) -> None:
     parser.set_defaults(defaults=vars(parser.parse_args([])))
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """How it is trained, and on what."""
+def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
+    """How it is trained, and on what. rounds: with rounding to int8, which has its own defaults."""
     how = parser.add_argument_group("training")
-    how.add_argument(
-        "--epochs", type=count, metavar="N",
-        help=f"default: {FINE_TUNING_EPOCHS} from weights, the paper's for a fresh training. The "
-        "phases of the paper's recipe keep their shares",
-    )  # fmt: skip
+    lasts, batch = str(qat.EPOCHS), str(FINE_TUNING_BATCH)
+    if not rounds:
+        lasts = f"{FINE_TUNING_EPOCHS} from weights, the paper's for a fresh training. The "
+        lasts += "phases of the paper's recipe keep their shares"
+        batch += " from weights, the paper's for a fresh training"
+    how.add_argument("--epochs", type=count, metavar="N", help=f"default: {lasts}")
     how.add_argument(
         "--batch", type=count, metavar="N",
-        help=f"photos per step, in all processes together; default: {FINE_TUNING_BATCH} from "
-        "weights, the paper's for a fresh training",
+        help=f"photos per step, in all processes together; default: {batch}",
     )  # fmt: skip
     how.add_argument(
-        "--lr", type=rate, metavar="X", help="of the heads; the others keep their ratio"
-    )
+        "--lr", type=rate, metavar="X",
+        help="of the heads; the others keep their ratio"
+        + (f"; default: {qat.LR:g}" if rounds else ""),
+    )  # fmt: skip
+    final = f"{qat.FINAL:g}"
+    if not rounds:
+        final = "the paper's (0.5 or 1), which suits its long moving average. Some thousand steps "
+        final += "end better at 0"
     how.add_argument(
         "--final-lr", type=share, metavar="X",
-        help="what the learning rate ends at, as a share of itself; default: the paper's (0.5 or "
-        "1), which suits its long moving average. Some thousand steps end better at 0",
+        help=f"what the learning rate ends at, as a share of itself; default: {final}",
     )  # fmt: skip
     how.add_argument("--image-size", type=size, metavar="N|HxW", help="default: the variant's own")
-    how.add_argument("--no-denoising", action="store_true", help="without denoising queries")
-    how.add_argument("--no-dense", action="store_true", help="without Mosaic, MixUp and Copy-Blend")
-    how.add_argument("--no-augment", action="store_true", help="flips only")
+    if rounds:  # always: they are for networks that have much to learn
+        parser.set_defaults(no_denoising=True, no_dense=True, no_augment=True)
+    else:
+        add_variety(how)
     how.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", metavar="cpu|cuda", help="default: cuda where there is one")
@@ -99,6 +105,12 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     machine.add_argument("--save-minutes", type=float, default=5.0, metavar="X", help="default: 5")
     machine.add_argument("--report-every", type=count, default=20, metavar="STEPS")
     machine.add_argument("--evaluate-every", type=count, default=1, metavar="EPOCHS")
+
+
+def add_variety(how: Any) -> None:
+    how.add_argument("--no-denoising", action="store_true", help="without denoising queries")
+    how.add_argument("--no-dense", action="store_true", help="without Mosaic, MixUp and Copy-Blend")
+    how.add_argument("--no-augment", action="store_true", help="flips only")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -149,15 +161,12 @@ def train(args: argparse.Namespace, world: "World") -> int:
     from model.files import make_folder
     from model.weights import save_weights
     from training.batches import Batches
-    from training.checkpoint import LAST, StopError, read_state
+    from training.checkpoint import StopError, read_state
     from training.trainer import Trainer
 
     output = args.output or Path("runs") / args.variant
-    if args.resume is None and (output / LAST).exists():
-        raise InputError(
-            f"'{output}' holds a training already; go on with --resume {output}, or choose "
-            "another --output"
-        )
+    if args.resume is None:
+        require_fresh(output)
     say = console.log if world.leads else (lambda _: None)
     dataset, val = read_train(args, say), find_val(args, say)
     torch.manual_seed(args.seed)
@@ -191,8 +200,20 @@ def train(args: argparse.Namespace, world: "World") -> int:
         say(f"stopped at step {trainer.step}; go on with: {how}")
         return 130
     if world.leads:
+        if args.qat and trainer.best_step == 0 and evaluate is not None:
+            say("no epoch was better than what it started from, which is kept")
         report(args, trainer)
     return 0
+
+
+def require_fresh(output: Path) -> None:
+    from training.checkpoint import LAST
+
+    if (output / LAST).exists():
+        raise InputError(
+            f"'{output}' holds a training already; go on with --resume {output}, or choose "
+            "another --output"
+        )
 
 
 def options_of(args: argparse.Namespace) -> "Options":
@@ -206,6 +227,7 @@ def options_of(args: argparse.Namespace) -> "Options":
         evaluate_every=args.evaluate_every,
         amp=not args.no_amp,
         compiled=args.compile,
+        measure_start=args.qat,
         about={name: str(v) if isinstance(v, Path) else v for name, v in kept.items()},
     )
 

@@ -73,6 +73,14 @@ def apply_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None
     set_ranges(net, ranges)
 
 
+def freeze_float(net: nn.Module) -> None:
+    """Leaves to training only what the int8 layers of a prepared network have."""
+    net.requires_grad_(False)
+    for layer in net.modules():
+        if isinstance(layer, RoundedConv | RoundedLinear):
+            layer.requires_grad_(True)
+
+
 def set_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None:
     """Let a prepared network round to these ranges, by the names of its rounders."""
     for rounder in rounders_of(net):

@@ -35,7 +35,6 @@ Metrics = Mapping[str, float | None]  # by COCO's names; "AP" decides which weig
 Evaluate = Callable[[DEIMv2], Metrics]
 Save = Callable[[DEIMv2, Path, tuple[str, ...]], None]
 Extra = Callable[[Tensor], Mapping[str, Tensor]]  # losses by name for images just seen
-Before = Callable[["Trainer"], None]
 
 
 class Journal(Protocol):
@@ -105,14 +104,14 @@ class Options:
     evaluate_every: int = 1  # epochs
     amp: bool = True  # half precision on GPUs
     compiled: bool = False
+    measure_start: bool = False  # so that what is kept is never worse than what it started from
     about: dict[str, Any] = field(default_factory=dict)  # plain values, kept in the checkpoint
 
 
 class Trainer:
     """Trains `net` in place. `folder` gets LAST and BEST, from rank 0.
 
-    save: writes the average as BEST. extra: gives losses beside the recipe's. before: called before
-    every step, in all processes; what it changes must follow from the step and the checkpoint.
+    save: writes the average as BEST. extra: gives losses beside the recipe's.
     """
 
     def __init__(
@@ -127,9 +126,8 @@ class Trainer:
         options: Options,
         save: Save = save_weights,
         extra: Extra | None = None,
-        before: Before = lambda _: None,
     ) -> None:
-        self.save_best, self.extra, self.before = save, extra, before
+        self.save_best, self.extra = save, extra
         self.names, self.recipe, self.batches = names, recipe, batches
         self.folder, self.world, self.journal, self.options = folder, world, journal, options
         self.net = net.to(world.device).train()
@@ -148,7 +146,7 @@ class Trainer:
         self.optimizer = optimizer(self.net, recipe)
         self.half = options.amp and world.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.half)
-        self.step, self.best = 0, -1.0
+        self.step, self.best, self.best_step = 0, -1.0, 0
         self.restarted = False
         self.unreadable: set[str] = set()
 
@@ -169,13 +167,14 @@ class Trainer:
         loader = load(
             self.batches, self.step, self.options.workers, self.world.device.type == "cuda"
         )
+        if self.options.measure_start and self.step == 0 and evaluate is not None:
+            self._keep_if_best(evaluate)
+            self.journal.say(f"before the first step: AP {self.best:.4f}")
         saved, meter = time.monotonic(), Meter()
         with stop_signals() as asked:
             source = iter(loader)
             while self.step < self.steps:
                 self._restart_if_due()
-                with meter.paused():
-                    self.before(self)
                 try:
                     batch = meter.wait(lambda: next(source))
                 except InputError:
@@ -291,18 +290,24 @@ class Trainer:
         epoch = self.place.epoch
         last = self.step == self.steps
         due = last or (epoch + 1) % self.options.evaluate_every == 0
+        metrics = self._keep_if_best(evaluate) if due or evaluate is None else {}
+        if self.world.leads and due:
+            self.journal.epoch(self.place, metrics)
+
+    def _keep_if_best(self, evaluate: Evaluate | None) -> Metrics:
+        """Gives what was measured; where nothing can be, the average is kept in any case."""
         metrics: Metrics = {}
-        if evaluate is not None and due and self.world.leads:
+        if evaluate is not None and self.world.leads:
             metrics = evaluate(self.average.net)
         metrics = self.world.share(metrics)
         found = metrics.get("AP")
         if evaluate is None or (found is not None and found > self.best):
             self.best = self.best if found is None else found
+            self.best_step = self.step
             if self.world.leads:
                 best = self.folder / BEST
                 guarded(self.folder, lambda: self.save_best(self.average.net, best, self.names))
-        if self.world.leads and due:
-            self.journal.epoch(self.place, metrics)
+        return metrics
 
     def _restart_if_due(self) -> None:
         """From the recipe's restart epoch on: the best weights so far, and a fresh average."""
@@ -324,6 +329,7 @@ class Trainer:
         state = {
             "step": self.step,
             "best": self.best,
+            "best_step": self.best_step,
             "restarted": self.restarted,
             "model": self.net.state_dict(),
             "ema": {"module": self.average.net.state_dict(), "updates": self.average.updates},
@@ -351,6 +357,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.step, self.best, self.restarted = state["step"], state["best"], state["restarted"]
+        self.best_step = state["best_step"]
         if self.restarted:
             self.average.decay = self.recipe.ema.restart_decay
         if self.world.leads:

@@ -124,11 +124,11 @@ def test_what_has_nothing_to_detect_proves_nothing(capsys: Capture, tmp_path: Pa
 
 
 def test_own_photos_are_what_it_is_checked_on(capsys: Capture, quick: None, tmp_path: Path) -> None:
-    """Those with most detections, as many as have enough of them together."""
+    """As many as have 200 detections together, from all of the folder: 6 each on average."""
     given = ("--format", "onnx", "--photos", GARMENTS, "--no-verify", "--output", tmp_path)
     output(capsys, "export", "--weights", "demo", *given)
     names = {Path(each.image).stem for each in Manifest.read(tmp_path).golden}
-    assert "000108" in names and 12 < len(names) < 32  # a dozen each in the fullest of 200 scenes
+    assert 25 <= len(names) <= 32 and max(names) > "000190"
     assert all((GARMENTS / f"{name}.jpg").is_file() for name in names)
 
 

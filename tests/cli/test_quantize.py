@@ -1,14 +1,18 @@
 """`deimv2 quantize` as people type it: ranges from photos, training with them, complaints."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from cli.main import main
+from cli.weights import load
 from model import build_model
 from model.weights import read_checkpoint, read_image_size, read_labels, read_ranges, save_weights
 from tests.cli.commands import Capture, complaint, output
@@ -64,22 +68,55 @@ def test_training_while_rounding_leaves_a_checkpoint_like_any_other(
     assert "AP" in json.loads(output(capsys, *command))["metrics"]
 
 
-def test_ranges_are_found_anew_until_half_of_the_training(
-    weights: Path, data: Path, tmp_path: Path, capsys: Capture
+def test_what_is_kept_is_never_worse_than_the_start(
+    data: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    first, run = tmp_path / "first.safetensors", tmp_path / "run"
-    given = ["--weights", weights, "--calibration", data / "train", *PHOTOS, "--output", first]
+    """At a rate that ruins it: AP is measured before the first step, and that is what stays."""
+    start, run = tmp_path / "start.safetensors", tmp_path / "run"
+    given = ["--weights", "demo", "--calibration", data / "train", *PHOTOS, "--output", start]
     assert main([str(a) for a in ("quantize", *given)]) == 0
-    given = ["--qat", "--weights", first, "--data", data, "--epochs", 6, "--output", run]
-    given += ["--lr", "0.01", "--evaluate-every", 6]
-    assert main([str(a) for a in ("quantize", *given, *PHOTOS, *SMALL)]) == 0
+    given = ["--qat", "--weights", start, "--data", data, "--epochs", 1, "--output", run]
+    capsys.readouterr()
+    assert main([str(a) for a in ("quantize", *given, "--lr", "0.5", *SMALL)]) == 0
     told = capsys.readouterr().err
-    assert told.count("int8 ranges found anew at step") == 2
-    assert "at step 6, and frozen" in told
-    before, after = read_ranges(first), read_ranges(run / BEST)
-    assert before is not None and after is not None and before.keys() == after.keys()
-    assert sum(before[name] != after[name] for name in before) > len(before) / 2
-    assert after == {k: tuple(v) for k, v in read_state(run)["about"]["ranges"].items()}
+    assert "training with rounding: 1 epoch, learning rate 0.5 to 0" in told
+    assert "before the first step: AP 0." in told
+    assert "no epoch was better than what it started from, which is kept" in told
+    before, after = read_checkpoint(start), read_checkpoint(run / BEST)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert read_ranges(run / BEST) == read_ranges(start)
+
+
+def test_only_what_rounds_learns(weights: Path, data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    given = ["--qat", "--weights", weights, "--data", data, "--epochs", 2, "--output", run]
+    given += ["--lr", "0.01", "--val-images", data / "val"]
+    given += ["--val-annotations", data / "val" / "annotations.json"]
+    assert main([str(a) for a in ("quantize", *given, *PHOTOS, *SMALL)]) == 0
+    learnt = read_state(run)["model"]
+    before = read_checkpoint(weights)
+    decoder = [key for key in before if key.startswith("decoder.") and key in learnt]
+    assert decoder and all(torch.equal(before[key], learnt[key]) for key in decoder)
+    loaded = load("atto", str(run / BEST), None, None)
+    assert loaded.ranges is not None
+    assert loaded.photos == (data / "val").resolve()
+
+
+def test_photos_alone_will_do(data: Path, tmp_path: Path, capsys: Capture) -> None:
+    """What float32 detects on them takes the place of annotations."""
+    few(photos := tmp_path / "photos", 20)
+    (photos / "annotations.json").unlink()
+    run = tmp_path / "run"
+    given = ["--qat", "--weights", "demo", "--calibration", photos, "--epochs", 1, "--output", run]
+    assert main([str(a) for a in ("quantize", *given, *PHOTOS, *SMALL[:4])]) == 0
+    told = capsys.readouterr().err
+    assert "AP is that of float32's detections above 0.3, on a fifth of the photos" in told
+    parts = {name: json.loads((run / f"{name}.json").read_text()) for name in ("train", "val")}
+    assert [len(part["images"]) for part in parts.values()] == [16, 4]
+    assert all(len(part["annotations"]) >= len(part["images"]) for part in parts.values())
+    start = re.search(r"before the first step: AP (0\.\d+)", told)
+    assert start is not None and float(start.group(1)) > 0.5  # int8 detects what float32 does
+    assert read_ranges(run / BEST) is not None
 
 
 def test_stopped_and_resumed_it_gives_the_same_weights(
@@ -106,21 +143,25 @@ def test_stopped_and_resumed_it_gives_the_same_weights(
 
 @pytest.mark.slow
 def test_two_processes_agree_on_the_ranges(data: Path, tmp_path: Path) -> None:
-    """Rounding and matching amplify the order of sums, so the losses are compared loosely."""
-    given = ["--weights", "demo", "--data", data, "--epochs", 4, *PHOTOS, *SMALL, "--device", "cpu"]
-    common = [*map(str, given), "--no-augment", "--no-denoising", "--evaluate-every", "4"]
+    """Found by one, told to the other. Of the losses the first is compared: each step amplifies the
+    order of sums by rounding and matching."""
+    given = ["--weights", "demo", "--data", data, "--epochs", 1, *PHOTOS, *SMALL, "--device", "cpu"]
     runs = {count: tmp_path / str(count) for count in (1, 2)}
     for count, folder in runs.items():
         launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-        command = [*launch, "-m", "cli.main", "quantize", "--qat", *common, "--output", str(folder)]
-        done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+        command = [*launch, "-m", "cli.main", "quantize", "--qat", *map(str, given)]
+        command += ["--output", str(folder)]
+        done = subprocess.run(
+            [sys.executable, *command],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
         assert done.returncode == 0, done.stderr
-        assert done.stderr.count("int8 ranges found anew at step") == 2
     alone, shared = (losses(folder) for folder in runs.values())
-    assert shared == pytest.approx(alone, rel=0.05) and len(shared) == 8
+    assert shared[0] == pytest.approx(alone[0], rel=0.01) and len(shared) == len(alone) == 2
     theirs, ours = (read_ranges(folder / BEST) for folder in runs.values())
-    assert theirs is not None and ours is not None
-    assert all(ours[name] == pytest.approx(ends, rel=0.1) for name, ends in theirs.items())
+    assert theirs is not None and theirs == ours
 
 
 def test_without_photos_it_says_what_is_missing(weights: Path, capsys: Capture) -> None:

@@ -1,0 +1,86 @@
+"""Annotations by a network itself: what it detects on photos that nobody has annotated.
+
+For training that is to keep what a network does, as with rounding: the float network's detections
+are what the one that rounds learns, and what its AP is measured by.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from model import DEIMv2
+from model.errors import InputError
+from model.files import write_whole
+from model.images import load_photo, resize
+from model.postprocess import detect
+from training.dataset import Part
+
+MIN_SCORE = 0.3
+LEAST_PHOTOS = 16
+HELD_OUT = 5  # one in so many photos is not trained on
+
+
+@torch.no_grad()
+def annotate(
+    net: DEIMv2,
+    photos: Sequence[Path],
+    names: Sequence[str],
+    folder: Path,
+    progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> tuple[Part, Part]:
+    """Writes `folder`/train.json and val.json, COCO annotations of the photos; one in HELD_OUT is
+    in the second.
+
+    Photos that cannot be read are left out. Raises InputError for less than LEAST_PHOTOS.
+    """
+    if len(photos) < LEAST_PHOTOS:
+        raise InputError(
+            f"{len(photos)} photos to learn from, expected at least {LEAST_PHOTOS}, better some "
+            "hundred; name a folder with more"
+        )
+    root = Path(*_common(photos))
+    rows: dict[str, list[dict[str, object]]] = {"train": [], "val": []}
+    boxes: dict[str, list[dict[str, object]]] = {"train": [], "val": []}
+    for i, path in enumerate(progress(photos)):
+        part = "val" if i % HELD_OUT == HELD_OUT - 1 else "train"
+        try:
+            photo = load_photo(path)
+        except InputError:
+            continue
+        width, height = photo.size
+        (found,) = detect(net, resize(photo, net.image_size))
+        rows[part].append(
+            {"id": i, "file_name": str(path.relative_to(root)), "width": width, "height": height}
+        )
+        for (x1, y1, x2, y2), score, label in zip(
+            found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
+        ):
+            box = [x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height]
+            if score > MIN_SCORE and min(box[2:]) > 0:
+                boxes[part].append(
+                    {
+                        "id": len(boxes[part]) + 1,
+                        "image_id": i,
+                        "category_id": label + 1,
+                        "bbox": box,
+                        "area": box[2] * box[3],
+                        "iscrowd": 0,
+                    }
+                )
+    categories = [{"id": i + 1, "name": name} for i, name in enumerate(names)]
+    for part in rows:
+        content = {"images": rows[part], "annotations": boxes[part], "categories": categories}
+        write_whole(folder / f"{part}.json", json.dumps(content).encode())
+    return Part(root, folder / "train.json"), Part(root, folder / "val.json")
+
+
+def _common(photos: Sequence[Path]) -> tuple[str, ...]:
+    """Parts of the folder that all photos lie below."""
+    parts = [photo.resolve().parent.parts for photo in photos]
+    shortest = min(parts, key=len)
+    same = (
+        all(other[: i + 1] == shortest[: i + 1] for other in parts) for i in range(len(shortest))
+    )
+    return shortest[: sum(same)]
