@@ -42,6 +42,10 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--variant", metavar="NAME", help="of a checkpoint; default: told from its tensors"
     )
+    parser.add_argument(
+        "--precision", choices=("fp32", "int8"), default="fp32",
+        help="of a checkpoint: float32, or rounding as its int8 artifacts do (default fp32)",
+    )  # fmt: skip
     parser.add_argument("--threads", type=count, metavar="N", help="default: the runtime's choice")
     add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -97,7 +101,7 @@ def measure(
     from evaluation.coco import collect, evaluate
 
     with console.status(f"opening {model}"):
-        runner = open_runner(model, args.variant, args.threads)
+        runner = open_runner(model, args.variant, args.threads, args.precision == "int8")
         names = names_of(runner, args.labels, annotations)
         classes = match_classes(annotations, names, class_count(runner))
     report_classes(names, classes.tolist(), annotations)

@@ -57,10 +57,11 @@ def annotate(args: argparse.Namespace) -> None:
         lambda paths: console.track(paths, "detecting in float"),
     )
     args.images, args.annotations = train.images, train.annotations
-    args.val_images, args.val_annotations = val.images, val.annotations
-    console.log(
-        "no annotations: AP is that of float32's detections above 0.3, on a fifth of the photos"
-    )
+    if args.val_images is None and args.val_annotations is None:
+        args.val_images, args.val_annotations = val.images, val.annotations
+        console.log(
+            "no annotations: AP is that of float32's detections above 0.3, on a fifth of the photos"
+        )
 
 
 def trainer(

@@ -75,8 +75,9 @@ class Part:
 def find_part(folder: Path, name: str) -> Part | None:
     """The part 'train' or 'val' of a data set in one of the usual layouts, None if it has none.
 
-    Either `train/` with photos and one .json file, as Roboflow exports it, or COCO's own:
-    `train2017/` beside `annotations/instances_train2017.json`. Raises InputError when in doubt.
+    Either `train/` with photos, or a folder `images` of them, and one .json file, as Roboflow
+    exports it, or COCO's own: `train2017/` beside `annotations/instances_train2017.json`. Raises
+    InputError when in doubt.
     """
     if not folder.is_dir():
         raise InputError(f"no folder at '{folder}', expected a data set; check the path")
@@ -85,7 +86,8 @@ def find_part(folder: Path, name: str) -> Part | None:
     for images in places:
         whole = folder / "annotations" / f"instances_{images.name}.json"
         files = [whole] if whole.is_file() else sorted(images.glob("*.json"))
-        found |= {Part(images, file) for file in files}
+        inside = images / "images"
+        found |= {Part(inside if inside.is_dir() else images, file) for file in files}
     if len(found) > 1:
         names = ", ".join(sorted(str(part.annotations) for part in found))
         raise InputError(

@@ -1,4 +1,4 @@
-"""Runs a checkpoint by PyTorch in float32: the reference for every artifact."""
+"""Runs a checkpoint by PyTorch, in float32 or rounding to int8: the references of artifacts."""
 
 from pathlib import Path
 
@@ -8,7 +8,15 @@ from model.detections import Detections
 from model.detector import DEIMv2
 from model.errors import InputError
 from model.postprocess import detect
-from model.weights import class_count, guess_variant, read_checkpoint, read_image_size, read_labels
+from model.weights import (
+    class_count,
+    guess_variant,
+    read_checkpoint,
+    read_image_size,
+    read_labels,
+    read_ranges,
+)
+from quantization.prepare import apply_ranges
 
 
 class CheckpointRunner:
@@ -22,10 +30,13 @@ class CheckpointRunner:
         return detect(self.net, frame)[0]
 
 
-def open_checkpoint(path: Path, variant: str | None = None) -> CheckpointRunner:
+def open_checkpoint(
+    path: Path, variant: str | None = None, rounding: bool = False
+) -> CheckpointRunner:
     """Opens a `.pth` or `.safetensors` file at the image size it names, or its variant's own.
 
-    Raises InputError for a broken file, one of no known variant, or of another than `variant`.
+    rounding: as its int8 artifacts do. Raises InputError for a broken file, one of no known
+    variant, or of another than `variant`, or one without ranges that is to round.
     """
     state = read_checkpoint(path)
     name = variant or guess_variant(state)
@@ -36,4 +47,12 @@ def open_checkpoint(path: Path, variant: str | None = None) -> CheckpointRunner:
         )
     net = build_model(name, class_count(state) or 80, read_image_size(path))
     load_weights(net, state)
+    if rounding:
+        ranges = read_ranges(path)
+        if ranges is None:
+            raise InputError(
+                f"'{path}' carries no int8 ranges, expected a checkpoint from deimv2 quantize; "
+                "quantize it, or leave out --precision int8"
+            )
+        apply_ranges(net.eval(), ranges)
     return CheckpointRunner(net, read_labels(path))

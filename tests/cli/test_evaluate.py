@@ -14,6 +14,7 @@ from onnx import TensorProto
 from safetensors.torch import save_file
 
 from cli.main import main
+from cli.weights import DEMO
 from converters.golden import LEAST_GAP, selection_gap
 from converters.manifest import Manifest
 from evaluation.coco import METRICS
@@ -27,6 +28,7 @@ from model.weights import random_state
 from tests.annotated import Box, detections, write_set
 from tests.cli.commands import Capture, complaint, output
 from tests.tiny import write_folder, write_onnx
+from tests.training.scenes import GARMENTS
 
 NAMES = {3: "cat", 7: "dog"}
 # Every photo holds what the tiny artifact finds on every photo.
@@ -253,6 +255,24 @@ def own_set(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     content = json.loads(file.read_bytes())
     content["images"] = [row for row in content["images"] if row["file_name"] in clear]
     return text_file(file, json.dumps(content))
+
+
+def test_a_checkpoint_rounds_where_asked(capsys: Capture) -> None:
+    data = ("--images", GARMENTS, "--annotations", GARMENTS / "annotations.json", "--limit", 8)
+    command = ("evaluate", DEMO / "atto-int8.safetensors", *data, "--json", "--precision")
+    exact, rounded = (
+        json.loads(output(capsys, *command, precision))["metrics"] for precision in ("fp32", "int8")
+    )
+    assert exact != rounded and rounded["AP"] == pytest.approx(exact["AP"], abs=0.05)
+
+
+def test_what_cannot_round_says_why(
+    capsys: Capture, exported: Path, checkpoint: Path, own_set: Path
+) -> None:
+    (artifact,) = exported.glob("*.tflite")
+    data = ("--images", PHOTOGRAPHS[0].parent, "--annotations", own_set, "--precision", "int8")
+    assert "carries no int8 ranges" in complaint(capsys, "evaluate", checkpoint, *data)
+    assert "--precision is for checkpoints" in complaint(capsys, "evaluate", artifact, *data)
 
 
 @pytest.mark.parametrize("kind", ["onnx", "tflite", "pte"])

@@ -58,6 +58,12 @@ def test_the_usual_layouts_are_found(tmp_path, train, val, annotations) -> None:
         assert read_dataset(part)[0].names == (folder,)
 
 
+def test_photos_may_be_in_a_folder_of_their_own(tmp_path) -> None:
+    images = write_photos(tmp_path / "train" / "images", 1)
+    write_coco(file := tmp_path / "train" / "annotations.json", images, [annotation()], {1: "a"})
+    assert find_part(tmp_path, "train") == Part(tmp_path / "train" / "images", file)
+
+
 def test_a_part_that_is_not_there_is_none(tmp_path) -> None:
     write_photos(tmp_path / "train", 1)
     assert find_part(tmp_path, "train") is None  # photos alone
