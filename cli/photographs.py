@@ -29,7 +29,9 @@ def golden_photographs(
 
     folder = args.photos or args.calibration or loaded.photos
     if folder is not None:
-        return with_detections(net, find_photos(folder))
+        found = with_detections(net, find_photos(folder))
+        if len(found) >= LEAST or args.photos is not None:
+            return found
     if args.weights == "demo":
         return find_photos(DEMO / "photographs")
     return PHOTOGRAPHS

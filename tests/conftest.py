@@ -21,14 +21,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The folder of an export; read it, do not change it. Takes minutes, once for all workers."""
+    given = ("--weights", "random", "--format", *FORMATS)
+    return once(tmp_path_factory, worker_id, "exported", *given)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """As `exported`, of the demo weights in the three formats of phones."""
+    return once(tmp_path_factory, worker_id, "demo", "--weights", "demo")
+
+
+def once(factory: pytest.TempPathFactory, worker: str, name: str, *arguments: str) -> Path:
+    """The folder of an export of Atto that all workers share."""
     from cli.main import main
 
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    folder, done = shared / "exported", shared / "exported.done"
-    with FileLock(shared / "exported.lock"):
+    base = factory.getbasetemp()
+    shared = base if worker == "master" else base.parent
+    folder, done = shared / name, shared / f"{name}.done"
+    with FileLock(shared / f"{name}.lock"):
         if not done.exists():
-            arguments = ["--variant", "atto", "--weights", "random", "--format", *FORMATS]
-            assert main(["export", *arguments, "--output", str(folder)]) == 0
+            command = ["export", "--variant", "atto", *arguments]
+            assert main([*command, "--output", str(folder)]) == 0
             done.touch()
     return folder

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.main import main
 from cli.weights import DEMO, default
 from tests.cli.commands import complaint, output
 from tests.training.scenes import GARMENTS
@@ -59,13 +58,11 @@ def test_predict_without_a_model_finds_the_garments(
 
 
 def test_artifacts_have_the_ap_of_the_checkpoint(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], demo: Path
 ) -> None:
-    given = ("--format", "tflite", "pte", "--no-verify", "--output", str(tmp_path))
-    assert main(["export", "--variant", "atto", *given]) == 0
     checkpoint = scores(capsys, CHECKPOINT)
     for name, least in LEAST.items():
         assert checkpoint[name] >= least
     for kind in ("tflite", "pte"):
-        artifact = scores(capsys, tmp_path / f"deimv2-atto-fp32.{kind}")
+        artifact = scores(capsys, demo / f"deimv2-atto-fp32.{kind}")
         assert artifact["AP"] == pytest.approx(checkpoint["AP"], abs=1e-3)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.main import main
 from converters.manifest import NAME, Manifest, describe
 from evaluation.steps import contradiction
 from evaluation.verify import Row, verify_folder
@@ -19,17 +18,9 @@ from tests.evaluation.artifacts import write_mixed
 KINDS = ("tflite", "pte", "mlpackage")
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("good")
-    arguments = ["--variant", "atto", "--weights", "demo", "--image-size", "192"]
-    assert main(["export", *arguments, "--output", str(folder)]) == 0
-    return folder
-
-
-def copied(good: Path, folder: Path, kind: str) -> Path:
+def copied(demo: Path, folder: Path, kind: str) -> Path:
     """The artifact of this kind in a folder of its own."""
-    shutil.copytree(good, folder)
+    shutil.copytree(demo, folder)
     manifest = Manifest.read(folder)
     files = tuple(file for file in manifest.files if file.format == kind)
     replace(manifest, files=files).write(folder / NAME)
@@ -59,25 +50,25 @@ def verified(path: Path, change: broken.Change) -> Row:
     ],
 )
 def test_a_broken_artifact_fails_with_its_cause(
-    good: Path, tmp_path: Path, kind: str, change: broken.Change, part: str
+    demo: Path, tmp_path: Path, kind: str, change: broken.Change, part: str
 ) -> None:
-    row = verified(copied(good, tmp_path / "broken", kind), change)
+    row = verified(copied(demo, tmp_path / "broken", kind), change)
     assert part in row.problems[-1]
     assert row.parity is None or row.parity.failures(row.limits) == list(row.problems[:-1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_rewritten_artifact_that_computes_the_same_passes(
-    good: Path, tmp_path: Path, kind: str
+    demo: Path, tmp_path: Path, kind: str
 ) -> None:
-    assert verified(copied(good, tmp_path / "same", kind), broken.nothing).problems == ()
+    assert verified(copied(demo, tmp_path / "same", kind), broken.nothing).problems == ()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_changed_byte_fails_by_its_hash_and_is_not_run(
-    good: Path, tmp_path: Path, kind: str
+    demo: Path, tmp_path: Path, kind: str
 ) -> None:
-    path = copied(good, tmp_path / "byte", kind)
+    path = copied(demo, tmp_path / "byte", kind)
     file = max(path.rglob("*.bin"), default=path)
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
