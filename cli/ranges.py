@@ -96,9 +96,11 @@ def to_int8(loaded: "Loaded", weights: str, folder: Path | None, most: int) -> N
     Raises InputError where there are neither.
     """
     from quantization.prepare import apply_ranges
+    from quantization.rounding import round_weights
 
     if folder is None and loaded.ranges is not None:
         apply_ranges(loaded.net, loaded.ranges)
-        return
-    with calibration_photos(folder, weights, most) as photos:
-        find_ranges(loaded.net, photos, most)
+    else:
+        with calibration_photos(folder, weights, most) as photos:
+            find_ranges(loaded.net, photos, most)
+    round_weights(loaded.net)

@@ -2,7 +2,8 @@
 
 float16 and int8 mean half-precision arithmetic, except in the layers that `converters.graph` keeps
 precise: the Neural Engine takes nothing that is typed float32.
-int8-weight means large weights stored as int8, and all computed as before.
+int8-weight means large weights stored as int8, and all computed as before; int8 does so where it
+computes in float.
 """
 
 import hashlib
@@ -59,7 +60,7 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
         pass_pipeline=pipeline,
         skip_model_load=True,
     )
-    if card.precision == "int8-weight":
+    if card.precision in ("int8", "int8-weight"):
         converted = store_weights(converted)
     stamp(converted, card)
     converted.save(str(path))
@@ -68,7 +69,7 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
 
 
 def store_weights(model: Any) -> Any:
-    """Large weights as int8, one step per output channel; what computes is float32."""
+    """Large weights as int8, one step per output channel; what computes is float."""
     optimize = require("coremltools.optimize.coreml", EXTRA)
     to_int8 = optimize.OpLinearQuantizerConfig(
         mode="linear_symmetric", weight_threshold=LEAST_WEIGHTS

@@ -1,7 +1,8 @@
 """`.tflite` for LiteRT, by litert-torch: built-in operations only.
 
 float16 means weights stored in half precision. A CPU computes them in float32, a GPU delegate in
-float16. int8-weight means large weights stored as int8, and all computed as before.
+float16. int8-weight means large weights stored as int8, and all computed as before; int8 does so
+where it computes in float.
 """
 
 from collections import Counter
@@ -41,7 +42,7 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
         Named(form), sample_kwargs={INPUT: frame}, quant_config=rounded
     )
     converted.export(str(path))
-    if card.precision in ("fp16", "int8-weight"):
+    if card.precision != "fp32":
         store_weights(path, card.precision)
     stamp(path, card)
     check(path, card)
@@ -58,7 +59,8 @@ def static_int8() -> Any:
 def store_weights(path: Path, precision: str) -> None:
     """Cast the weights of every operation to float16, or store large ones as int8.
 
-    What computes is float32 either way; a weight that lies on its steps already is not changed.
+    What computes is float32 either way, what is int8 already stays so; a weight that lies on its
+    steps already is not changed.
     """
     quantizer = require("ai_edge_quantizer.quantizer", EXTRA)
     types = require("ai_edge_quantizer.qtyping", EXTRA)

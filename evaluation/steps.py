@@ -66,10 +66,14 @@ def contradiction(path: Path) -> str | None:
 
 
 def expected_steps(net: nn.Module) -> list[Scales]:
-    """Of the int8 weights of a network that rounds, by output channel; packed ones in parts too."""
+    """Of the weights of a network that rounds, by output channel; packed ones in parts too.
+
+    Those of layers that compute in float are stored as int8 where they are large, and where their
+    input happens to be int8, such a layer looks like one that computes in it.
+    """
     found = [np.full(1, np.float16(1 / 9 / 127), np.float64)]  # average pooling, as a convolution
     for layer in net.modules():
-        if isinstance(layer, RoundedConv | RoundedLinear):
+        if isinstance(layer, RoundedConv | RoundedLinear | nn.Conv2d | nn.Linear):
             scales = weight_scales(layer.weight).double()
             found += [each.numpy() for each in (scales, *scales.chunk(3))]
     return found
@@ -181,8 +185,9 @@ def _tensor(value: Any) -> Any:
 
 def _of_coreml(path: Path) -> Iterator[Weight | Twice]:
     for op in rebuild(path).operations:
-        if op.op_type == "constexpr_affine_dequantize":
-            yield Weight(op.name, np.ravel(op.scale.val).astype(np.float64))
+        if op.op_type in ("conv", "linear") and op.x.op and op.x.op.op_type == "dequantize":
+            weight = op.weight.op
+            yield Weight(weight.name, np.ravel(weight.scale.val).astype(np.float64))
         if op.op_type == "quantize":
             for behind in op.outputs[0].child_ops:
                 if behind.op_type == "dequantize":

@@ -82,8 +82,8 @@ def rounded_weight(weight: Tensor) -> Tensor:
 
 @torch.no_grad()
 def round_weights(net: nn.Module) -> None:
-    """Rounds large weights of convolutions and linear layers in place, for files that store them
-    as int8 and compute in float. Batch normalisation must be folded in before."""
+    """Rounds large weights of layers that compute in float, in place, for files that store them as
+    int8. Batch normalisation must be folded in before."""
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= LEAST_WEIGHTS:
             layer.weight.copy_(rounded_weight(layer.weight))

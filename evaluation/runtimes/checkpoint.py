@@ -17,6 +17,7 @@ from model.weights import (
     read_ranges,
 )
 from quantization.prepare import apply_ranges
+from quantization.rounding import round_weights
 
 
 class CheckpointRunner:
@@ -55,4 +56,5 @@ def open_checkpoint(
                 "quantize it, or leave out --precision int8"
             )
         apply_ranges(net.eval(), ranges)
+        round_weights(net)
     return CheckpointRunner(net, read_labels(path))
