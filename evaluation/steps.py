@@ -187,7 +187,8 @@ def _of_coreml(path: Path) -> Iterator[Weight | Twice]:
     for op in rebuild(path).operations:
         if op.op_type in ("conv", "linear") and op.x.op and op.x.op.op_type == "dequantize":
             weight = op.weight.op
-            yield Weight(weight.name, np.ravel(weight.scale.val).astype(np.float64))
+            if weight.op_type == "constexpr_affine_dequantize":
+                yield Weight(weight.name, np.ravel(weight.scale.val).astype(np.float64))
         if op.op_type == "quantize":
             for behind in op.outputs[0].child_ops:
                 if behind.op_type == "dequantize":

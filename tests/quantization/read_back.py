@@ -119,19 +119,21 @@ def of_coreml(path: Path) -> Iterator[Layer]:
         if weight.op_type != "constexpr_affine_dequantize" or given.op_type != "dequantize":
             continue
         assert weight.zero_point is None or not weight.zero_point.val.any()
-        yield Layer(
-            tuple(np.ravel(weight.scale.val).tolist()), _coreml_steps(given), _stored(op.outputs[0])
-        )
+        made = _stored(op.outputs[0])
+        if made is not None:  # else it computes in float, of weights that are stored as int8
+            yield Layer(tuple(np.ravel(weight.scale.val).tolist()), _coreml_steps(given), made)
 
 
-def _stored(value: Any) -> Steps:
+def _stored(value: Any) -> Steps | None:
     """Of the quantize that a layer's values reach through what only limits or moves them."""
-    while True:
+    while len(value.child_ops) == 1:
         (op,) = value.child_ops
         if op.op_type == "quantize":
             return _coreml_steps(op)
-        assert op.op_type in PASSING, op
+        if op.op_type not in PASSING:
+            break
         value = op.outputs[0]
+    return None
 
 
 def _coreml_steps(op: Any) -> Steps:
