@@ -73,6 +73,11 @@ def add(subparsers: Any) -> None:
         "on, or five that come with deimv2)",
     )  # fmt: skip
     parser.add_argument(
+        "--float-weights", type=Path, metavar="FILE",
+        help="int8: the weights before they were quantized, to compare with (default: those that "
+        "the checkpoint names)",
+    )  # fmt: skip
+    parser.add_argument(
         "--kept", type=share, metavar="SHARE",
         help="int8: of float32's detections above 0.3, the share that must still be found "
         "(default 0.9)",
@@ -103,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
             "weights are random (reproducible, untrained): the files run but detect nothing "
             "meaningful; use --weights coco or your own checkpoint for that"
         )
-    in_float = deepcopy(loaded.net) if args.precision == "int8" else None
+    in_float = float_reference(args, loaded) if args.precision == "int8" else None
     if args.precision == "int8":
         to_int8(loaded, args.weights, args.calibration, args.calibration_photos)
     elif args.precision == "int8-weight":
@@ -123,6 +128,26 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.passed else 1
 
 
+def float_reference(args: argparse.Namespace, loaded: "Loaded") -> "DEIMv2 | None":
+    """What int8 is to detect as much as: the weights before they were quantized.
+
+    A checkpoint that was trained with rounding is no such thing without rounding, so it names the
+    weights that it comes from.
+    """
+    from cli.weights import load
+
+    if loaded.ranges is None:
+        return deepcopy(loaded.net)
+    source = args.float_weights or loaded.in_float
+    if source is None:
+        console.log(
+            "how many of float32's detections int8 keeps is not measured: the float weights that "
+            f"'{args.weights}' was quantized from are not here; name them with --float-weights FILE"
+        )
+        return None
+    return load(args.variant, str(source), args.labels, loaded.net.image_size).net
+
+
 def check_options(args: argparse.Namespace) -> None:
     """Fills in the formats. Raises InputError for what does not fit, or lacks a toolchain."""
     from converters.convert import require_toolchains
@@ -140,11 +165,12 @@ def check_options(args: argparse.Namespace) -> None:
             f"--calibration is for int8, the precision is {args.precision}; add --precision int8, "
             "or leave it out"
         )
-    if args.kept is not None and args.precision != "int8":
-        raise InputError(
-            f"--kept is for int8, the precision is {args.precision}; leave it out: other "
-            "precisions are compared with float32 anyway"
-        )
+    for name in ("kept", "float_weights"):
+        if getattr(args, name) is not None and args.precision != "int8":
+            raise InputError(
+                f"--{name.replace('_', '-')} is for int8, the precision is {args.precision}; leave "
+                "it out: other precisions are compared with float32 anyway"
+            )
 
 
 def export(

@@ -79,11 +79,12 @@ def trainer(
     """
     from cli.ranges import find_ranges
     from cli.train import options_of
-    from cli.weights import fetch
+    from cli.weights import fetch, origin
     from model.images import find_photos
     from model.weights import read_ranges
     from quantization.distillation import Teacher
     from quantization.prepare import apply_ranges, freeze_float
+    from quantization.rounding import round_weights
 
     args.no_amp = True  # rounding to steps needs float32
     teacher = Teacher(net)
@@ -94,7 +95,9 @@ def trainer(
     else:
         apply_ranges(net, ranges)
     freeze_float(net)
+    round_weights(net)  # of what stays in float, as the files store it
     args.ranges = {name: (low, high) for name, (low, high) in ranges.items()}
+    save = partial(save, in_float=origin(args.weights, args.variant))
     made = make(options_of(args), partial(restored, args.ranges, save), teacher)
     teacher.watch(net)
     return made

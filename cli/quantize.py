@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 def calibrated(args: argparse.Namespace) -> int:
     """Ranges, and weights that fit them: post-training quantization."""
-    from cli.weights import load
+    from cli.weights import load, origin
     from model.weights import save_weights
     from quantization.restore import restore
 
@@ -69,7 +69,11 @@ def calibrated(args: argparse.Namespace) -> int:
     loaded = load(args.variant, args.weights, args.labels, args.image_size)
     with calibration_photos(args.calibration, args.weights, args.calibration_photos) as photos:
         ranges = find_ranges(loaded.net, photos, args.calibration_photos)
-    save_weights(restore(loaded.net), output, loaded.labels, ranges=ranges, photos=args.calibration)
+    source = origin(args.weights, args.variant)
+    save_weights(
+        restore(loaded.net), output, loaded.labels, ranges=ranges, photos=args.calibration,
+        in_float=source,
+    )  # fmt: skip
     if args.json:
         console.print_json({"weights": str(output), "ranges": ranges})
     else:

@@ -18,6 +18,7 @@ from model.weights import (
     random_state,
     read_checkpoint,
     read_image_size,
+    read_in_float,
     read_labels,
     read_photos,
     read_ranges,
@@ -37,7 +38,8 @@ class Loaded:
     """A net in eval mode with its class names, and what the manifest says of its weights.
 
     ranges: of its activations in int8, where the checkpoint was quantized. photos: the folder that
-    it was validated or calibrated on, where the checkpoint names one that is there.
+    it was validated or calibrated on, in_float: the weights that were quantized, where the
+    checkpoint names some that are there.
     """
 
     net: "DEIMv2"
@@ -46,6 +48,7 @@ class Loaded:
     sha256: str
     ranges: Mapping[str, tuple[float, float]] | None = None
     photos: Path | None = None
+    in_float: Path | None = None
 
 
 def default(variant: str) -> str:
@@ -78,7 +81,8 @@ def load(
     net = build_model(variant, class_count(state) or len(COCO_LABELS), size)
     load_weights(net, state)
     names = _names(labels, read_labels(path), net.num_classes, weights)
-    about = sha256_of(path), read_ranges(path), read_photos(path)
+    in_float = DEMO / f"{variant}.safetensors" if path == trained else read_in_float(path)
+    about = sha256_of(path), read_ranges(path), read_photos(path), in_float
     return Loaded(net.eval(), names, source, *about)
 
 
@@ -96,6 +100,14 @@ def fetch(weights: str, variant: str) -> Path:
             "choose coco, random or a file"
         )
     return path
+
+
+def origin(weights: str, variant: str) -> Path | None:
+    """The file of float weights that a quantized checkpoint is to name: random ones have none."""
+    if weights == "random":
+        return None
+    path = fetch(weights, variant)
+    return read_in_float(path) or path
 
 
 def _random(variant: str, file: Path | None, image_size: tuple[int, int] | None) -> Loaded:

@@ -183,10 +183,11 @@ def save_weights(
     dtype: torch.dtype = torch.float32,
     ranges: Mapping[str, tuple[float, float]] | None = None,
     photos: Path | None = None,
+    in_float: Path | None = None,
 ) -> None:
     """Writes a `.safetensors` checkpoint under our names, with class names and image size in its
-    metadata, and, where there are any, the int8 ranges of activations and the folder of the photos
-    on which it was validated or calibrated.
+    metadata, and, where there are any, the int8 ranges of activations, the folder of the photos
+    on which it was validated or calibrated, and the float weights that were quantized.
 
     A tensor that has several names is stored under each. Raises InputError for another number of
     labels than classes.
@@ -208,6 +209,8 @@ def save_weights(
         about["ranges"] = ranges
     if photos is not None:
         about["photos"] = str(photos.resolve())
+    if in_float is not None:
+        about["in_float"] = str(in_float.resolve())
     metadata = {key: json.dumps(value) for key, value in about.items()}
     write_whole(path, save({k: v.contiguous() for k, v in state.items()}, metadata))
 
@@ -312,6 +315,12 @@ def read_photos(path: str | Path) -> Path | None:
     """The folder of photos that a checkpoint of ours names, where it is there, else None."""
     photos = _metadata(Path(path), "photos")
     return Path(photos) if isinstance(photos, str) and Path(photos).is_dir() else None
+
+
+def read_in_float(path: str | Path) -> Path | None:
+    """The float weights that a checkpoint was quantized from, where they are there, else None."""
+    source = _metadata(Path(path), "in_float")
+    return Path(source) if isinstance(source, str) and Path(source).is_file() else None
 
 
 def _metadata(path: Path, key: str) -> Any:

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from cli.main import main
-from cli.weights import load
+from cli.weights import DEMO, load
 from model import build_model
 from model.weights import read_checkpoint, read_image_size, read_labels, read_ranges, save_weights
+from quantization.rounding import LEAST_WEIGHTS
 from tests.cli.commands import Capture, complaint, output
 from tests.cli.trainings import SMALL, losses, started, wait_for_steps
 from tests.training.scenes import GARMENTS, few
@@ -83,8 +84,16 @@ def test_what_is_kept_is_never_worse_than_the_start(
     assert "before the first step: AP 0." in told
     assert "no epoch was better than what it started from, which is kept" in told
     before, after = read_checkpoint(start), read_checkpoint(run / BEST)
-    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert all(torch.equal(before[key], after[key]) for key in before if "decoder" not in key)
+    assert all(same_but_rounded(before[key], after[key]) for key in before)
     assert read_ranges(run / BEST) == read_ranges(start)
+
+
+def same_but_rounded(before: torch.Tensor, after: torch.Tensor) -> bool:
+    """Large weights that compute in float are put on the steps in which the files store them."""
+    if before.numel() < LEAST_WEIGHTS:
+        return torch.equal(before, after)
+    return bool((before - after).abs().max() <= before.abs().max() / 250)
 
 
 def test_only_what_rounds_learns(weights: Path, data: Path, tmp_path: Path) -> None:
@@ -96,7 +105,7 @@ def test_only_what_rounds_learns(weights: Path, data: Path, tmp_path: Path) -> N
     learnt = read_state(run)["model"]
     before = read_checkpoint(weights)
     decoder = [key for key in before if key.startswith("decoder.") and key in learnt]
-    assert decoder and all(torch.equal(before[key], learnt[key]) for key in decoder)
+    assert decoder and all(same_but_rounded(before[key], learnt[key]) for key in decoder)
     loaded = load("atto", str(run / BEST), None, None)
     assert loaded.ranges is not None
     assert loaded.photos == (data / "val").resolve()
@@ -230,3 +239,27 @@ def test_int8_weights_alone_are_nothing_for_executorch(tmp_path: Path, capsys: C
 def test_int8_is_no_precision_of_onnx(weights: Path, tmp_path: Path, capsys: Capture) -> None:
     given = ["--precision", "int8", "--format", "onnx", "--output", tmp_path / "out"]
     assert "onnx has no int8 here" in complaint(capsys, "export", "--weights", weights, *given)
+
+
+def test_the_checkpoint_names_the_weights_that_int8_is_to_keep_up_with(
+    weights: Path, tmp_path: Path
+) -> None:
+    """Also one that was quantized, and trained, again."""
+    once, twice = tmp_path / "once.safetensors", tmp_path / "twice.safetensors"
+    given = ["--calibration", GARMENTS, *PHOTOS, "--output"]
+    for source, made in ((weights, once), (once, twice)):
+        assert main([str(a) for a in ("quantize", "--weights", source, *given, made)]) == 0
+        loaded = load("atto", str(made), None, None)
+        assert loaded.in_float == weights.resolve() and loaded.photos == GARMENTS.resolve()
+    weights.unlink()
+    assert load("atto", str(twice), None, None).in_float is None
+    assert load("atto", "demo", None, None, ranges=True).in_float == DEMO / "atto.safetensors"
+    assert load("atto", "demo", None, None).in_float is None
+
+
+@pytest.mark.parametrize("option", ["--kept", "--float-weights"])
+def test_what_int8_is_compared_with_is_for_int8_alone(
+    option: str, tmp_path: Path, capsys: Capture
+) -> None:
+    line = complaint(capsys, "export", option, "0.5", "--output", tmp_path / "out")
+    assert f"{option} is for int8, the precision is fp32" in line
