@@ -39,7 +39,8 @@ def defaults(args: argparse.Namespace) -> None:
 
 
 def annotate(args: argparse.Namespace) -> None:
-    """Photos alone: what the float network detects on them is learnt, and measured by."""
+    """Photos alone: the float network is all that is learnt from, and what it detects on a fifth of
+    them is what AP is measured by."""
     from cli.train import require_fresh
     from cli.weights import load
     from model.files import make_folder
@@ -56,7 +57,7 @@ def annotate(args: argparse.Namespace) -> None:
         args.output,
         lambda paths: console.track(paths, "detecting in float"),
     )
-    args.images, args.annotations = train.images, train.annotations
+    args.images, args.annotations, args.annotated = train.images, train.annotations, False
     if args.val_images is None and args.val_annotations is None:
         args.val_images, args.val_annotations = val.images, val.annotations
         console.log(

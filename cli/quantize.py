@@ -19,7 +19,7 @@ def add(subparsers: Any) -> None:
         description="Runs a checkpoint on photos, finds the ranges that int8 needs and weights "
         "that fit them, and writes a checkpoint, which export --precision int8 takes for every "
         "format. With --qat it is then trained while rounding as int8 does, on --data, or on the "
-        "photos of --calibration alone, where what float32 detects is what it learns. AP is "
+        "photos of --calibration alone, where it learns from the float network alone. AP is "
         "measured before the first step, and the best is kept.",
         epilog=EXAMPLE,
     )
@@ -40,7 +40,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a stopped --qat")
     add_data(parser, val=True)
     train.add_training(parser, rounds=True)
-    parser.set_defaults(run=run, backbone=None, ranges=None)
+    parser.set_defaults(run=run, backbone=None, ranges=None, annotated=True)
     parser.set_defaults(defaults=vars(parser.parse_args([])))
 
 

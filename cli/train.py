@@ -58,7 +58,7 @@ def add(subparsers: Any) -> None:
         "--output", type=Path, metavar="DIR", help="default: runs/VARIANT; must not hold a training"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.set_defaults(run=run, qat=False, ranges=None)
+    parser.set_defaults(run=run, qat=False, ranges=None, annotated=True)
     parser.set_defaults(defaults=vars(parser.parse_args([])))
 
 
@@ -228,6 +228,7 @@ def options_of(args: argparse.Namespace) -> "Options":
         amp=not args.no_amp,
         compiled=args.compile,
         measure_start=args.qat,
+        targets=args.annotated,
         about={name: str(v) if isinstance(v, Path) else v for name, v in kept.items()},
     )
 

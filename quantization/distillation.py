@@ -1,7 +1,8 @@
 """The float network as teacher of the one that rounds: their encoders' maps are to agree.
 
 Maps lie over the image alike in both, while queries are chosen anew by each. The loss is the mean
-squared difference over the teacher's mean square, per level.
+squared difference, of each channel over the variance that it has in the teacher's, as where ranges
+are found (see `histogram`): a few channels reach so far that they alone would decide.
 """
 
 import copy
@@ -11,6 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from model import DEIMv2
+from quantization.histogram import LEAST
+
+
+def difference(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Of maps [B, C, H, W]."""
+    variance = theirs.var((0, 2, 3), keepdim=True)
+    variance = variance.clamp(min=LEAST * float(variance.mean()) + 1e-12)
+    return ((ours - theirs).square() / variance).mean()
 
 
 class Teacher:
@@ -34,7 +43,7 @@ class Teacher:
         with torch.no_grad():
             wanted = self.net.encoder(self.net.backbone(self.net.image(images)))
         losses = [
-            (ours.float() - theirs.float()).square().mean() / theirs.float().square().mean()
+            difference(ours.float(), theirs.float())
             for ours, theirs in zip(self._maps, wanted, strict=True)
         ]
         self._maps = ()

@@ -1,7 +1,7 @@
 """Annotations by a network itself: what it detects on photos that nobody has annotated.
 
 For training that is to keep what a network does, as with rounding: the float network's detections
-are what the one that rounds learns, and what its AP is measured by.
+are what the AP of the one that rounds is measured by.
 """
 
 import json

@@ -104,6 +104,7 @@ class Options:
     evaluate_every: int = 1  # epochs
     amp: bool = True  # half precision on GPUs
     compiled: bool = False
+    targets: bool = True  # else only what `extra` gives is learnt
     measure_start: bool = False  # so that what is kept is never worse than what it started from
     about: dict[str, Any] = field(default_factory=dict)  # plain values, kept in the checkpoint
 
@@ -234,7 +235,9 @@ class Trainer:
         extra = self._denoising(batch.targets)
         with torch.autocast(device.type, torch.float16, enabled=self.half):
             out = self.wrapped(images, None if extra is None else extra.queries)
-        losses = self.criterion(out, targets, epoch, extra, self.world.mean)
+        losses: dict[str, Tensor] = {}
+        if self.options.targets:
+            losses |= self.criterion(out, targets, epoch, extra, self.world.mean)
         if self.extra is not None:
             losses |= self.extra(images)
         total = torch.stack(list(losses.values())).sum()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cli.journal import read_log
 from cli.main import main
 from cli.weights import DEMO, load
 from model import build_model
@@ -112,7 +113,7 @@ def test_only_what_rounds_learns(weights: Path, data: Path, tmp_path: Path) -> N
 
 
 def test_photos_alone_will_do(data: Path, tmp_path: Path, capsys: Capture) -> None:
-    """What float32 detects on them takes the place of annotations."""
+    """The float network is all that is learnt from; AP is measured by what it detects."""
     few(photos := tmp_path / "photos", 20)
     (photos / "annotations.json").unlink()
     run = tmp_path / "run"
@@ -123,6 +124,7 @@ def test_photos_alone_will_do(data: Path, tmp_path: Path, capsys: Capture) -> No
     parts = {name: json.loads((run / f"{name}.json").read_text()) for name in ("train", "val")}
     assert [len(part["images"]) for part in parts.values()] == [16, 4]
     assert all(len(part["annotations"]) >= len(part["images"]) for part in parts.values())
+    assert all(row.keys() & {"mal", "giou"} == set() for row in read_log(run) if "loss" in row)
     start = re.search(r"before the first step: AP (0\.\d+)", told)
     assert start is not None and float(start.group(1)) > 0.5  # int8 detects what float32 does
     assert read_ranges(run / BEST) is not None
