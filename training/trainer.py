@@ -178,7 +178,7 @@ class Trainer:
                 self._restart_if_due()
                 try:
                     batch = meter.wait(lambda: next(source))
-                except InputError:
+                except (InputError, ConnectionError):
                     if not asked:
                         raise
                     self.save()  # the signal that asks to stop reached the workers too
