@@ -259,9 +259,4 @@ def artifact(
     seconds = time.monotonic() - start
     peak = peak_memory() / 1e9
     console.log(f"{path.name}: {seconds:.0f} s, {peak:.1f} GB peak memory so far")
-    if row.kept is not None:
-        console.log(
-            f"{path.name}: finds {row.kept.found} of {row.kept.counted} detections of float32 "
-            f"above 0.3 ({row.kept.share:.2f})"
-        )
     return row

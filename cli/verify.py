@@ -122,5 +122,11 @@ def print_report(report: "Report") -> None:
             line.append("-" if row.instructions is None else f"{row.instructions:,}")
     console.print_table(header, cells)
     for row in report.rows:
+        if row.kept is not None:
+            console.log(
+                f"{row.artifact}: finds {row.kept.found} of {row.kept.counted} detections of "
+                f"float32 above 0.3 ({row.kept.share:.2f}, the limit is {row.kept.limit:.4g})"
+            )
+    for row in report.rows:
         for problem in row.problems:
             console.log(f"{row.artifact}: {problem}")
