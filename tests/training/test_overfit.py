@@ -15,7 +15,7 @@ from training.recipes import ATTO
 from training.schedule import fit, with_lr
 from training.trainer import Options, Trainer
 
-STEPS, SIDE = 240, 192
+STEPS, SIDE = 220, 160
 
 
 def test_eight_scenes_are_learnt_by_heart(tmp_path: Path) -> None:
