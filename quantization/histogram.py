@@ -93,8 +93,13 @@ def importance(counts: Tensor, values: Tensor) -> Tensor:
     share = counts / counts.sum(1, keepdim=True)
     mean = share @ values
     variance = (share * (values - mean[:, None]).square()).sum(1)
-    variance = variance.clamp(min=LEAST * float(variance.mean()) + 1e-12)
+    variance = floored(variance)
     return (share / variance[:, None]).sum(0)
+
+
+def floored(variance: Tensor) -> Tensor:
+    """Of channels, so that those that hardly vary do not decide."""
+    return variance.clamp(min=LEAST * float(variance.mean()) + 1e-12)
 
 
 def _ends(furthest: float) -> list[float]:
