@@ -4,10 +4,11 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from model.errors import MissingExtraError
+from deimv2.model.errors import MissingExtraError
+from deimv2.model.progress import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,6 +100,22 @@ def track_rate(items: Sequence[Item], message: str) -> Iterator[Item]:
             if not shown and now - said >= PAUSE:
                 said = now
                 log(f"{message}: {done} of {len(items)}, {rate}")
+
+
+class TerminalProgress(Progress):
+    """On standard error: spinners and bars on a terminal, lines elsewhere."""
+
+    def log(self, message: str) -> None:
+        log(message)
+
+    def status(self, message: str) -> AbstractContextManager[None]:
+        return status(message)
+
+    def track(self, items: Sequence[Item], message: str, rate: bool = False) -> Iterator[Item]:
+        yield from (track_rate if rate else track)(items, message)
+
+
+PROGRESS = TerminalProgress()
 
 
 def _console(stream: TextIO) -> "Console":

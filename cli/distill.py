@@ -4,13 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cli import console
-from cli.counts import count, natural, rate
-from model.errors import InputError
+from deimv2.cli import console
+from deimv2.cli.arguments import count, natural, rate
 
-EXAMPLE = "example: deimv2 distill --teacher dinov3_vits16.pth --images photos --output runs/vit"
 STUDENTS = ("vit-tiny", "vit-tiny-plus")
-KEPT = ("teacher", "images", "student", "epochs", "batch", "side", "lr", "seed")
+EXAMPLE = "example: deimv2 distill --teacher dinov3_vits16.pth --images photos --output runs/vit"
 
 
 def add(subparsers: Any) -> None:
@@ -41,53 +39,14 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cli.journal import Screen
-    from model.files import make_folder
-    from model.images import find_photos
-    from training.checkpoint import BEST, LAST, StopError, read_state
-    from training.distill import Crops, Distillation, Distiller, load_teacher, new_student
-    from training.world import usable_device
+    from deimv2.api.distilling import DistillOptions, distill
+    from deimv2.api.options import fields_in
 
-    state = None if args.resume is None else read_state(args.resume)
-    if state is not None:
-        if "student" not in state:
-            raise InputError(
-                f"'{args.resume}' holds no distillation, expected a stopped one; go on with the "
-                f"command that made it: deimv2 train --resume {args.resume}"
-            )
-        stored = {
-            k: Path(v) if k in ("teacher", "images") else v for k, v in state["about"].items()
-        }
-        args = argparse.Namespace(**(vars(args) | stored | {"output": args.resume}))
-    if args.teacher is None or args.images is None:
-        raise InputError("the teacher or the photos are missing; give --teacher FILE --images DIR")
-    output = args.output or Path("runs") / args.student
-    if state is None and (output / LAST).exists():
-        raise InputError(
-            f"'{output}' holds one already; give --resume {output} or another --output"
-        )
-    photos = find_photos(args.images, below=True)
-    crops = Crops(photos, Distillation(args.epochs, args.batch, args.side, args.lr, seed=args.seed))
-    with console.status(f"reading {args.teacher}"):
-        teacher = load_teacher(args.teacher)
-    device = usable_device(args.device)
-    make_folder(output)
-    about = {k: str(v) if isinstance(v := getattr(args, k), Path) else v for k in KEPT}
-    distiller = Distiller(
-        new_student(args.student, args.seed), teacher, crops, output, device, Screen(output), about
-    )
-    if state is not None:
-        distiller.restore(state)
-    try:
-        distiller.run(args.workers, args.save_minutes * 60, args.report_every)
-    except StopError:
-        console.log(
-            f"stopped at step {distiller.step}; go on with: deimv2 distill --resume {output}"
-        )
+    made = distill(**fields_in(DistillOptions, vars(args)), progress=console.PROGRESS)
+    if not made.finished:
         return 130
-    best = output / BEST
     if args.json:
-        console.print_json({"weights": str(best), "steps": distiller.step})
+        console.print_json({"weights": str(made.weights), "steps": made.steps})
     else:
-        print(best)
+        print(made.weights)
     return 0

@@ -1,16 +1,15 @@
 """`deimv2 inspect`: what is in an artifact, what it costs, and who computes it."""
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import console
-from cli.counts import share
-from model.errors import CheckError, InputError
+from deimv2.cli import console
+from deimv2.cli.arguments import share
+from deimv2.model.errors import CheckError, InputError
 
 if TYPE_CHECKING:
-    from evaluation.inspect import Inspection
+    from deimv2.converters.inspection import Inspection
 
 EXAMPLE = "example: deimv2 inspect artifacts/atto/deimv2-atto-fp32.tflite --require-delegated 0.98"
 LARGEST = 5  # constants, and products in float, that are shown
@@ -43,8 +42,8 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     with console.status(f"reading {args.artifact}"):
-        from converters.manifest import check_beside
-        from evaluation.inspect import inspect
+        from deimv2.converters.artifact import inspect
+        from deimv2.converters.manifest import check_beside
 
         check_beside(args.artifact)
         found = inspect(args.artifact)
@@ -57,23 +56,10 @@ def run(args: argparse.Namespace) -> int:
         console.print_json(found.to_json())
     else:
         print_inspection(found)
-    missed = list(shortfalls(found, args.require_delegated, args.require_integer))
+    missed = found.shortfalls(args.require_delegated, args.require_integer)
     if missed:
         raise CheckError("; ".join(missed))
     return 0
-
-
-def shortfalls(
-    found: "Inspection", delegated: float | None, integer: float | None
-) -> Iterator[str]:
-    """What is below the required shares, each with its number and its limit."""
-    of = f"of the {millions(found.macs)} MACs of {found.artifact}"
-    if delegated is not None:
-        name = found.delegates[0].name
-        if (measured := found.delegated_share(name)) < delegated:
-            yield f"{name} takes {measured:.4f} {of}, expected at least {delegated}"
-    if integer is not None and found.integer_share < integer:
-        yield f"{found.integer_share:.4f} {of} are in integer kernels, expected at least {integer}"
 
 
 def print_inspection(found: "Inspection") -> None:

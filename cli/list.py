@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
-from cli import console
-from converters import FORMATS
-from model.variants import VARIANTS, Variant
+from deimv2.cli import console
+from deimv2.converters import FORMATS
+from deimv2.model.variants import VARIANTS, Variant
 
 EXAMPLE = "example: deimv2 list --json"
 

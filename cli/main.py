@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from cli import (
+from deimv2.cli import (
     app,
     benchmark,
     console,
@@ -25,9 +25,9 @@ from cli import (
     train,
     verify,
 )
-from cli import inspect as inspect_command
-from cli import list as list_command
-from model.errors import CheckError, InputError
+from deimv2.cli import inspect as inspect_command
+from deimv2.cli import list as list_command
+from deimv2.model.errors import CheckError, InputError
 
 COMMANDS = (
     list_command, export, verify, inspect_command, benchmark, predict, evaluate, train, preview,

@@ -2,38 +2,16 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import console
+from deimv2.cli import console
 
 if TYPE_CHECKING:
-    from evaluation.runtimes import Runner
-    from model.detections import Detections
+    from deimv2.api.detector import Result
 
 DEMO_VARIANT = "atto"
 EXAMPLE = "example: deimv2 predict artifacts/atto/deimv2-atto-fp32.tflite photo.jpg --output drawn"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Detections above the threshold on one photo, and where the drawn photo lies, if anywhere."""
-
-    image: Path
-    size: tuple[int, int]  # width, height
-    detections: "Detections"
-    drawing: Path | None
-
-    def to_json(self, labels: Sequence[str]) -> dict[str, Any]:
-        rows = self.detections.to_json()
-        return {
-            "image": str(self.image),
-            "width": self.size[0],
-            "height": self.size[1],
-            "detections": [{"name": labels[row["label"]]} | row for row in rows],
-            "drawing": None if self.drawing is None else str(self.drawing),
-        }
 
 
 def add(subparsers: Any) -> None:
@@ -66,36 +44,39 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cli.models import open_runner
-    from model.files import make_folder
-    from model.images import find_photos
+    from deimv2.api.detector import load
+    from deimv2.model.drawing import save_picture
+    from deimv2.model.files import make_folder
+    from deimv2.model.images import find_photos
 
     model, places = model_and_photos(args.inputs)
     photos = [
         photo for path in places for photo in (find_photos(path) if path.is_dir() else [path])
     ]
     with console.status(f"opening {model}"):
-        runner = open_runner(model, args.variant)
-        labels = labels_of(model, runner, args.labels)
+        detector = load(model, labels=args.labels, variant=args.variant)
     if args.output is not None:
         make_folder(args.output)
-    drawings = drawing_paths(photos, args.output)
-    predictions = [
-        predict(runner, photo, drawing, labels, args.threshold)
-        for photo, drawing in console.track(list(zip(photos, drawings, strict=True)), "photos")
-    ]
+    rows, texts = [], []
+    pairs = list(zip(photos, drawing_paths(photos, args.output), strict=True))
+    for photo, drawing in console.track(pairs, "photos"):
+        result = detector(photo, args.threshold)
+        if drawing is not None:
+            save_picture(result.plot(), drawing)
+        rows.append(result.to_json() | {"drawing": None if drawing is None else str(drawing)})
+        texts.append(described(result, drawing))
     if args.json:
-        console.print_json([prediction.to_json(labels) for prediction in predictions])
+        console.print_json(rows)
     else:
-        print_predictions(predictions, labels)
+        print("\n".join(texts))
     return 0
 
 
 def model_and_photos(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     """The first input is the model unless it is a photo or a folder of photos."""
-    from cli.weights import fetch
-    from model.errors import InputError
-    from model.images import SUFFIXES
+    from deimv2.model.errors import InputError
+    from deimv2.model.images import SUFFIXES
+    from deimv2.model.weights.sources import fetch
 
     first = inputs[0]
     if first.suffix.lower() in SUFFIXES or (first.is_dir() and not first.suffix):
@@ -110,25 +91,6 @@ def score(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"'{text}' is no score, expected 0 to 1")
     return value
-
-
-def labels_of(path: Path, runner: "Runner", file: Path | None) -> list[str]:
-    """From `file`, else from inside the model, else COCO's for a checkpoint of 80 classes."""
-    from cli.labels import read_labels_file
-    from cli.models import class_count
-    from model.coco import COCO_LABELS
-    from model.errors import InputError
-
-    count = class_count(runner)
-    if file is not None:
-        return read_labels_file(file, count)
-    if runner.labels is not None:
-        return runner.labels
-    if count == len(COCO_LABELS):
-        return list(COCO_LABELS)
-    raise InputError(
-        f"'{path}' carries no class names, expected them inside or in a file; add --labels FILE"
-    )
 
 
 def drawing_paths(photos: Sequence[Path], folder: Path | None) -> list[Path | None]:
@@ -146,26 +108,10 @@ def drawing_paths(photos: Sequence[Path], folder: Path | None) -> list[Path | No
     return paths
 
 
-def predict(
-    runner: "Runner", photo: Path, drawing: Path | None, labels: Sequence[str], threshold: float
-) -> Prediction:
-    from evaluation.draw import draw, save_picture
-    from model.images import load_photo, resize
-
-    image = load_photo(photo)
-    found = runner.detect(resize(image, runner.size)).above(threshold)
-    drawn = draw(image, found, labels, threshold)  # also when not kept: it checks the labels
-    if drawing is not None:
-        save_picture(drawn, drawing)
-    return Prediction(photo, image.size, found, drawing)
-
-
-def print_predictions(predictions: Sequence[Prediction], labels: Sequence[str]) -> None:
-    for prediction in predictions:
-        width, height = prediction.size
-        where = "" if prediction.drawing is None else f", drawn in {prediction.drawing}"
-        found = prediction.detections
-        print(f"{prediction.image}: {len(found)} detections{where}")
-        for label, score, box in zip(found.labels, found.scores, found.boxes, strict=True):
-            x1, y1, x2, y2 = (box * [width, height, width, height]).round().astype(int)
-            print(f"  {labels[label]} {score:.2f}  x {x1} to {x2}, y {y1} to {y2}")
+def described(result: "Result", drawing: Path | None) -> str:
+    where = "" if drawing is None else f", drawn in {drawing}"
+    lines = [f"{result.path}: {len(result)} detections{where}"]
+    for name, score, box in zip(result.names, result.scores, result.boxes, strict=True):
+        x1, y1, x2, y2 = box.round().astype(int)
+        lines.append(f"  {name} {score:.2f}  x {x1} to {x2}, y {y1} to {y2}")
+    return "\n".join(lines)

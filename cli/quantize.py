@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cli import console, qat, train
-from cli.data import add_data
-from cli.ranges import add_calibration, calibration_photos, find_ranges
-from model.errors import InputError
+from deimv2.cli import console
+from deimv2.cli.arguments import add_calibration
+from deimv2.cli.data import add_data
+from deimv2.cli.train import add_training, print_training
 
 EXAMPLE = "example: deimv2 quantize --weights best.safetensors --calibration photos"
 
@@ -39,45 +39,23 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a stopped --qat")
     add_data(parser, val=True)
-    train.add_training(parser, rounds=True)
-    parser.set_defaults(run=run, backbone=None, ranges=None, annotated=True)
-    parser.set_defaults(defaults=vars(parser.parse_args([])))
+    add_training(parser, rounds=True)
+    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    from cli.weights import default
+    from deimv2.api.options import fields_in
+    from deimv2.api.quantizing import QuantizeOptions, quantize
 
-    if args.resume is None:
-        args.weights = args.weights or default(args.variant)
-        if not args.qat:
-            return calibrated(args)
-        qat.defaults(args)
-    else:
-        args.qat = False  # as a default: what was started says itself that it rounds
-    return train.run(args)
-
-
-def calibrated(args: argparse.Namespace) -> int:
-    """Ranges, and weights that fit them: post-training quantization."""
-    from cli.weights import load, origin
-    from model.weights import save_weights
-    from quantization.restore import restore
-
-    output = args.output or Path(f"{args.variant}-int8.safetensors")
-    if output.suffix != ".safetensors":
-        raise InputError(f"--output is '{output}', expected a name that ends in .safetensors")
-    loaded = load(args.variant, args.weights, args.labels, args.image_size)
-    with calibration_photos(args.calibration, args.weights, args.calibration_photos) as photos:
-        ranges = find_ranges(loaded.net, photos, args.calibration_photos)
-    source = origin(args.weights, args.variant)
-    save_weights(
-        restore(loaded.net), output, loaded.labels, ranges=ranges, photos=args.calibration,
-        in_float=source,
-    )  # fmt: skip
+    made = quantize(**fields_in(QuantizeOptions, vars(args)), progress=console.PROGRESS)
+    if made.training is not None:
+        return print_training(made.training, args.json)
     if args.json:
-        console.print_json({"weights": str(output), "ranges": ranges})
+        console.print_json(made.to_json())
     else:
-        console.log(f"{len(ranges)} ranges; next: deimv2 export --variant {args.variant} "
-                    f"--precision int8 --weights {output}")  # fmt: skip
-        print(output)
+        console.log(
+            f"{len(made.ranges)} ranges; next: deimv2 export --variant {args.variant} "
+            f"--precision int8 --weights {made.weights}"
+        )
+        print(made.weights)
     return 0

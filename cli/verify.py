@@ -1,17 +1,14 @@
 """`deimv2 verify`: are the artifacts whole, and do they detect what the model detects?"""
 
 import argparse
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import console
-from cli.record import add_record, record_all
-from model.errors import InputError
-from model.files import write_whole
+from deimv2.cli import console
+from deimv2.cli.arguments import add_record
 
 if TYPE_CHECKING:
-    from evaluation.verify import Report
+    from deimv2.verification.verify import Report
 
 EXAMPLE = "example: deimv2 verify artifacts/atto --images my-photos --report report.html"
 
@@ -49,18 +46,16 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    check_options(args)
-    report = on_arm64(args.folder) if args.device else on_this_machine(args.folder, args.images)
-    if args.record:
-        from evaluation.arm64.check import entry
+    from deimv2.api.verifying import verify
 
-        counted = {args.folder / row.artifact: entry(row) for row in report.rows}
-        record_all("arm64", {path: found for path, found in counted.items() if found})
-    if args.report:
-        with console.status(f"writing {args.report}"):
-            from evaluation.report import page
-
-            write_whole(args.report, page(report).encode())
+    report = verify(
+        args.folder,
+        args.images,
+        device=args.device,
+        report=args.report,
+        record=args.record,
+        progress=console.PROGRESS,
+    )
     if args.json:
         console.print_json(report.to_json())
     else:
@@ -68,43 +63,9 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.passed else 1
 
 
-def check_options(args: argparse.Namespace) -> None:
-    """Raises InputError for what cannot be done together, or written, before minutes of work."""
-    if args.device and args.images:
-        raise InputError("--images compares on this machine; leave out --images or --device")
-    if args.device and args.report:
-        raise InputError(
-            f"--report shows what this machine detects, found --device {args.device} with it; run "
-            "--device with --record, which the page of a later run shows"
-        )
-    if args.record and not args.device:
-        raise InputError(
-            "--record is for --device; what this machine detects stands in the manifest already"
-        )
-    if args.report and (args.report.is_dir() or not args.report.parent.is_dir()):
-        raise InputError(
-            f"--report '{args.report}' is no file in a folder that is there, expected for example "
-            "report.html; make the folder or name another file"
-        )
-
-
-def on_this_machine(folder: Path, images: Path | None) -> "Report":
-    with console.status(f"verifying {folder}"):
-        from evaluation.verify import verify_folder
-
-        return verify_folder(folder, images)
-
-
-def on_arm64(folder: Path) -> "Report":
-    from evaluation.arm64.check import verify_on_arm64
-
-    console.log("running .tflite and .pte on ARM64; Core ML and ONNX have no place there")
-    return verify_on_arm64(folder, partial(console.track, message="on ARM64"))
-
-
 def print_report(report: "Report") -> None:
     """One table row per artifact, each number with its limit; what failed in a sentence below."""
-    from evaluation.parity import HEADER, table
+    from deimv2.verification.parity import HEADER, table
 
     cells = []
     for row in report.rows:

@@ -1,5 +1,20 @@
-"""From a loaded model to artifacts: `.tflite`, `.mlpackage`, `.pte`, `.onnx` and their manifest."""
+"""From a network to artifacts: `.tflite`, `.mlpackage`, `.pte`, `.onnx`, and their manifest."""
 
-FORMATS = ("tflite", "mlpackage", "pte", "onnx")
-PHONE_FORMATS = FORMATS[:3]
-PRECISIONS = ("fp32", "fp16", "int8", "int8-weight")
+from pathlib import Path
+
+from deimv2.converters.format import Format
+from deimv2.converters.mlpackage import MLPACKAGE
+from deimv2.converters.onnx import ONNX
+from deimv2.converters.precision import PRECISIONS, Precision
+from deimv2.converters.pte import PTE
+from deimv2.converters.tflite import TFLITE
+
+__all__ = ["FORMATS", "PHONE_FORMATS", "PRECISIONS", "Format", "Precision", "format_of"]
+
+FORMATS: dict[str, Format] = {each.name: each for each in (TFLITE, MLPACKAGE, PTE, ONNX)}
+PHONE_FORMATS = {name: each for name, each in FORMATS.items() if each.platforms}
+
+
+def format_of(path: Path) -> Format | None:
+    """By the suffix, None for another one."""
+    return FORMATS.get(path.suffix.removeprefix("."))

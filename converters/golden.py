@@ -2,7 +2,7 @@
 
 Python, Kotlin and Swift all replay them. Beside the detections lie the next candidates: at the last
 place a near tie may be cut either way, and with these a program that cut it differently is checked
-instead of excused (`evaluation.parity`).
+instead of excused (`deimv2.verification.parity`).
 """
 
 import io
@@ -19,18 +19,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from converters.manifest import GoldenFile
-from model.decoder import QuerySelection
-from model.detections import Detections
-from model.detector import DEIMv2
-from model.errors import CheckError, InputError
-from model.files import sha256_of, write_whole
-from model.images import load_photo, resize
-from model.postprocess import detect
+from deimv2.converters.manifest import GoldenFile
+from deimv2.model.decoder import QuerySelection
+from deimv2.model.detections import Detections
+from deimv2.model.detector import DEIMv2
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.files import sha256_of, write_whole
+from deimv2.model.images import load_photo, resize
+from deimv2.model.postprocess import detect
 
 FOLDER = "golden"
 ATTRIBUTION = "ATTRIBUTION.md"
-MADE_BY = "model.postprocess.detect(net, frame, top_k=2 * queries); candidates are the second half"
+MADE_BY = (
+    "deimv2.model.postprocess.detect(net, frame, top_k=2 * queries); candidates are the second half"
+)
 
 
 @dataclass(frozen=True, eq=False)

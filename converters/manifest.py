@@ -6,15 +6,16 @@ no dates and no paths of this machine in it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from converters.card import INPUT, OUTPUT_MEANINGS, OUTPUTS
-from converters.schema import problem_of
-from model.errors import CheckError, InputError
-from model.files import sha256_of, size_of, write_whole
+from deimv2.converters import format_of
+from deimv2.converters.metadata import INPUT, OUTPUT_MEANINGS, OUTPUTS
+from deimv2.converters.schema import problem_of
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.files import sha256_of, size_of, write_whole
 
 NAME = "manifest.json"
 SCHEMA_VERSION = 1
@@ -82,9 +83,9 @@ def outputs(queries: int) -> tuple[Output, ...]:
 
 def describe(path: Path, computation: Mapping[str, Any] | None = None) -> File:
     """The manifest's entry for an artifact on disk."""
-    kind = path.suffix.removeprefix(".")
-    way = "image" if kind == "mlpackage" else "tensor"
-    return File(kind, path.name, size_of(path), sha256_of(path), way, computation)
+    format = format_of(path)
+    assert format is not None
+    return File(format.name, path.name, size_of(path), sha256_of(path), format.input, computation)
 
 
 def toolchain() -> dict[str, str]:
@@ -185,19 +186,6 @@ def file_problem(folder: Path, name: str, sha256: str) -> str | None:
     return None
 
 
-def record(folder: Path, part: str, found: Mapping[str, Mapping[str, Any]]) -> None:
-    """Writes into a folder's manifest what was measured of its artifacts.
-
-    part: `ap`, `latency` or `arm64`; found: by artifact, as the schema has them. Raises InputError
-    for what the schema forbids.
-    """
-    manifest = Manifest.read(folder)
-    measured = {name: dict(parts) for name, parts in (manifest.measured or {}).items()}
-    for name, entry in found.items():
-        measured.setdefault(name, {})[part] = dict(entry)
-    replace(manifest, measured=measured).write(folder / NAME)
-
-
 def check_golden(folder: Path, golden: Sequence[GoldenFile]) -> None:
     """Raises CheckError if a golden file is missing or is not the one of the manifest."""
     for entry in golden:
@@ -222,7 +210,7 @@ def _validate(content: Any, path: Path) -> None:
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise InputError(
             f"'{path}' has schema version {version}, this program reads up to {SCHEMA_VERSION}; "
-            "install a newer deimv2-mobile, or export again with this one"
+            "install a newer deimv2, or export again with this one"
         )
     if problem := problem_of(content):
         raise InputError(f"'{path}' is no valid manifest {problem}; export again")

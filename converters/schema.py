@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from model.errors import MissingExtraError
+from deimv2.model.errors import MissingExtraError
 
 SCHEMA = Path(__file__).with_name("manifest.schema.json")
 

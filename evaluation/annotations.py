@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model.errors import InputError
-from training.records import Record, is_number, malformed, read_json, records
+from deimv2.model.errors import InputError
+from deimv2.training.records import Record, is_number, malformed, read_json, records
 
 SHOWN = 3  # names that a message lists
 

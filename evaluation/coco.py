@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from evaluation.annotations import Annotations, Photo
-from evaluation.runtimes import Runner
-from model.detections import Detections
-from model.errors import InputError, MissingExtraError
-from model.images import load_photo, resize
+from deimv2.converters.runner import Runner
+from deimv2.evaluation.annotations import Annotations, Photo
+from deimv2.model.detections import Detections
+from deimv2.model.errors import InputError, MissingExtraError
+from deimv2.model.images import load_photo, resize
 
 KEPT = 300  # detections per photo, as many as the largest variant gives
 

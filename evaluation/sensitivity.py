@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from model import DEIMv2
-from model.layers import Point
-from quantization.prepare import Chosen
-from quantization.recipe import RECIPE, Part, decide, in_int8
-from quantization.rounding import Bound, RoundedConv, RoundedLinear, Rounder
+from deimv2.model import DEIMv2
+from deimv2.model.layers import Point
+from deimv2.quantization.prepare import Chosen
+from deimv2.quantization.recipe import RECIPE, Part, decide, in_int8
+from deimv2.quantization.rounding import Bound, RoundedConv, RoundedLinear, Rounder
 
 FLOAT, ALL = "nothing", "everything"
 ToInt8 = Callable[[DEIMv2, Chosen], None]  # prepares a network with ranges, in place

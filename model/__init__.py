@@ -8,23 +8,23 @@ out = net.eval()(images)  # images [B, 3, H, W] in 0..1, normalised; out.logits,
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from model.variants import VARIANTS, Variant
+from deimv2.model.variants import VARIANTS, Variant
 
 if TYPE_CHECKING:
-    from model.detector import DEIMv2, build_model
-    from model.weights import load_weights
+    from deimv2.model.detector import DEIMv2, build_model
+    from deimv2.model.weights import load_weights
 
 __all__ = ["VARIANTS", "DEIMv2", "Variant", "build_model", "load_weights"]
 
 # Imported on first use: PyTorch takes seconds, and the table of variants does not need it.
 _LATER = {
-    "DEIMv2": "model.detector",
-    "build_model": "model.detector",
-    "load_weights": "model.weights",
+    "DEIMv2": "deimv2.model.detector",
+    "build_model": "deimv2.model.detector",
+    "load_weights": "deimv2.model.weights",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
-        raise AttributeError(f"module 'model' has no attribute '{name}'")
+        raise AttributeError(f"module 'deimv2.model' has no attribute '{name}'")
     return getattr(import_module(_LATER[name]), name)

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model import variants
-from model.layers import MLP, Point, RMSNorm, SelfAttention, SwiGLU, flatten_maps
+from deimv2.model import variants
+from deimv2.model.layers import MLP, Point, RMSNorm, SelfAttention, SwiGLU, flatten_maps
 
 Shapes = Sequence[tuple[int, int]]  # height and width of each level
 

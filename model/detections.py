@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.errors import InputError
+from deimv2.model.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

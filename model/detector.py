@@ -2,14 +2,14 @@
 
 from torch import Tensor, nn
 
-from model import variants
-from model.decoder import Decoder, DecoderOutput, ExtraQueries
-from model.encoder import HybridEncoder, LiteEncoder
-from model.errors import InputError
-from model.hgnetv2 import HGNetv2
-from model.layers import Point, fuse
-from model.sta import SpatialTuningAdapter
-from model.variants import VARIANTS, Variant
+from deimv2.model import variants
+from deimv2.model.decoder import Decoder, DecoderOutput, ExtraQueries
+from deimv2.model.encoder import HybridEncoder, LiteEncoder
+from deimv2.model.errors import InputError
+from deimv2.model.hgnetv2 import HGNetv2
+from deimv2.model.layers import Point, fuse
+from deimv2.model.sta import SpatialTuningAdapter
+from deimv2.model.variants import Variant, variant_of
 
 STRIDE = 32
 
@@ -83,11 +83,9 @@ def build_model(
     `image_size` is a side or (height, width), None for the variant's own. Raises InputError for an
     unknown variant, a class count below 1 or a size that is no multiple of 32.
     """
-    if variant not in VARIANTS:
-        raise InputError(f"unknown variant '{variant}'; expected one of {', '.join(VARIANTS)}")
+    chosen = variant_of(variant)
     if num_classes < 1:
         raise InputError(f"num_classes is {num_classes}; expected at least 1")
-    chosen = VARIANTS[variant]
     size = chosen.image_size if image_size is None else image_size
     height, width = (size, size) if isinstance(size, int) else size
     check_size(height, width, chosen)

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.layers import PackedLinear, Point
-from model.variants import ViT
+from deimv2.model.layers import PackedLinear, Point
+from deimv2.model.variants import ViT
 
 PATCH = 16
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model import variants
-from model.layers import ELAN, ConvNorm, Point, SelfAttention
+from deimv2.model import variants
+from deimv2.model.layers import ELAN, ConvNorm, Point, SelfAttention
 
 
 class PooledConv(nn.Module):

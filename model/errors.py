@@ -14,7 +14,7 @@ class MissingExtraError(InputError):
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
             f"the package '{package}' is not installed; "
-            f"it comes with the extra '{extra}': pip install 'deimv2-mobile[{extra}]'"
+            f"it comes with the extra '{extra}': pip install 'deimv2[{extra}]'"
         )
 
 

@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from model.errors import InputError
+from deimv2.model.errors import InputError
 
 
 def make_folder(path: Path) -> None:

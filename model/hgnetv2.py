@@ -6,8 +6,8 @@ Source: PP-HGNetV2 of PaddleDetection as used by D-FINE (arXiv 2410.13842) and D
 import torch
 from torch import Tensor, nn
 
-from model.layers import ConvNorm, Point
-from model.variants import HGNet, Stage
+from deimv2.model.layers import ConvNorm, Point
+from deimv2.model.variants import HGNet, Stage
 
 
 def conv_relu(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> ConvNorm:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from model.detections import Detections
-from model.detector import DEIMv2
-from model.errors import InputError
-from model.images import normalise, to_tensor
+from deimv2.model.detections import Detections
+from deimv2.model.detector import DEIMv2
+from deimv2.model.errors import InputError
+from deimv2.model.images import normalise, to_tensor
 
 
 def postprocess(logits: Tensor, boxes: Tensor, top_k: int) -> list[Detections]:

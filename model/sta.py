@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.dinov3 import VisionTransformer
-from model.layers import ConvNorm, Point
-from model.variants import ViT
+from deimv2.model.dinov3 import VisionTransformer
+from deimv2.model.layers import ConvNorm, Point
+from deimv2.model.variants import ViT
 
 
 class DetailNet(nn.Module):

@@ -7,6 +7,8 @@ input size, both measured on the released code. `coco_ap` is the paper's AP on C
 
 from dataclasses import dataclass
 
+from deimv2.model.errors import InputError
+
 RGB = tuple[float, float, float]
 
 
@@ -237,3 +239,10 @@ X = Variant(
 )
 
 VARIANTS: dict[str, Variant] = {v.name: v for v in (ATTO, FEMTO, PICO, N, S, M, L, X)}
+
+
+def variant_of(name: str) -> Variant:
+    """By its name. Raises InputError for another."""
+    if name not in VARIANTS:
+        raise InputError(f"unknown variant '{name}', expected one of {', '.join(VARIANTS)}")
+    return VARIANTS[name]

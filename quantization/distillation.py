@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from model import DEIMv2
-from quantization.histogram import floored
+from deimv2.model import DEIMv2
+from deimv2.quantization.histogram import floored
 
 
 def difference(ours: Tensor, theirs: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model import DEIMv2
-from quantization.rounding import (
+from deimv2.model import DEIMv2
+from deimv2.quantization.rounding import (
     WEIGHT,
     Bound,
     Images,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from quantization.rounding import HIGH, LOW, Range
+from deimv2.quantization.rounding import HIGH, LOW, Range
 
 BINS = 4096
 CANDIDATES = 40  # positions tried for either end of a range

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from model import DEIMv2
-from model.errors import InputError
-from model.layers import Affine, ConvNorm, Point, fuse
-from quantization.recipe import in_int8
-from quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
+from deimv2.model import DEIMv2
+from deimv2.model.errors import InputError
+from deimv2.model.layers import Affine, ConvNorm, Point, fuse
+from deimv2.quantization.recipe import in_int8
+from deimv2.quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
 
 # Functions whose results are values of their inputs, moved.
 MOVES = {

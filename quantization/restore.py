@@ -9,10 +9,10 @@ trained network.
 import torch
 from torch import nn
 
-from model import DEIMv2, build_model
-from model.dinov3 import KeyMaskedLinear, LayerScale
-from model.layers import Affine, ConvNorm, RepVGG
-from quantization.rounding import Bound
+from deimv2.model import DEIMv2, build_model
+from deimv2.model.dinov3 import KeyMaskedLinear, LayerScale
+from deimv2.model.layers import Affine, ConvNorm, RepVGG
+from deimv2.quantization.rounding import Bound
 
 
 @torch.no_grad()

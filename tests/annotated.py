@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from evaluation.photographs import PHOTOGRAPHS
-from model.detections import Detections
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.model.detections import Detections
 
 CATEGORIES = {1: "cat", 2: "dog", 90: "kite"}  # sparse, as COCO's are
 

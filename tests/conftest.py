@@ -33,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 def once(factory: pytest.TempPathFactory, worker: str, name: str, *arguments: str) -> Path:
     """The folder of an export of Atto that all workers share."""
-    from cli.main import main
+    from deimv2.cli.main import main
 
     base = factory.getbasetemp()
     shared = base if worker == "master" else base.parent

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from model import build_model
-from model.weights import random_state, released_name
+from deimv2.model import build_model
+from deimv2.model.weights import random_state, released_name
 
 PREFIX = "backbone.dinov3."
 

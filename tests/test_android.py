@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from converters.schema import SCHEMA
+from deimv2.converters.schema import SCHEMA
 
 ROOT = Path(__file__).parents[1]
 ANDROID = ROOT / "android"

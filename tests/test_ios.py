@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from converters.schema import SCHEMA
+from deimv2.converters.schema import SCHEMA
 
 ROOT = Path(__file__).parents[1]
 IOS = ROOT / "ios"

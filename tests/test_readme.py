@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from model import build_model
-from model.coco import COCO_LABELS
-from model.weights import random_state, save_weights
-from tests.training.scenes import few
+from deimv2.model import build_model
+from deimv2.model.coco import COCO_LABELS
+from deimv2.model.weights import random_state, save_weights
+from deimv2.tests.training.scenes import few
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -77,7 +77,7 @@ def test_training_on_own_data_works_as_typed(folder: Path) -> None:
             words += ["--epochs", "1", "--batch", "2", "--image-size", "256", "--workers", "0"]
         if words[1] == "export":
             words += ["--format", "onnx"]
-        command = [sys.executable, "-m", "cli.main", *words[1:]]
+        command = [sys.executable, "-m", "deimv2.cli.main", *words[1:]]
         done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=300)
         assert done.returncode == 0, done.stderr
     assert (folder / "sheet.jpg").exists()

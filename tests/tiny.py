@@ -8,9 +8,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from converters.card import KEY
-from converters.golden import MADE_BY
-from converters.manifest import (
+from deimv2.converters.golden import MADE_BY
+from deimv2.converters.manifest import (
     GoldenFile,
     Input,
     Manifest,
@@ -19,7 +18,8 @@ from converters.manifest import (
     outputs,
     sha256_of,
 )
-from model.detections import Detections
+from deimv2.converters.metadata import KEY
+from deimv2.model.detections import Detections
 
 SIZE = (32, 64)
 LABELS = ["cat", "dog"]

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from model.errors import InputError
-from model.files import write_whole
+from deimv2.model.errors import InputError
+from deimv2.model.files import write_whole
 
 FORMAT = 1  # of LAST
 LAST, BEST = "last.pt", "best.safetensors"

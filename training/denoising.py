@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.decoder import ExtraQueries, inverse_sigmoid
-from training import recipes
-from training.boxes import to_centres, to_corners
-from training.matcher import Matches
-from training.targets import Target, padded
+from deimv2.model.decoder import ExtraQueries, inverse_sigmoid
+from deimv2.training import recipes
+from deimv2.training.boxes import to_centres, to_corners
+from deimv2.training.data.targets import Target, padded
+from deimv2.training.matcher import Matches
 
 
 @dataclass(frozen=True)

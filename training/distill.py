@@ -20,18 +20,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from model import VARIANTS, build_model
-from model.dinov3 import PATCH, VisionTransformer
-from model.errors import CheckError, InputError
-from model.files import write_whole
-from model.images import load_photo, normalise
-from model.variants import IMAGENET, ViT
-from model.weights import load_backbone
-from training.batches import leave_signals
-from training.checkpoint import BEST, StopError, guarded, save_state, stop_signals
-from training.recipes import Schedule
-from training.schedule import factor
-from training.trainer import Journal, Place
+from deimv2.model import VARIANTS, build_model
+from deimv2.model.dinov3 import PATCH, VisionTransformer
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.files import write_whole
+from deimv2.model.images import load_photo, normalise
+from deimv2.model.variants import IMAGENET, ViT
+from deimv2.model.weights import load_backbone
+from deimv2.training.checkpoint import BEST, StopError, guarded, save_state, stop_signals
+from deimv2.training.data.batches import leave_signals
+from deimv2.training.recipes import Schedule
+from deimv2.training.schedule import factor
+from deimv2.training.trainer import Journal, Place
 
 TEACHER = "l"  # the variant whose backbone is DINOv3's ViT-S
 STUDENTS = {"vit-tiny": "s", "vit-tiny-plus": "m"}

@@ -5,8 +5,8 @@ from copy import deepcopy
 
 import torch
 
-from model import DEIMv2
-from training.recipes import Ema
+from deimv2.model import DEIMv2
+from deimv2.training.recipes import Ema
 
 
 class MovingAverage:

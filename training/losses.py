@@ -20,13 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.decoder import DecoderOutput, Integral, Prediction
-from training.boxes import giou, iou, to_corners
-from training.denoising import Denoising
-from training.edges import ddf, fgl
-from training.matcher import Matcher, Matches, union
-from training.recipes import Recipe
-from training.targets import Target, joined
+from deimv2.model.decoder import DecoderOutput, Integral, Prediction
+from deimv2.training.boxes import giou, iou, to_corners
+from deimv2.training.data.edges import ddf, fgl
+from deimv2.training.data.targets import Target, joined
+from deimv2.training.denoising import Denoising
+from deimv2.training.matcher import Matcher, Matches, union
+from deimv2.training.recipes import Recipe
 
 Heads = list[tuple[str, Prediction]]  # where, and what is predicted there
 

@@ -11,10 +11,10 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from model.decoder import Prediction
-from training import recipes
-from training.boxes import giou, iou, to_corners
-from training.targets import Target, padded
+from deimv2.model.decoder import Prediction
+from deimv2.training import recipes
+from deimv2.training.boxes import giou, iou, to_corners
+from deimv2.training.data.targets import Target, padded
 
 
 @dataclass(frozen=True)

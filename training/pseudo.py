@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
-from model import DEIMv2
-from model.errors import InputError
-from model.files import write_whole
-from model.images import load_photo, resize
-from model.postprocess import detect
-from training.dataset import Part
+from deimv2.model import DEIMv2
+from deimv2.model.errors import InputError
+from deimv2.model.files import write_whole
+from deimv2.model.images import load_photo, resize
+from deimv2.model.postprocess import detect
+from deimv2.training.data.dataset import Part
 
 MIN_SCORE = 0.3
 LEAST_PHOTOS = 16

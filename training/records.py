@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model.errors import InputError
+from deimv2.model.errors import InputError
 
 Record = Mapping[str, Any]
 LARGEST = 1e9  # pixels; beyond it stand NaN, Infinity and integers that no float holds

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from training.recipes import Epochs, Recipe, Schedule
+from deimv2.training.recipes import Epochs, Recipe, Schedule
 
 LONGEST_WARMUP = 0.05  # of all steps
 LONGEST_MEMORY = 0.05  # of all steps, of the moving average: the recipes' own are 0.017 to 0.047

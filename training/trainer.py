@@ -17,18 +17,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from model import DEIMv2
-from model.errors import CheckError, InputError
-from model.weights import load_weights, read_checkpoint, released_name, save_weights
-from training.batches import Batch, Batches, load
-from training.checkpoint import BEST, StopError, guarded, save_state, stop_signals
-from training.denoising import Denoising, denoise
-from training.ema import MovingAverage
-from training.losses import Criterion
-from training.recipes import Recipe
-from training.schedule import factor
-from training.targets import Target
-from training.world import World, synchronise
+from deimv2.model import DEIMv2
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.weights import load_weights, read_checkpoint, released_name, save_weights
+from deimv2.training.checkpoint import BEST, StopError, guarded, save_state, stop_signals
+from deimv2.training.data.batches import Batch, Batches, load
+from deimv2.training.data.targets import Target
+from deimv2.training.denoising import Denoising, denoise
+from deimv2.training.distributed import World, synchronise
+from deimv2.training.ema import MovingAverage
+from deimv2.training.losses import Criterion
+from deimv2.training.recipes import Recipe
+from deimv2.training.schedule import factor
 
 AGREE_EVERY = 10  # steps between which several processes do not ask each other to stop
 Metrics = Mapping[str, float | None]  # by COCO's names; "AP" decides which weights are best

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from converters.graph.layers import linear
-from converters.graph.sampling import GatherSampler, TentSampler
-from model import decoder as eager
+from deimv2.converters.graph.layers import linear
+from deimv2.converters.graph.sampling import GatherSampler, TentSampler
+from deimv2.model import decoder as eager
 
 # Where the release's inverse sigmoid, with its epsilon of 1e-5, saturates.
 LOGIT_LIMIT = math.log(1e5)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from converters.graph.decoder import (
+from deimv2.converters.graph.decoder import (
     AnchorTable,
     CellPositions,
     MatmulEdgeMove,
@@ -15,7 +15,7 @@ from converters.graph.decoder import (
     NetworkQualityEstimator,
     StaticDecoder,
 )
-from converters.graph.layers import (
+from deimv2.converters.graph.layers import (
     ConvAvgPool,
     MatmulLayerNorm,
     MatmulRMSNorm,
@@ -25,12 +25,12 @@ from converters.graph.layers import (
     StaticSpatialTuningAdapter,
     WidePad,
 )
-from converters.graph.sampling import GatherSampler, TentSampler
-from model import DEIMv2, layers
-from model.encoder import HybridEncoder, PooledConv
-from model.sta import SpatialTuningAdapter
-from model.variants import RGB
-from quantization.rounding import RoundedConv, RoundedLinear
+from deimv2.converters.graph.sampling import GatherSampler, TentSampler
+from deimv2.model import DEIMv2, layers
+from deimv2.model.encoder import HybridEncoder, PooledConv
+from deimv2.model.sta import SpatialTuningAdapter
+from deimv2.model.variants import RGB
+from deimv2.quantization.rounding import RoundedConv, RoundedLinear
 
 Rewrites = dict[type[nn.Module], Callable[..., nn.Module]]
 

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.ao.quantization.fx import _decomposed  # noqa: F401  registers the operations
 
-from converters.graph.layers import ConvAvgPool
-from converters.graph.sampling import TentSampler
-from model.layers import ConvNorm
-from quantization.rounding import (
+from deimv2.converters.graph.layers import ConvAvgPool
+from deimv2.converters.graph.sampling import TentSampler
+from deimv2.model.layers import ConvNorm
+from deimv2.quantization.rounding import (
     HIGH,
     LOW,
     WEIGHT,

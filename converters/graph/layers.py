@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model import dinov3, layers, sta
-from quantization.rounding import RoundedLinear
+from deimv2.model import dinov3, layers, sta
+from deimv2.quantization.rounding import RoundedLinear
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:

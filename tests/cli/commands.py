@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.main import main
+from deimv2.cli.main import main
 
 Capture = pytest.CaptureFixture[str]
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from converters.convert import MODULES
-from model.files import sha256_of
+from deimv2.converters import FORMATS
+from deimv2.model.files import sha256_of
 
 ROOT = Path(__file__).parents[2]
 # A shell's background jobs ignore Ctrl-C, and their children inherit that.
 START = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from cli.main import main
+from deimv2.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 Convert = Callable[[Any, Any, Path, bool], None]
@@ -39,8 +39,8 @@ def copy_from(exported: Path) -> Convert:
 
 def use(monkeypatch: pytest.MonkeyPatch, convert: Convert, *kinds: str) -> None:
     """Let artifacts of these kinds, by default all, be made by `convert`."""
-    for kind in kinds or MODULES:
-        monkeypatch.setattr(f"converters.{MODULES[kind]}.convert", convert)
+    for kind in kinds or FORMATS:
+        monkeypatch.setattr(f"deimv2.converters.{kind}.convert.convert", convert)
 
 
 def hashes(folder: Path) -> dict[str, str]:

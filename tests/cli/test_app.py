@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.app import PLATFORMS, ROOT, sample_assets
-from converters.manifest import Manifest, check_golden, file_problem
-from model.errors import InputError
-from tests.cli.commands import Capture, complaint, output
-from tests.tiny import write_folder
-from tests.vectors.__main__ import FOLDER
+from deimv2.api.apps import PLATFORMS, ROOT, formats_of, sample_assets
+from deimv2.converters.manifest import Manifest, check_golden, file_problem
+from deimv2.model.errors import InputError
+from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.tiny import write_folder
+from deimv2.tests.vectors.__main__ import FOLDER
 
 GOOD = FOLDER / "folder"
 
@@ -27,7 +27,7 @@ def test_the_bundle_holds_what_the_platform_runs_and_no_more(
     target = tmp_path / "app" / "deimv2"
     said = json.loads(output(capsys, "app", platform, GOOD, "--output", target, "--json"))
     manifest = Manifest.read(target)
-    assert {file.format for file in manifest.files} == set(PLATFORMS[platform].formats)
+    assert {file.format for file in manifest.files} == set(formats_of(platform))
     assert said == {"folder": str(target), "files": [file.name for file in manifest.files]}
     assert all(not file_problem(target, file.name, file.sha256) for file in manifest.files)
     check_golden(target, manifest.golden)
@@ -82,6 +82,6 @@ def test_the_sample_app_is_in_the_repository(
     platform: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert ROOT in sample_assets(PLATFORMS[platform]).parents
-    monkeypatch.setattr("cli.app.ROOT", tmp_path)
+    monkeypatch.setattr("deimv2.api.apps.ROOT", tmp_path)
     with pytest.raises(InputError, match="expected a clone of the repository"):
         sample_assets(PLATFORMS[platform])

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.weights import DEMO
-from converters.manifest import Manifest
-from evaluation.benchmark import BASELINE, Runner
-from model.errors import InputError
-from tests.cli.commands import Capture, complaint, output
+from deimv2.converters.manifest import Manifest
+from deimv2.model.errors import InputError
+from deimv2.model.weights.sources import DEMO
+from deimv2.profiling.timing import BASELINE, Runner
+from deimv2.tests.cli.commands import Capture, complaint, output
 
 FEW = ("--rounds", "3")
 

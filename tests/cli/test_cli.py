@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import COMMANDS, main
-from model import VARIANTS
-from model.errors import InputError
-from tests.cli.commands import Capture, complaint, output
-from tests.tiny import write_folder
+from deimv2.cli.main import COMMANDS, main
+from deimv2.model import VARIANTS
+from deimv2.model.errors import InputError
+from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.tiny import write_folder
 
 
 def test_every_command_has_help_with_an_example(capsys: Capture) -> None:
@@ -39,7 +39,9 @@ def test_bad_usage_is_one_line(capsys: Capture, arguments: list[str], part: str)
 
 
 def test_starting_loads_no_heavy_package() -> None:
-    code = "import sys, cli.main; print(*{'torch', 'numpy', 'PIL', 'rich'} & set(sys.modules))"
+    code = (
+        "import sys, deimv2.cli.main; print(*{'torch', 'numpy', 'PIL', 'rich'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 
@@ -63,7 +65,7 @@ def test_failures_end_in_one_line(
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr("cli.list.run", fail)
+    monkeypatch.setattr("deimv2.cli.list.run", fail)
     assert line in complaint(capsys, "list", code=code)
 
 
@@ -114,7 +116,7 @@ def test_a_place_for_no_report_is_named_before_the_work(
     capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_folder(tmp_path)
-    monkeypatch.delattr("evaluation.verify.verify_folder")
+    monkeypatch.delattr("deimv2.verification.verify.verify_folder")
     for place in (tmp_path, tmp_path / "none" / "a.html", tmp_path / "manifest.json" / "a.html"):
         line = complaint(capsys, "verify", tmp_path, "--report", place)
         assert f"--report '{place}' is no file in a folder that is there" in line

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.weights import DEMO, default
-from tests.cli.commands import complaint, output
-from tests.training.scenes import GARMENTS
+from deimv2.model.weights.sources import DEMO, default
+from deimv2.tests.cli.commands import complaint, output
+from deimv2.tests.training.scenes import GARMENTS
 
 CHECKPOINT = DEMO / "atto.safetensors"
 LEAST = {"AP": 0.70, "AP50": 0.87}

@@ -12,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cli.journal import LOG, read_log
-from evaluation.photographs import PHOTOGRAPHS
-from model import build_model
-from model.weights import load_backbone
-from tests.cli.commands import Capture, complaint, output
-from tests.teacher import write_teacher
-from training.checkpoint import BEST, LAST, read_state, save_state
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.model import build_model
+from deimv2.model.weights import load_backbone
+from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.teacher import write_teacher
+from deimv2.training.checkpoint import BEST, LAST, read_state, save_state
+from deimv2.training.run_log import LOG, read_log
 
 TINY = ["--side", "32", "--batch", "4", "--report-every", "1", "--device", "cpu"]
 
@@ -69,7 +69,7 @@ def test_a_stopped_process_goes_on_with_the_same_losses(
     assert output(capsys, *line(teacher, images, whole, *options)) == f"{whole / BEST}\n"
     words = map(str, line(teacher, images, stopped, *options))
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", *words], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "deimv2.cli.main", *words], stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
     while len(read_log(stopped)) < 2 and time.monotonic() < deadline:

@@ -13,22 +13,22 @@ import torch
 from onnx import TensorProto
 from safetensors.torch import save_file
 
-from cli.main import main
-from cli.weights import DEMO
-from converters.golden import LEAST_GAP, selection_gap
-from converters.manifest import Manifest
-from evaluation.coco import METRICS
-from evaluation.photographs import PHOTOGRAPHS
-from evaluation.runtimes import open_checkpoint
-from model import build_model
-from model.coco import COCO_LABELS
-from model.files import sha256_of
-from model.images import load_photo, resize
-from model.weights import random_state
-from tests.annotated import Box, detections, write_set
-from tests.cli.commands import Capture, complaint, output
-from tests.tiny import write_folder, write_onnx
-from tests.training.scenes import GARMENTS
+from deimv2.cli.main import main
+from deimv2.converters.checkpoint import open_checkpoint
+from deimv2.converters.golden import LEAST_GAP, selection_gap
+from deimv2.converters.manifest import Manifest
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.evaluation.coco import METRICS
+from deimv2.model import build_model
+from deimv2.model.coco import COCO_LABELS
+from deimv2.model.files import sha256_of
+from deimv2.model.images import load_photo, resize
+from deimv2.model.weights import random_state
+from deimv2.model.weights.sources import DEMO
+from deimv2.tests.annotated import Box, detections, write_set
+from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.tiny import write_folder, write_onnx
+from deimv2.tests.training.scenes import GARMENTS
 
 NAMES = {3: "cat", 7: "dog"}
 # Every photo holds what the tiny artifact finds on every photo.
@@ -114,7 +114,7 @@ def test_a_terminal_shows_progress_beside_clean_json(
 def test_long_work_without_a_terminal_says_where_it_stands(
     capsys: Capture, annotations: Path, artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.console.PAUSE", 0.0)
+    monkeypatch.setattr("deimv2.cli.console.PAUSE", 0.0)
     capsys.readouterr()
     assert main([str(word) for word in line(annotations, artifact)]) == 0
     lines = capsys.readouterr().err.splitlines()
@@ -221,7 +221,7 @@ def test_a_missing_library_names_its_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
     message = complaint(capsys, *line(annotations, artifact))
-    assert "pip install 'deimv2-mobile[train]'" in message
+    assert "pip install 'deimv2[train]'" in message
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cli.main import main
-from converters.manifest import NAME, Manifest
-from evaluation.parity import LIMITS
-from evaluation.photographs import PHOTOGRAPHS
-from evaluation.runtimes import open_model
-from tests.cli.commands import Capture, output
-from tests.cli.exports import copy_from, hashes, start, use
-from tests.training.scenes import few
+from deimv2.cli.main import main
+from deimv2.converters.artifact import open_model
+from deimv2.converters.manifest import NAME, Manifest
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.converters.precision import PRECISIONS
+from deimv2.tests.cli.commands import Capture, output
+from deimv2.tests.cli.exports import copy_from, hashes, start, use
+from deimv2.tests.training.scenes import few
 
 NAMES = ["cup", "plate", "fork"]
 RANDOM = ("--weights", "random")  # as those of the shared export
@@ -106,7 +106,7 @@ def test_half_precision_is_kept_with_its_numbers(tmp_path: Path) -> None:
     assert listed(tmp_path) == [file["format"] for file in report["files"]] == list(kinds)
     for row in report["rows"]:
         measured, limits = row["measured"], row["limits"]
-        assert limits == asdict(LIMITS["fp16"])
+        assert limits == asdict(PRECISIONS["fp16"].limits)
         assert measured["counted"] >= 50  # of the scenes that come with the demo weights
         assert 0 < measured["score"]["p50"] <= measured["score"]["p99"] <= limits["score"]
         assert 0 < measured["box_px"]["p50"] <= measured["box_px"]["p99"] <= limits["box_px"]
@@ -165,7 +165,7 @@ def test_artifacts_need_not_be_run(
     def run(*_: object) -> None:
         raise AssertionError("it was run")
 
-    monkeypatch.setattr("evaluation.verify.open_model", run)
+    monkeypatch.setattr("deimv2.verification.verify.open_model", run)
     arguments = ("export", *RANDOM, "--format", "onnx", "--output", tmp_path, "--no-verify")
     assert "its structure" in output(capsys, *arguments)
     assert Manifest.read(tmp_path).parity == {}

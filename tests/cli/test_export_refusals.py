@@ -16,12 +16,12 @@ import pytest
 from onnx import helper
 from safetensors.torch import save_file
 
-from cli.main import main
-from converters.manifest import Manifest
-from model import build_model
-from model.weights import random_state
-from tests.cli.commands import Capture, complaint
-from tests.cli.exports import ROOT, copy_from, hashes, start, use
+from deimv2.cli.main import main
+from deimv2.converters.manifest import Manifest
+from deimv2.model import build_model
+from deimv2.model.weights import random_state
+from deimv2.tests.cli.commands import Capture, complaint
+from deimv2.tests.cli.exports import ROOT, copy_from, hashes, start, use
 
 ONNX = "deimv2-atto-fp32.onnx"
 REJECTED = "deimv2-atto-fp32.rejected.onnx"
@@ -266,7 +266,7 @@ class Hide:
             return self.finder.find_spec(name, path, target)
 
 sys.meta_path[:] = [Hide(finder) for finder in sys.meta_path]
-from cli.main import main
+from deimv2.cli.main import main
 sys.exit(main(sys.argv[2:]))
 """
 
@@ -293,5 +293,5 @@ def test_a_missing_toolchain_is_one_line_that_names_its_extra(
     assert "Traceback" not in done.stderr
     line = done.stderr.splitlines()[-1]
     assert f"the package '{package}' is not installed" in line
-    assert f"pip install 'deimv2-mobile[{extra}]'" in line
+    assert f"pip install 'deimv2[{extra}]'" in line
     assert list(tmp_path.iterdir()) == []

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import main
-from tests.cli.commands import Capture, complaint, output
-from tests.tiny import write_onnx
+from deimv2.cli.main import main
+from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.tiny import write_onnx
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.labels import read_labels_file
-from model.coco import COCO_LABELS
-from model.errors import InputError
+from deimv2.model.coco import COCO_LABELS
+from deimv2.model.errors import InputError
+from deimv2.model.labels import read_labels_file
 
 
 def test_label_files_of_every_system_are_read(tmp_path: Path) -> None:

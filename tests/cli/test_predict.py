@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
-from model import build_model
-from model.coco import COCO_LABELS
-from model.weights import random_state
-from tests.cli.commands import Capture, complaint, output
-from tests.tiny import found, write_folder, write_onnx
+from deimv2.model import build_model
+from deimv2.model.coco import COCO_LABELS
+from deimv2.model.weights import random_state
+from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.tiny import found, write_folder, write_onnx
 
 
 def size(path: Path) -> tuple[int, int]:

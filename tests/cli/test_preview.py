@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from cli.preview import BATCH, CELL, phases
-from model.variants import PLAIN, VARIANTS
-from tests.cli.commands import Capture, complaint, output
-from tests.training.scenes import few
-from training.batches import Batches
-from training.dataset import Part, read_dataset
-from training.recipes import RECIPES
+from deimv2.api.previewing import BATCH, CELL, phases
+from deimv2.model.variants import PLAIN, VARIANTS
+from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.training.scenes import few
+from deimv2.training.data.batches import Batches
+from deimv2.training.data.dataset import Part, read_dataset
+from deimv2.training.recipes import RECIPES
 
 
 @pytest.fixture

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from cli.journal import read_log
-from cli.main import main
-from cli.weights import DEMO, load
-from model import build_model
-from model.weights import read_checkpoint, read_image_size, read_labels, read_ranges, save_weights
-from quantization.rounding import LEAST_WEIGHTS
-from tests.cli.commands import Capture, complaint, output
-from tests.cli.trainings import SMALL, losses, started, wait_for_steps
-from tests.training.scenes import GARMENTS, few
-from training.checkpoint import BEST, read_state
-from training.scenes import CLASSES
+from deimv2.cli.main import main
+from deimv2.model import build_model
+from deimv2.model.weights import read_checkpoint, read_metadata, save_weights
+from deimv2.model.weights.sources import DEMO, load
+from deimv2.quantization.rounding import LEAST_WEIGHTS
+from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.cli.trainings import SMALL, losses, started, wait_for_steps
+from deimv2.tests.training.scenes import GARMENTS, few
+from deimv2.training.checkpoint import BEST, read_state
+from deimv2.training.data.synthetic import CLASSES
+from deimv2.training.run_log import read_log
 
 PHOTOS = ["--calibration-photos", "8"]
 
@@ -46,14 +46,14 @@ def test_the_checkpoint_gets_ranges_and_keeps_what_stays_in_float(
     to = tmp_path / "int8.safetensors"
     given = ["--weights", weights, "--calibration", GARMENTS, *PHOTOS, "--output", to]
     shown = json.loads(output(capsys, "quantize", *given, "--json"))
-    ranges = read_ranges(to)
+    ranges = read_metadata(to).ranges
     assert ranges is not None and len(ranges) > 50
     assert shown == {"weights": str(to), "ranges": {k: list(v) for k, v in ranges.items()}}
     before, after = read_checkpoint(weights), read_checkpoint(to)
     assert before.keys() == after.keys()
     kept = [key for key in before if key.startswith("decoder.")]
     assert kept and all((before[key] == after[key]).all() for key in kept)
-    assert read_labels(to) == list(CLASSES) and read_image_size(to) == (160, 160)
+    assert read_metadata(to).labels == list(CLASSES) and read_metadata(to).image_size == (160, 160)
 
 
 def test_training_while_rounding_leaves_a_checkpoint_like_any_other(
@@ -87,7 +87,7 @@ def test_what_is_kept_is_never_worse_than_the_start(
     before, after = read_checkpoint(start), read_checkpoint(run / BEST)
     assert all(torch.equal(before[key], after[key]) for key in before if "decoder" not in key)
     assert all(same_but_rounded(before[key], after[key]) for key in before)
-    assert read_ranges(run / BEST) == read_ranges(start)
+    assert read_metadata(run / BEST).ranges == read_metadata(start).ranges
 
 
 def same_but_rounded(before: torch.Tensor, after: torch.Tensor) -> bool:
@@ -108,8 +108,8 @@ def test_only_what_rounds_learns(weights: Path, data: Path, tmp_path: Path) -> N
     decoder = [key for key in before if key.startswith("decoder.") and key in learnt]
     assert decoder and all(same_but_rounded(before[key], learnt[key]) for key in decoder)
     loaded = load("atto", str(run / BEST), None, None)
-    assert loaded.ranges is not None
-    assert loaded.photos == (data / "val").resolve()
+    assert loaded.about.ranges is not None
+    assert loaded.about.photos == (data / "val").resolve()
 
 
 def test_photos_alone_will_do(data: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -127,7 +127,7 @@ def test_photos_alone_will_do(data: Path, tmp_path: Path, capsys: Capture) -> No
     assert all(row.keys() & {"mal", "giou"} == set() for row in read_log(run) if "loss" in row)
     start = re.search(r"before the first step: AP (0\.\d+)", told)
     assert start is not None and float(start.group(1)) > 0.5  # int8 detects what float32 does
-    assert read_ranges(run / BEST) is not None
+    assert read_metadata(run / BEST).ranges is not None
 
 
 def test_stopped_and_resumed_it_gives_the_same_weights(
@@ -149,7 +149,7 @@ def test_stopped_and_resumed_it_gives_the_same_weights(
     assert losses(stopped) == losses(whole) and len(losses(whole)) == 12
     ours, theirs = read_checkpoint(stopped / BEST), read_checkpoint(whole / BEST)
     assert all((ours[key] == theirs[key]).all() for key in theirs)
-    assert read_ranges(stopped / BEST) == read_ranges(whole / BEST)
+    assert read_metadata(stopped / BEST).ranges == read_metadata(whole / BEST).ranges
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_two_processes_agree_on_the_ranges(data: Path, tmp_path: Path) -> None:
     runs = {count: tmp_path / str(count) for count in (1, 2)}
     for count, folder in runs.items():
         launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-        command = [*launch, "-m", "cli.main", "quantize", "--qat", *map(str, given)]
+        command = [*launch, "-m", "deimv2.cli.main", "quantize", "--qat", *map(str, given)]
         command += ["--output", str(folder)]
         done = subprocess.run(
             [sys.executable, *command],
@@ -171,7 +171,7 @@ def test_two_processes_agree_on_the_ranges(data: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     alone, shared = (losses(folder) for folder in runs.values())
     assert shared[0] == pytest.approx(alone[0], rel=0.01) and len(shared) == len(alone) == 2
-    theirs, ours = (read_ranges(folder / BEST) for folder in runs.values())
+    theirs, ours = (read_metadata(folder / BEST).ranges for folder in runs.values())
     assert theirs is not None and theirs == ours
 
 
@@ -214,7 +214,7 @@ def test_few_photos_are_told(weights: Path, tmp_path: Path, capsys: Capture) -> 
 def test_scenes_are_the_photos_of_the_demo_weights(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.scenes.make.__defaults__", (None, GARMENTS / "none", None))
+    monkeypatch.setattr("deimv2.api.synthetic.GARMENTS", GARMENTS / "none")
     line = complaint(capsys, "quantize", *PHOTOS, "--output", tmp_path / "q.safetensors")
     assert "none" in line and "or name your photos with --calibration DIR" in line
 
@@ -252,11 +252,13 @@ def test_the_checkpoint_names_the_weights_that_int8_is_to_keep_up_with(
     for source, made in ((weights, once), (once, twice)):
         assert main([str(a) for a in ("quantize", "--weights", source, *given, made)]) == 0
         loaded = load("atto", str(made), None, None)
-        assert loaded.in_float == weights.resolve() and loaded.photos == GARMENTS.resolve()
+        assert (
+            loaded.about.in_float == weights.resolve() and loaded.about.photos == GARMENTS.resolve()
+        )
     weights.unlink()
-    assert load("atto", str(twice), None, None).in_float is None
-    assert load("atto", "demo", None, None, ranges=True).in_float == DEMO / "atto.safetensors"
-    assert load("atto", "demo", None, None).in_float is None
+    assert load("atto", str(twice), None, None).about.in_float is None
+    assert load("atto", "demo", None, None, ranges=True).about.in_float == DEMO / "atto.safetensors"
+    assert load("atto", "demo", None, None).about.in_float is None
 
 
 @pytest.mark.parametrize("option", ["--kept", "--float-weights"])

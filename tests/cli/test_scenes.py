@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.photographs import PHOTOGRAPHS
-from tests.cli.commands import Capture, complaint, output
-from tests.garments import write_garments
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.garments import write_garments
 
 PHOTOS = PHOTOGRAPHS[0].parent
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from cli.journal import LOG, PLOT, read_log
-from cli.main import main
-from model import build_model
-from model.weights import class_count, load_weights, read_checkpoint, save_weights
-from tests.cli.trainings import SMALL, losses, started, wait_for_steps
-from tests.training.scenes import few
-from training.checkpoint import BEST, LAST, read_state
+from deimv2.cli.main import main
+from deimv2.model import build_model
+from deimv2.model.weights import class_count, load_weights, read_checkpoint, save_weights
+from deimv2.tests.cli.trainings import SMALL, losses, started, wait_for_steps
+from deimv2.tests.training.scenes import few
+from deimv2.training.checkpoint import BEST, LAST, read_state
+from deimv2.training.run_log import LOG, PLOT, read_log
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
     common = ["--data", data, *SMALL, "--batch", 8, "--epochs", 1, "--device", "cpu"]
     common += ["--weights", "demo"]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*torchrun, "-m", "cli.main", "train", *map(str, common)]
+    command = [*torchrun, "-m", "deimv2.cli.main", "train", *map(str, common)]
     shared, alone = tmp_path / "shared", tmp_path / "alone"
     done = subprocess.run(
         [sys.executable, *command, "--output", str(shared)], capture_output=True, text=True

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import main
-from converters.manifest import Manifest
-from model import VARIANTS
-from tests.training.scenes import GARMENTS
+from deimv2.cli.main import main
+from deimv2.converters.manifest import Manifest
+from deimv2.model import VARIANTS
+from deimv2.tests.training.scenes import GARMENTS
 
 
 def files_of(folder: Path) -> set[str]:

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from cli.journal import read_log
+from deimv2.training.run_log import read_log
 
 SMALL = ["--batch", "4", "--workers", "0", "--image-size", "160", "--report-every", "1"]
 
@@ -16,7 +16,7 @@ def losses(folder: Path) -> list[float]:
 
 def started(*arguments: object) -> subprocess.Popen[str]:
     """deimv2 with these arguments, in a process group of its own."""
-    command = [sys.executable, "-m", "cli.main", *map(str, arguments)]
+    command = [sys.executable, "-m", "deimv2.cli.main", *map(str, arguments)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 

@@ -10,15 +10,20 @@ from pathlib import Path
 import onnx
 import pytest
 
-from converters import coreml, executorch, litert
-from converters import onnx as onnx_converter
-from converters.card import INPUT, KEY, ModelCard, Port
-from converters.convert import convert, use_gather
-from converters.manifest import Manifest
-from converters.tools import prepare
-from model import build_model
-from model.errors import CheckError, InputError
-from model.weights import random_state
+from deimv2.converters import FORMATS
+from deimv2.converters.artifact import convert
+from deimv2.converters.manifest import Manifest
+from deimv2.converters.metadata import INPUT, KEY, ModelCard
+from deimv2.converters.mlpackage import convert as coreml
+from deimv2.converters.onnx import convert as onnx_converter
+from deimv2.converters.pte import convert as executorch
+from deimv2.converters.tflite import convert as litert
+from deimv2.converters.toolchain import prepare
+from deimv2.mil.package import SPECIFICATION, read_specification
+from deimv2.model import build_model
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.ports import Port
+from deimv2.model.weights import random_state
 
 CHECKS: dict[str, Callable[[Path, ModelCard], None]] = {
     "tflite": litert.check,
@@ -142,7 +147,7 @@ def test_an_onnx_file_tells_nothing_of_the_machine_that_made_it(exported: Path) 
 
 def test_a_package_is_for_ios_17_and_describes_itself(exported: Path) -> None:
     path = artifact(exported, "mlpackage")
-    proto = coreml.read_specification(path)
+    proto = read_specification(path)
     assert proto.specificationVersion == 8  # iOS 17, macOS 14
     assert list(proto.mlProgram.functions) == ["main"]
     description = proto.description
@@ -170,7 +175,7 @@ def test_a_damaged_package_is_refused(exported: Path, card: ModelCard, tmp_path:
         coreml.check_package(path, card)
     shutil.rmtree(path)
     path = copy_of(exported, "mlpackage", tmp_path)
-    (path / coreml.SPECIFICATION).write_bytes(b"\xff" * 100)
+    (path / SPECIFICATION).write_bytes(b"\xff" * 100)
     with pytest.raises(InputError, match="broken Core ML specification"):
         coreml.check_package(path, card)
 
@@ -179,10 +184,10 @@ def test_a_package_of_unknown_operations_is_refused(
     exported: Path, card: ModelCard, tmp_path: Path
 ) -> None:
     path = copy_of(exported, "mlpackage", tmp_path)
-    proto = coreml.read_specification(path)
+    proto = read_specification(path)
     (block,) = proto.mlProgram.functions["main"].block_specializations.values()
     block.operations[-1].type = "guess"
-    (path / coreml.SPECIFICATION).write_bytes(proto.SerializeToString(deterministic=True))
+    (path / SPECIFICATION).write_bytes(proto.SerializeToString(deterministic=True))
     with pytest.raises(CheckError, match="contains guess; expected documented operations"):
         coreml.check_package(path, card)
 
@@ -205,17 +210,17 @@ def calls(path: Path) -> Counter[str]:
     return found
 
 
-@pytest.mark.parametrize(("accelerator", "delegates"), [(False, 7), (True, 4)])
+@pytest.mark.parametrize(("target", "delegates"), [("cpu", 7), ("accelerator", 4)])
 def test_xnnpack_takes_a_pte_file_in_few_pieces(
-    exported: Path, card: ModelCard, tmp_path: Path, accelerator: bool, delegates: int
+    exported: Path, card: ModelCard, tmp_path: Path, target: str, delegates: int
 ) -> None:
     """Two cuts stay: the choice of queries and that of detections. Gathers cut the decoder too."""
     path = artifact(exported, "pte")
-    if use_gather("pte", accelerator) != use_gather("pte", accelerator=False):
+    if target != "cpu":
         path = tmp_path / "tents.pte"
         net = build_model("atto")
         net.load_state_dict(random_state(net))
-        convert("pte", net.eval(), card, path, accelerator, tmp_path / "log")
+        convert(FORMATS["pte"], net.eval(), card, path, target, tmp_path / "log")
     found = calls(path)
     assert 1 <= found.pop("DelegateCall") <= delegates
     assert found.total() <= 25, found
@@ -227,7 +232,7 @@ def test_conversion_leaves_the_net_as_it_was(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A converter takes a copy: the next one and the golden files need the net itself."""
-    from converters.graph import Target
+    from deimv2.converters.graph import Target
 
     net = build_model("atto").eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}

@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
-from converters.graph import Target, mobile_form
-from model import VARIANTS, build_model
-from model.weights import random_state
-from tests.model.golden import golden_image, matched_errors
+from deimv2.converters.graph import Target, mobile_form
+from deimv2.model import VARIANTS, build_model
+from deimv2.model.weights import random_state
+from deimv2.tests.model.golden import golden_image, matched_errors
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

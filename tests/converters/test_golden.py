@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from converters import golden
-from evaluation.photographs import PHOTOGRAPHS
-from model import DEIMv2, build_model
-from model.errors import CheckError
-from model.images import load_photo, normalise, resize, to_tensor
-from model.layers import flatten_maps
-from model.weights import random_state
+from deimv2.converters import golden
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.model import DEIMv2, build_model
+from deimv2.model.errors import CheckError
+from deimv2.model.images import load_photo, normalise, resize, to_tensor
+from deimv2.model.layers import flatten_maps
+from deimv2.model.weights import random_state
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from converters.graph import Target, mobile_form
-from converters.graph.decoder import (
+from deimv2.converters.graph import Target, mobile_form
+from deimv2.converters.graph.decoder import (
     LOGIT_LIMIT,
     MatmulEdgeMove,
     MatmulIntegral,
     NetworkQualityEstimator,
     StaticDeformableAttention,
 )
-from converters.graph.form import PRECISE, Selection
-from converters.graph.layers import (
+from deimv2.converters.graph.form import PRECISE, Selection
+from deimv2.converters.graph.layers import (
     ConvAvgPool,
     FixedResize,
     MatmulLayerNorm,
@@ -33,9 +33,9 @@ from converters.graph.layers import (
     StaticPosition,
     StaticVisionTransformer,
 )
-from converters.graph.sampling import GatherSampler, TentSampler
-from model import VARIANTS, DEIMv2, build_model, load_weights
-from model.decoder import (
+from deimv2.converters.graph.sampling import GatherSampler, TentSampler
+from deimv2.model import VARIANTS, DEIMv2, build_model, load_weights
+from deimv2.model.decoder import (
     DeformableAttention,
     EdgeMove,
     GridSampler,
@@ -43,13 +43,13 @@ from model.decoder import (
     QualityEstimator,
     inverse_sigmoid,
 )
-from model.dinov3 import Attention, RotaryAngles, TransformerBlock, VisionTransformer
-from model.encoder import SinePosition
-from model.images import normalise
-from model.layers import RMSNorm, SelfAttention, flatten_maps, fuse
-from model.postprocess import postprocess
-from model.weights import random_state
-from tests.model.golden import matched_errors
+from deimv2.model.dinov3 import Attention, RotaryAngles, TransformerBlock, VisionTransformer
+from deimv2.model.encoder import SinePosition
+from deimv2.model.images import normalise
+from deimv2.model.layers import RMSNorm, SelfAttention, flatten_maps, fuse
+from deimv2.model.postprocess import postprocess
+from deimv2.model.weights import random_state
+from deimv2.tests.model.golden import matched_errors
 
 SIZES, POINTS, HEADS = [(4, 6), (2, 3)], (3, 2), 2
 samplers = pytest.mark.parametrize("gather", [False, True], ids=["tents", "gather"])

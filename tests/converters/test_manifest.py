@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from converters.golden import attribution, one_thread, read_golden, write_golden
-from converters.manifest import (
+from deimv2.converters.golden import attribution, one_thread, read_golden, write_golden
+from deimv2.converters.manifest import (
     Manifest,
     check_beside,
     check_golden,
@@ -21,14 +21,14 @@ from converters.manifest import (
     outputs,
     toolchain,
 )
-from converters.schema import SCHEMA
-from evaluation.photographs import PHOTOGRAPHS
-from model import build_model
-from model.errors import CheckError, InputError
-from model.files import sha256_of, size_of, write_whole
-from model.postprocess import detect
-from model.weights import random_state
-from tests.tiny import write_folder
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.converters.schema import SCHEMA
+from deimv2.model import build_model
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.files import sha256_of, size_of, write_whole
+from deimv2.model.postprocess import detect
+from deimv2.model.weights import random_state
+from deimv2.tests.tiny import write_folder
 
 
 def change(folder: Path, **fields: Any) -> None:

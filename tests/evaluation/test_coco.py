@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import evaluation.coco
-from evaluation.annotations import Annotations, match_classes, read_annotations
-from evaluation.coco import KEPT, METRICS, Found, Scores, collect, evaluate
-from model.coco import COCO_LABELS
-from model.detections import Detections
-from model.errors import InputError, MissingExtraError
-from tests.annotated import CATEGORIES, Box, Replay, content, sizes, write_set
+from deimv2.evaluation import coco
+from deimv2.evaluation.annotations import Annotations, match_classes, read_annotations
+from deimv2.evaluation.coco import KEPT, METRICS, Found, Scores, collect, evaluate
+from deimv2.model.coco import COCO_LABELS
+from deimv2.model.detections import Detections
+from deimv2.model.errors import InputError, MissingExtraError
+from deimv2.tests.annotated import CATEGORIES, Box, Replay, content, sizes, write_set
 
 CAT, DOG, KITE = CATEGORIES
 SPREAD = [
@@ -112,7 +112,7 @@ def test_shifted_boxes_have_the_ap_of_the_definition(tmp_path: Path, seed: int) 
 
 
 def test_class_by_class_gives_what_the_library_gives_at_once(tmp_path: Path) -> None:
-    library = evaluation.coco.require_library()
+    library = coco.require_library()
     truth = scattered(1, 80)
     found = [*shifted(truth, 1), *scattered(2, 500)]
     scores = scores_of(tmp_path, truth, found)
@@ -375,8 +375,8 @@ def test_impossible_detections_are_refused(
 
 def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'deimv2-mobile\[train\]'"):
-        evaluation.coco.require_library()
+    with pytest.raises(MissingExtraError, match=r"pip install 'deimv2\[train\]'"):
+        coco.require_library()
 
 
 def replace_content(path: Path, whole: dict[str, Any]) -> Annotations:

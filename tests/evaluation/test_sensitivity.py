@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from evaluation.sensitivity import (
+from deimv2.evaluation.sensitivity import (
     ALL,
     FLOAT,
     part_of,
@@ -16,13 +16,13 @@ from evaluation.sensitivity import (
     sensitivity,
     switches,
 )
-from model import DEIMv2
-from quantization.prepare import Chosen, fold, prepare, set_ranges
-from quantization.recipe import RECIPE
-from quantization.rounding import Range
-from tests.cli.commands import Capture, complaint, output
-from tests.quantization.nets import maps_of, random_net
-from tests.training.scenes import GARMENTS
+from deimv2.model import DEIMv2
+from deimv2.quantization.prepare import Chosen, fold, prepare, set_ranges
+from deimv2.quantization.recipe import RECIPE
+from deimv2.quantization.rounding import Range
+from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.quantization.nets import maps_of, random_net
+from deimv2.tests.training.scenes import GARMENTS
 
 
 @pytest.fixture(scope="module")

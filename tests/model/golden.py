@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model import VARIANTS, build_model
-from model.weights import our_name
+from deimv2.model import VARIANTS, build_model
+from deimv2.model.weights import our_name
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 KEYS: dict[str, dict[str, list[int]]] = json.loads((REFERENCE / "keys.json").read_text())

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import Deimv2Config, Deimv2ForObjectDetection, DINOv3ViTConfig, HGNetV2Config
 from transformers.models.deimv2.modeling_deimv2 import Deimv2MLP
 
-from model import DEIMv2, variants
+from deimv2.model import DEIMv2, variants
 
 # Our prefixes -> theirs; rows apply one after another.
 KEYS = (

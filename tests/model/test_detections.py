@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from model.detections import Detections
-from model.errors import InputError
+from deimv2.model.detections import Detections
+from deimv2.model.errors import InputError
 
 
 def some(count: int) -> Detections:

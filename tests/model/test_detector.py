@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from model import DEIMv2, build_model, load_weights
-from model.dinov3 import RotaryAngles, rotate
-from model.encoder import SinePosition
-from model.errors import InputError
-from model.layers import SelfAttention
-from model.weights import random_state
-from tests.model.golden import matched_errors
+from deimv2.model import DEIMv2, build_model, load_weights
+from deimv2.model.dinov3 import RotaryAngles, rotate
+from deimv2.model.encoder import SinePosition
+from deimv2.model.errors import InputError
+from deimv2.model.layers import SelfAttention
+from deimv2.model.weights import random_state
+from deimv2.tests.model.golden import matched_errors
 
 kinds = pytest.mark.parametrize("variant", ["atto", "n", "s"])  # one of each backbone and encoder
 
@@ -70,7 +70,7 @@ def test_any_size_and_class_count_works_fused_and_not(variant, classes, size) ->
 def test_another_implementation_gives_the_same(variant, classes, size) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own, on import
-        from tests.model.independent import independent_net
+        from deimv2.tests.model.independent import independent_net
 
     net, images = random_net(variant, classes), random_images(2, size, size)
     ours, theirs = net(images), independent_net(net)(images)
@@ -212,7 +212,7 @@ def test_fusing_keeps_the_keys_bias_switched_off() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"variant": "nano"}, "unknown variant 'nano'; expected one of atto, femto, pico, n, s"),
+        ({"variant": "nano"}, "unknown variant 'nano', expected one of atto, femto, pico, n, s"),
         ({"variant": "Atto"}, "unknown variant 'Atto'"),
         ({"num_classes": 0}, "num_classes is 0; expected at least 1"),
         ({"num_classes": -3}, "num_classes is -3; expected at least 1"),

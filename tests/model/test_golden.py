@@ -6,11 +6,18 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from model import VARIANTS, build_model, load_weights
-from model.dinov3 import LayerScale
-from model.variants import ViT
-from model.weights import DERIVED, our_name, random_state, released_name
-from tests.model.golden import KEYS, REFERENCE, golden_image, matched_errors, released_state, sample
+from deimv2.model import VARIANTS, build_model, load_weights
+from deimv2.model.dinov3 import LayerScale
+from deimv2.model.variants import ViT
+from deimv2.model.weights import DERIVED, our_name, random_state, released_name
+from deimv2.tests.model.golden import (
+    KEYS,
+    REFERENCE,
+    golden_image,
+    matched_errors,
+    released_state,
+    sample,
+)
 
 variants = pytest.mark.parametrize("variant", VARIANTS)
 

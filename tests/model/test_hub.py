@@ -1,4 +1,4 @@
-"""`model.hub` against a small local server that answers as the Hub's resolve endpoint does.
+"""`model.weights.hub` against a small local server that answers as the Hub's resolve endpoint does.
 
 The Hub's client reads HF_ENDPOINT and HF_HOME when it is imported, so each fetch is a process.
 """
@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import huggingface_hub as hub
+import huggingface_hub
 import pytest
 
-import model.hub
-from model.errors import InputError, MissingExtraError
+from deimv2.model.errors import InputError, MissingExtraError
+from deimv2.model.weights import hub
 
 ROOT = Path(__file__).resolve().parents[2]
 REPO = "someone/a-detector"
@@ -33,8 +33,8 @@ FETCH = """
 import json, sys, time, types
 package = sys.modules["model"] = types.ModuleType("model")
 package.__path__ = ["model"]
-from model.errors import InputError
-from model.hub import fetch_checkpoint
+from deimv2.model.errors import InputError
+from deimv2.model.weights.hub import fetch_checkpoint
 started = time.monotonic()
 answer = {}
 try:
@@ -232,13 +232,13 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(hub, "get_hf_file_metadata", lambda *_, **__: None)
-    monkeypatch.setattr(hub, "hf_hub_download", full)
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_, **__: None)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", full)
     with pytest.raises(InputError, match="no space left"):
-        model.hub.fetch_checkpoint(REPO)
+        hub.fetch_checkpoint(REPO)
 
 
 def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingExtraError, match=r"deimv2-mobile\[cli\]"):
-        model.hub.fetch_checkpoint(REPO)
+    with pytest.raises(MissingExtraError, match=r"deimv2\[cli\]"):
+        hub.fetch_checkpoint(REPO)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation.photographs import PHOTOGRAPHS
-from model.errors import InputError
-from model.images import find_photos, load_photo, normalise, resize, to_tensor
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.model.errors import InputError
+from deimv2.model.images import find_photos, load_photo, normalise, resize, to_tensor
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 UPRIGHT = np.array([[RED, GREEN, BLUE], [WHITE, RED, GREEN]], np.uint8)  # 2 x 3, all ways differ

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from model import DEIMv2, build_model, load_weights
-from model.errors import InputError
-from model.postprocess import detect, postprocess
-from model.weights import random_state
+from deimv2.model import DEIMv2, build_model, load_weights
+from deimv2.model.errors import InputError
+from deimv2.model.postprocess import detect, postprocess
+from deimv2.model.weights import random_state
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model import DEIMv2, build_model, load_weights
-from model.errors import InputError
-from model.weights import load_backbone, random_state, save_weights, transfer_weights
-from tests.model.golden import KEYS, released_state
+from deimv2.model import DEIMv2, build_model, load_weights
+from deimv2.model.errors import InputError
+from deimv2.model.weights import load_backbone, random_state, save_weights, transfer_weights
+from deimv2.tests.model.golden import KEYS, released_state
 
 State = dict[str, Tensor]
 LAYERS = {"atto": 3, "s": 4}

@@ -11,10 +11,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file, save_model
 from torch import Tensor
 
-from model import DEIMv2, build_model, load_weights
-from model.errors import InputError
-from model.weights import random_state, read_image_size, read_labels, save_weights
-from tests.model.golden import released_state
+from deimv2.model import DEIMv2, build_model, load_weights
+from deimv2.model.errors import InputError
+from deimv2.model.weights import random_state, read_metadata, save_weights
+from deimv2.tests.model.golden import released_state
 
 State = dict[str, Tensor]
 HEAD = "decoder.enc_score_head.bias"
@@ -237,9 +237,9 @@ def test_what_is_saved_loads_bit_for_bit(tmp_path, variant) -> None:
     net = build_model(variant, 2)
     load_weights(net, path)
     assert_equal(net.state_dict(), trained.state_dict())
-    assert read_labels(path) == ["cat", "dög"]
+    assert read_metadata(path).labels == ["cat", "dög"]
     assert json.loads(metadata(path)["variant"]) == variant
-    assert read_image_size(path) == net.image_size
+    assert read_metadata(path).image_size == net.image_size
 
 
 def test_a_shared_head_is_saved_under_each_of_its_names(net, tmp_path) -> None:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from model import DEIMv2, build_model
-from model.weights import random_state
+from deimv2.model import DEIMv2, build_model
+from deimv2.model.weights import random_state
 
 
 def random_net(variant: str, size: int = 320) -> DEIMv2:

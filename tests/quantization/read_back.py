@@ -9,9 +9,9 @@ from coremltools.converters.mil.mil import types
 from flatbuffers.number_types import Float32Flags, Uint8Flags
 from flatbuffers.table import Table
 
-from evaluation.inspect.executorch import GRAPH, PROGRAM, decode, payload
-from evaluation.mil.package import rebuild
-from evaluation.runtimes.executorch import HEADER
+from deimv2.converters.pte.inspect import GRAPH, PROGRAM, decode, payload
+from deimv2.converters.pte.run import HEADER
+from deimv2.mil.package import rebuild
 
 QUANTIZED, PER_TENSOR = 2, 2  # members of the unions of XNNPACK's values and their parameters
 PASSING = ("cast", "maximum", "minimum", "relu", "reshape", "transpose", "squeeze", "expand_dims")

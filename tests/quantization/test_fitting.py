@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from quantization.fitting import Inputs, best_steps, best_weight, in_float, shifted
-from quantization.prepare import prepare, set_ranges
-from quantization.rounding import (
+from deimv2.quantization.fitting import Inputs, best_steps, best_weight, in_float, shifted
+from deimv2.quantization.prepare import prepare, set_ranges
+from deimv2.quantization.rounding import (
     Range,
     RoundedConv,
     RoundedLinear,
@@ -17,7 +17,7 @@ from quantization.rounding import (
     rounded_weight,
     weight_scales,
 )
-from tests.quantization.nets import maps_of, random_net
+from deimv2.tests.quantization.nets import maps_of, random_net
 
 
 def conv(groups: int) -> RoundedConv:

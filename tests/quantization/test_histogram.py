@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from quantization.histogram import Function, Histogram
-from quantization.rounding import LOW, Range
+from deimv2.quantization.histogram import Function, Histogram
+from deimv2.quantization.rounding import LOW, Range
 
 
 def found_for(*batches: Tensor, follows: Function | None = None) -> Range:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from quantization.prepare import prepare
-from quantization.recipe import in_int8
-from quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
-from tests.quantization.nets import assert_alike, maps_of, random_net
+from deimv2.quantization.prepare import prepare
+from deimv2.quantization.recipe import in_int8
+from deimv2.quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
+from deimv2.tests.quantization.nets import assert_alike, maps_of, random_net
 
 VARIANTS = ["atto", "pico", "n", "s", "x"]  # of both kinds of backbone, encoder and ViT
 

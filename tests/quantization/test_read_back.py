@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from torch import nn
 
-from cli.main import main
-from cli.weights import DEMO, load
-from evaluation.inspect import inspect
-from evaluation.steps import expected_steps, foreign_steps
-from model import DEIMv2, build_model, load_weights
-from model.layers import ConvNorm
-from model.weights import class_count, read_checkpoint, read_image_size, read_ranges
-from quantization.prepare import Sharing, apply_ranges, fold, replace_layers
-from quantization.rounding import HIGH, LOW, Bound, Range, weight_scales
-from tests.evaluation.broken import replace
-from tests.quantization.read_back import Layer, Steps, read_layers
+from deimv2.cli.main import main
+from deimv2.converters.artifact import inspect
+from deimv2.model import DEIMv2, build_model, load_weights
+from deimv2.model.layers import ConvNorm
+from deimv2.model.weights import class_count, read_checkpoint, read_metadata
+from deimv2.model.weights.sources import DEMO, load
+from deimv2.quantization.prepare import Sharing, apply_ranges, fold, replace_layers
+from deimv2.quantization.rounding import HIGH, LOW, Bound, Range, weight_scales
+from deimv2.tests.quantization.read_back import Layer, Steps, read_layers
+from deimv2.tests.verification.broken import replace
+from deimv2.verification.scales import expected_steps, foreign_steps
 
 CHECKPOINT = DEMO / "atto-int8.safetensors"
 KINDS = ("tflite", "pte", "mlpackage")
@@ -39,9 +39,9 @@ def expected(shifted: bool) -> "Counter[Layer]":
     a convolution gives starts at 0.
     """
     state = read_checkpoint(CHECKPOINT)
-    net = build_model("atto", class_count(state), read_image_size(CHECKPOINT)).eval()
+    net = build_model("atto", class_count(state), read_metadata(CHECKPOINT).image_size).eval()
     load_weights(net, state)
-    ranges = {name: Range(*ends) for name, ends in (read_ranges(CHECKPOINT) or {}).items()}
+    ranges = {name: Range(*ends) for name, ends in (read_metadata(CHECKPOINT).ranges or {}).items()}
     fold(net)
     layers = replace_layers(net)
     shared = Sharing(net, layers)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import DEIMv2, build_model
-from model.layers import Affine
-from model.weights import load_weights, read_ranges, save_weights
-from quantization.prepare import apply_ranges, prepare
-from quantization.restore import restore
-from quantization.rounding import Range, RoundedConv, RoundedLinear, Rounder
-from tests.quantization.nets import assert_alike, maps_of, random_net
+from deimv2.model import DEIMv2, build_model
+from deimv2.model.layers import Affine
+from deimv2.model.weights import load_weights, read_metadata, save_weights
+from deimv2.quantization.prepare import apply_ranges, prepare
+from deimv2.quantization.restore import restore
+from deimv2.quantization.rounding import Range, RoundedConv, RoundedLinear, Rounder
+from deimv2.tests.quantization.nets import assert_alike, maps_of, random_net
 
 
 def net(variant: str) -> DEIMv2:
@@ -45,7 +45,7 @@ def test_prepared_again_it_rounds_alike_to_the_bit(tmp_path: Path) -> None:
     save_weights(restore(first), path, list("abcde"), ranges=ranges)
     second = build_model("atto", 5, 320).eval()
     load_weights(second, path)
-    stored = read_ranges(path)
+    stored = read_metadata(path).ranges
     assert stored == ranges
     apply_ranges(second, stored)
     weights = dict(second.named_parameters())

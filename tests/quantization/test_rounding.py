@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from quantization.rounding import (
+from deimv2.quantization.rounding import (
     Bound,
     Range,
     RoundedConv,

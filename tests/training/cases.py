@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from model.decoder import DecoderOutput, Prediction
-from training.matcher import Matches
-from training.targets import Target
+from deimv2.model.decoder import DecoderOutput, Prediction
+from deimv2.training.data.targets import Target
+from deimv2.training.matcher import Matches
 
 BINS = 33
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from training.augment import Picture
+from deimv2.training.data.augment import Picture
 
 
 def rectangles(size: tuple[int, int], *boxes: tuple[int, int, int, int]) -> Picture:

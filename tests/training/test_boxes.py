@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.boxes import giou, iou, to_centres, to_corners
+from deimv2.training.boxes import giou, iou, to_centres, to_corners
 
 UNIT = torch.tensor([0.0, 0, 1, 1])
 

@@ -5,15 +5,15 @@ import dataclasses
 import pytest
 import torch
 
-from model import build_model
-from model.decoder import DecoderOutput, ExtraQueries, Prediction
-from model.errors import InputError
-from model.weights import random_state
-from tests.training.cases import pairs, random_targets
-from training.boxes import to_corners
-from training.denoising import Denoising, denoise
-from training.losses import Criterion
-from training.recipes import RECIPES
+from deimv2.model import build_model
+from deimv2.model.decoder import DecoderOutput, ExtraQueries, Prediction
+from deimv2.model.errors import InputError
+from deimv2.model.weights import random_state
+from deimv2.tests.training.cases import pairs, random_targets
+from deimv2.training.boxes import to_corners
+from deimv2.training.denoising import Denoising, denoise
+from deimv2.training.losses import Criterion
+from deimv2.training.recipes import RECIPES
 
 CLASSES = 7
 SIZES = {"atto": 160, "n": 256}  # the smallest that give enough queries

@@ -11,16 +11,16 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from evaluation.photographs import PHOTOGRAPHS
-from model import VARIANTS, build_model
-from model.dinov3 import VisionTransformer
-from model.errors import CheckError, InputError
-from model.images import normalise
-from model.variants import IMAGENET
-from model.weights import load_backbone, load_weights, random_state
-from tests.teacher import write_teacher
-from training.checkpoint import BEST, LAST, StopError, read_state
-from training.distill import (
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.model import VARIANTS, build_model
+from deimv2.model.dinov3 import VisionTransformer
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.images import normalise
+from deimv2.model.variants import IMAGENET
+from deimv2.model.weights import load_backbone, load_weights, random_state
+from deimv2.tests.teacher import write_teacher
+from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
+from deimv2.training.distill import (
     STUDENTS,
     Crops,
     Distillation,
@@ -29,7 +29,7 @@ from training.distill import (
     load_teacher,
     new_student,
 )
-from training.trainer import Metrics, Place
+from deimv2.training.trainer import Metrics, Place
 
 CPU = torch.device("cpu")
 

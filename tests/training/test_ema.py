@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from model import VARIANTS, DEIMv2
-from training.ema import MovingAverage
-from training.recipes import Ema
+from deimv2.model import VARIANTS, DEIMv2
+from deimv2.training.ema import MovingAverage
+from deimv2.training.recipes import Ema
 
 C = Ema(decay=0.9, warmup_steps=3)
 

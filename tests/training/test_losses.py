@@ -12,16 +12,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from model.decoder import DecoderOutput, Integral, Prediction
-from tests.model.golden import REFERENCE
-from tests.training.cases import BINS, pairs, random_output, random_targets
-from training.boxes import iou, to_corners
-from training.denoising import Denoising, denoise
-from training.edges import edge_targets
-from training.losses import Criterion, mal, selected_heads
-from training.matcher import Matches, union
-from training.recipes import RECIPES
-from training.targets import Target, joined
+from deimv2.model.decoder import DecoderOutput, Integral, Prediction
+from deimv2.tests.model.golden import REFERENCE
+from deimv2.tests.training.cases import BINS, pairs, random_output, random_targets
+from deimv2.training.boxes import iou, to_corners
+from deimv2.training.data.edges import edge_targets
+from deimv2.training.data.targets import Target, joined
+from deimv2.training.denoising import Denoising, denoise
+from deimv2.training.losses import Criterion, mal, selected_heads
+from deimv2.training.matcher import Matches, union
+from deimv2.training.recipes import RECIPES
 
 
 def our_name(released: str) -> str:
@@ -95,7 +95,7 @@ def test_every_loss_is_the_released_one_with_local_losses(epoch, monkeypatch) ->
             continue
         known = iter(own)
         monkeypatch.setattr(released, "matcher", lambda *_, known=known: next(known))
-        monkeypatch.setattr("training.losses.union", lambda _, way=way: way)
+        monkeypatch.setattr("deimv2.training.losses.union", lambda _, way=way: way)
         losses = released(out, targets, epoch)
         with suppress(AssertionError):
             assert_released(losses, wanted[epoch])

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from model.decoder import Prediction
-from model.errors import InputError
-from tests.training.cases import pairs, random_output, random_targets
-from training.boxes import giou, iou, to_corners
-from training.matcher import Matcher, Matches, union
-from training.recipes import RECIPES
-from training.targets import Target, padded
+from deimv2.model.decoder import Prediction
+from deimv2.model.errors import InputError
+from deimv2.tests.training.cases import pairs, random_output, random_targets
+from deimv2.training.boxes import giou, iou, to_corners
+from deimv2.training.data.targets import Target, padded
+from deimv2.training.matcher import Matcher, Matches, union
+from deimv2.training.recipes import RECIPES
 
 EPOCHS = pytest.mark.parametrize("epoch", [0, 449, 450])
 MATCHING = RECIPES["atto"].matching

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import torch
 
-from cli.measure import measurement
-from model import build_model
-from tests.training.scenes import few
-from tests.training.test_trainer import ALONE, Notes
-from training.batches import Batches
-from training.dataset import read_dataset
-from training.recipes import ATTO
-from training.schedule import fit, with_lr
-from training.trainer import Options, Trainer
+from deimv2.evaluation.measure import measurement
+from deimv2.model import build_model
+from deimv2.tests.training.scenes import few
+from deimv2.tests.training.test_trainer import ALONE, Notes
+from deimv2.training.data.batches import Batches
+from deimv2.training.data.dataset import read_dataset
+from deimv2.training.recipes import ATTO
+from deimv2.training.schedule import fit, with_lr
+from deimv2.training.trainer import Options, Trainer
 
 STEPS, SIDE = 220, 160
 

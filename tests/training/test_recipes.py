@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from model import VARIANTS
-from model.variants import HGNet
-from tests.model.golden import KEYS, REFERENCE
-from training.recipes import RECIPES, Recipe
+from deimv2.model import VARIANTS
+from deimv2.model.variants import HGNet
+from deimv2.tests.model.golden import KEYS, REFERENCE
+from deimv2.training.recipes import RECIPES, Recipe
 
 RELEASED: dict[str, dict[str, Any]] = json.loads((REFERENCE / "released_configs.json").read_text())
 variants = pytest.mark.parametrize("variant", VARIANTS)

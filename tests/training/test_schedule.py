@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import pytest
 
-from tests.training.test_recipes import variants
-from training.recipes import RECIPES, Schedule
-from training.schedule import factor, fit, with_lr
+from deimv2.tests.training.test_recipes import variants
+from deimv2.training.recipes import RECIPES, Schedule
+from deimv2.training.schedule import factor, fit, with_lr
 
 COCO = 118287
 ATTO, N = RECIPES["atto"], RECIPES["n"]

@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch import nn
 
-from model import build_model
-from model.errors import CheckError, InputError
-from model.weights import load_weights, read_labels
-from tests.training.scenes import few
-from training import checkpoint
-from training.batches import Batches
-from training.checkpoint import BEST, LAST, StopError, read_state
-from training.dataset import read_dataset
-from training.recipes import RECIPES, Recipe
-from training.schedule import fit, with_lr
-from training.trainer import Metrics, Options, Place, Trainer, optimizer
-from training.world import World
+from deimv2.model import build_model
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.weights import load_weights, read_metadata
+from deimv2.tests.training.scenes import few
+from deimv2.training import checkpoint
+from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
+from deimv2.training.data.batches import Batches
+from deimv2.training.data.dataset import read_dataset
+from deimv2.training.distributed import World
+from deimv2.training.recipes import RECIPES, Recipe
+from deimv2.training.schedule import fit, with_lr
+from deimv2.training.trainer import Metrics, Options, Place, Trainer, optimizer
 
 ALONE = World(0, 1, torch.device("cpu"))
 SIDE = 160
@@ -135,7 +135,7 @@ def test_the_best_weights_are_those_of_the_best_evaluation(tmp_path: Path) -> No
     load_weights(best, tmp_path / BEST)
     for key, value in best.state_dict().items():
         assert torch.equal(value, kept[1][key]), key
-    labels = read_labels(tmp_path / BEST)
+    labels = read_metadata(tmp_path / BEST).labels
     assert labels is not None and labels[0] == "T-shirt"
 
 
@@ -197,7 +197,7 @@ def test_a_full_disk_loses_nothing_old(tmp_path: Path, monkeypatch: pytest.Monke
     def full(source: object, target: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("model.files.os.replace", full)
+    monkeypatch.setattr("deimv2.model.files.os.replace", full)
     made.step = 1
     with pytest.raises(InputError, match="no space left"):
         made.save()

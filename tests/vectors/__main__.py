@@ -5,8 +5,8 @@ Each .json file names the line that made what it holds; what lies beside is name
 
 from pathlib import Path
 
-from model.files import write_whole
-from tests.vectors import boxes, frames, manifests, parity
+from deimv2.model.files import write_whole
+from deimv2.tests.vectors import boxes, frames, manifests, parity
 
 FOLDER = Path(__file__).parent
 

@@ -4,7 +4,7 @@ boxes.json: `width`, `height`: of the frame as it came; `rotation`: degrees cloc
 upright; `box`: x1, y1, x2, y2 in 0..1 of the upright frame; `pixels`: the same of the frame.
 """
 
-from tests.vectors.text import to_bytes
+from deimv2.tests.vectors.text import to_bytes
 
 Box = tuple[float, float, float, float]
 MADE_BY = (

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from model.images import resize
-from tests.vectors.text import to_bytes
+from deimv2.model.images import resize
+from deimv2.tests.vectors.text import to_bytes
 
 Bytes = npt.NDArray[np.uint8]
 ROTATIONS = (0, 90, 180, 270)
@@ -26,7 +26,7 @@ TURN = {
     270: Image.Transpose.ROTATE_90,
 }
 MADE_BY = (
-    "python -m tests.vectors: model.images.resize(upright(photo, rotation), size) "
+    "python -m tests.vectors: deimv2.model.images.resize(upright(photo, rotation), size) "
     "in tests/vectors/frames.py"
 )
 # height, width of the photo; size of the input; rotations

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from converters.golden import MADE_BY as GOLDEN_MADE_BY
-from converters.manifest import (
+from deimv2.converters.golden import MADE_BY as GOLDEN_MADE_BY
+from deimv2.converters.manifest import (
     NAME,
     GoldenFile,
     Input,
@@ -27,11 +27,11 @@ from converters.manifest import (
     file_problem,
     outputs,
 )
-from model.detections import Detections
-from model.errors import CheckError, InputError
-from model.files import sha256_of
-from tests.tiny import LABELS, SIZE, found
-from tests.vectors.text import to_bytes
+from deimv2.model.detections import Detections
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.files import sha256_of
+from deimv2.tests.tiny import LABELS, SIZE, found
+from deimv2.tests.vectors.text import to_bytes
 
 MADE_BY = "python -m tests.vectors: sentence(folder) in tests/vectors/manifests.py"
 GOOD = "folder"

@@ -1,4 +1,4 @@
-"""Pairs of detections, and what `evaluation.parity` says of each.
+"""Pairs of detections, and what `deimv2.verification.parity` says of each.
 
 parity.json: `size`: [H, W] of the input; `reference`, `actual` and, where there are some,
 `candidates`: detections, in which null stands for NaN; `verdicts`: for each precision of `limits`
@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.parity import LIMITS, Limits, compare
-from model.detections import Detections
-from tests.evaluation.detections import SIZE, at_the_cut, changed, some, take
-from tests.vectors.text import to_bytes
+from deimv2.converters.precision import PRECISIONS, Limits
+from deimv2.model.detections import Detections
+from deimv2.tests.vectors.text import to_bytes
+from deimv2.tests.verification.detections import SIZE, at_the_cut, changed, some, take
+from deimv2.verification.parity import compare
 
-MADE_BY = "python -m tests.vectors: evaluation.parity.compare in tests/vectors/parity.py"
+MADE_BY = "python -m tests.vectors: deimv2.verification.parity.compare in tests/vectors/parity.py"
 Case = tuple[Detections, Detections, Detections | None]
 
 
 def make() -> dict[str, bytes]:
     cases = [_case(name, *case) for name, case in pairs().items()]
-    limits = {precision: asdict(row) for precision, row in LIMITS.items()}
+    limits = {name: asdict(each.limits) for name, each in PRECISIONS.items()}
     return {"parity.json": to_bytes({"made_by": MADE_BY, "limits": limits, "cases": cases})}
 
 
@@ -96,7 +97,7 @@ def _case(
         "reference": _rows(reference),
         "actual": _rows(actual),
         "candidates": None if candidates is None else _rows(candidates),
-        "verdicts": {precision: verdict(limits) for precision, limits in LIMITS.items()},
+        "verdicts": {name: verdict(each.limits) for name, each in PRECISIONS.items()},
     }
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.parity import LIMITS
-from tests.vectors import boxes, frames, manifests, parity
-from tests.vectors.__main__ import FOLDER, make
+from deimv2.converters.precision import PRECISIONS
+from deimv2.tests.vectors import boxes, frames, manifests, parity
+from deimv2.tests.vectors.__main__ import FOLDER, make
 
 MOST_BYTES = 1_000_000
 
@@ -48,7 +48,7 @@ def test_camera_frames_are_what_jpeg_calls_full_range() -> None:
 
 def test_good_and_bad_are_both_there() -> None:
     verdicts = json.loads((FOLDER / "parity.json").read_text())["cases"]
-    for precision in LIMITS:
+    for precision in PRECISIONS:
         passed = [not case["verdicts"][precision]["failures"] for case in verdicts]
         assert passed.count(True) >= 5 and passed.count(False) >= 5
     cases = json.loads((FOLDER / "manifests.json").read_text())["cases"]

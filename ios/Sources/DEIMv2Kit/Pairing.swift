@@ -1,5 +1,5 @@
 // Pairs the detections of two programs by label and place, whatever rows they stand in; the same two
-// rounds as in Python (`evaluation/pairing.py`):
+// rounds as in Python (`verification/matching.py`):
 //
 // 1. Pairs within the limits of the precision, as many as exist (augmenting paths, cheapest neighbour
 //    first).

@@ -1,7 +1,7 @@
 import Foundation
 
 /// What an artifact of one precision must reach, and on which detections; as in Python
-/// (`evaluation/parity.py`, which says why the numbers are what they are).
+/// (`verification/parity.py`, which says why the numbers are what they are).
 public struct Limits: Sendable, Equatable, Encodable {
   /// Of the counted detections, how many must have a partner, 0..1.
   public let matchedShare: Double

@@ -2,7 +2,7 @@ import XCTest
 
 @testable import DEIMv2Kit
 
-/// tests/vectors/frames.json: model.images.resize(upright(photo, rotation), size), within one level.
+/// tests/vectors/frames.json: deimv2.model.images.resize(upright(photo, rotation), size), within one level.
 final class FrameTests: XCTestCase {
   struct Photo: Decodable {
     let name, file, expected: String

@@ -2,7 +2,7 @@ import XCTest
 
 @testable import DEIMv2Kit
 
-/// tests/vectors/parity.json: evaluation.parity.compare(reference, actual, size, limits, candidates).
+/// tests/vectors/parity.json: deimv2.verification.parity.compare(reference, actual, size, limits, candidates).
 final class ParityTests: XCTestCase {
   struct Index: Decodable {
     struct Case: Decodable {

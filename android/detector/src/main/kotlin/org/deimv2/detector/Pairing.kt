@@ -4,7 +4,7 @@ import kotlin.math.abs
 
 /**
  * Pairs the detections of two programs by label and place, whatever rows they stand in, in the two
- * rounds that `evaluation/pairing.py` describes. Tables are [rows][columns].
+ * rounds that `verification/matching.py` describes. Tables are [rows][columns].
  */
 internal class Pairing(
     private val cost: Array<DoubleArray>,

@@ -37,7 +37,7 @@ data class Limits(
             .put("least", least)
 
     companion object {
-        /** By precision; the reasons stand in `evaluation/parity.py`. */
+        /** By precision; the reasons stand in `verification/parity.py`. */
         val OF =
             mapOf(
                 "fp32" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
@@ -107,7 +107,7 @@ data class Errors(
     }
 }
 
-/** How far an artifact is from the reference; the same verdict as `evaluation/parity.py`. */
+/** How far an artifact is from the reference; the same verdict as `verification/parity.py`. */
 data class Parity(
     val counted: Int,
     val matched: Int,

@@ -1,0 +1,136 @@
+"""How fast artifacts run here, beside the release's own export."""
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from deimv2.api.options import Pathish
+from deimv2.converters import FORMATS
+from deimv2.converters.artifact import inspect
+from deimv2.converters.inspection import Inspection
+from deimv2.converters.onnx.baseline import write_baseline
+from deimv2.converters.results import record_all, require_listed
+from deimv2.model.errors import InputError
+from deimv2.model.progress import SILENT, Progress
+from deimv2.model.weights.sources import load
+from deimv2.profiling.timing import BASELINE, Timing, machine, time_in_turn
+
+ROUNDS = 50
+KINDS = [each.suffix for each in FORMATS.values() if each.native]
+
+
+def benchmark(
+    artifacts: Pathish | Sequence[Pathish],
+    *,
+    threads: int | Sequence[int] = 1,
+    rounds: int = ROUNDS,
+    baseline: bool = True,
+    weights: str | None = None,
+    record: bool = False,
+    progress: Progress = SILENT,
+) -> list[Timing]:
+    """Times artifacts in turn, round after round, against a baseline: the same weights exported
+    plainly to ONNX, as the release does it, and run by ONNX Runtime with the same threads.
+
+    artifacts: files, or folders of exports
+    threads:   one number, or several, one after the other
+    weights:   the baseline's; None: what the first artifact says it was made of
+    record:    write the result into the manifest beside the artifacts
+
+    Raises InputError for what cannot be timed, or weights that are not at hand.
+    """
+    given = [artifacts] if isinstance(artifacts, str | PathLike) else artifacts
+    counts = [threads] if isinstance(threads, int) else threads
+    files = find([Path(each) for each in given])
+    with progress.status(f"reading {len(files)} artifacts"):
+        found = {path: inspect(path) for path in files}
+    require_unique([path.name for path in files])
+    if record:
+        require_listed(files)
+        if len(counts) > 1:
+            raise InputError(
+                f"--record holds one number of threads, found {len(counts)}; time them one "
+                "after the other"
+            )
+    with tempfile.TemporaryDirectory() as folder:
+        reference = Path(folder) / BASELINE if baseline else None
+        if reference is not None:
+            write(weights, found[files[0]], reference, progress)
+        macs = {path.name: found[path].macs for path in files}
+        rows = [
+            row
+            for count in counts
+            for row in time_in_turn(
+                files, reference, count, macs, rounds,
+                partial(progress.track, message=f"{count} threads, rounds", rate=True),
+            )
+        ]  # fmt: skip
+    if record:
+        by_name = {row.name: row for row in rows}
+        record_all("latency", {path: entry(by_name[path.name]) for path in files})
+    return rows
+
+
+def entry(timing: Timing) -> dict[str, Any]:
+    """As the manifest has it."""
+    times = {
+        "median_ms": timing.median,
+        "p95_ms": timing.p95,
+        "first_ms": timing.first,
+        "load_ms": timing.load,
+    }
+    return (
+        {"machine": machine(), "threads": timing.threads}
+        | {name: round(1e3 * seconds, 2) for name, seconds in times.items()}
+        | {"memory_mb": round(timing.memory / 1e6, 1)}
+        | ({} if timing.ratio is None else {"ratio": round(timing.ratio, 3)})
+    )
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """The files that can be timed, in folders too. Raises InputError where there are none."""
+    found = []
+    for path in paths:
+        inside = sorted(p for p in path.iterdir() if p.suffix in KINDS) if path.is_dir() else [path]
+        if not inside or not path.exists() or inside[0].suffix not in KINDS:
+            raise InputError(
+                f"nothing to time at '{path}', expected {', '.join(KINDS)} files or a folder with "
+                "some; check the path"
+            )
+        found += inside
+    return found
+
+
+def require_unique(names: Sequence[str]) -> None:
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise InputError(
+            f"'{repeated[0]}' is named {names.count(repeated[0])} times, expected files of "
+            "different names; time them one after the other"
+        )
+
+
+def write(weights: str | None, artifact: Inspection, path: Path, progress: Progress) -> None:
+    """The baseline of an artifact. Raises InputError where its weights are not at hand."""
+    card = artifact.card
+    if card is None:
+        raise InputError(f"'{artifact.artifact}' does not say what it is; add --no-baseline")
+    made_of = str(card["weights"]).partition(":")[0]
+    if weights is None and made_of not in ("demo", "random"):
+        raise InputError(
+            f"'{artifact.artifact}' was made of {made_of}; name these weights for the baseline "
+            "with --weights, or add --no-baseline"
+        )
+    height, width = card["image_size"]
+    int8 = card["precision"] == "int8"
+    loaded = load(card["variant"], weights or made_of, None, (height, width), ranges=int8)
+    if loaded.sha256 != card["weights_sha256"]:
+        raise InputError(
+            f"'{artifact.artifact}' was made of other weights (SHA-256 "
+            f"{card['weights_sha256'][:12]}) than {weights or made_of} ({loaded.sha256[:12]}); "
+            "name them with --weights"
+        )
+    with progress.status("exporting the baseline"):
+        write_baseline(loaded.net, path)

@@ -1,0 +1,89 @@
+"""The int8 ranges of a network, from photos or from its checkpoint."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from deimv2.api.photographs import evenly
+from deimv2.api.synthetic import make_scenes
+from deimv2.model import DEIMv2
+from deimv2.model.errors import InputError
+from deimv2.model.images import find_photos
+from deimv2.model.progress import SILENT, Progress
+from deimv2.model.weights.sources import Loaded
+from deimv2.quantization.calibration import Calibration, calibrate, photos_of
+from deimv2.quantization.prepare import apply_ranges
+from deimv2.quantization.rounding import Images, Range, round_weights
+
+PHOTOS = 200
+FEW = 32  # ranges from less are told to be uncertain
+
+
+@contextmanager
+def calibration_photos(
+    folder: Path | None, weights: str, most: int, progress: Progress = SILENT
+) -> Iterator[list[Path]]:
+    """The photos in a folder; without one, for the demo weights, scenes of their training part."""
+    if folder is not None:
+        yield find_photos(folder)
+        return
+    if weights != "demo":
+        raise InputError(
+            f"'{weights}' carries no int8 ranges and there are no photos to find them on; name "
+            "some with --calibration DIR, or weights that deimv2 quantize wrote"
+        )
+    with tempfile.TemporaryDirectory() as made:
+        try:
+            make_scenes("train", Path(made), most, progress=progress)
+        except InputError as error:
+            raise InputError(f"{error}; or name your photos with --calibration DIR") from error
+        yield find_photos(Path(made))
+
+
+def find_ranges(
+    net: DEIMv2,
+    photos: Sequence[Path],
+    most: int,
+    progress: Progress = SILENT,
+    find: Callable[[DEIMv2, Images], Calibration] = calibrate,
+) -> dict[str, Range]:
+    """The ranges that at most so many of the photos ask for.
+
+    find: gives them; by default it prepares `net`, in place, for int8 with them. Says so where the
+    photos are too few, or do not tell a range.
+    """
+    paths = evenly(photos, most)
+    unreadable: dict[str, None] = {}
+    images = photos_of(
+        net, paths, lambda p: progress.track(p, "finding int8 ranges"), unreadable.setdefault
+    )
+    found = find(net, images)
+    for reason in unreadable:
+        progress.log(f"passed over: {reason}")
+    if found.photos < FEW:
+        progress.log(
+            f"warning: ranges from {found.photos} photos, expected a hundred or so; others may "
+            "exceed them: name a folder with more"
+        )
+    if found.constant:
+        progress.log(
+            f"warning: {len(found.constant)} of {len(found.ranges)} ranges saw one value alone "
+            f"(first: {found.constant[0]}); are these photos like those the phone will see?"
+        )
+    return found.ranges
+
+
+def to_int8(
+    loaded: Loaded, weights: str, folder: Path | None, most: int, progress: Progress = SILENT
+) -> None:
+    """Prepares the loaded net, in place, with ranges from photos or else its own.
+
+    Raises InputError where there are neither.
+    """
+    if folder is None and loaded.about.ranges is not None:
+        apply_ranges(loaded.net, loaded.about.ranges)
+    else:
+        with calibration_photos(folder, weights, most, progress) as photos:
+            find_ranges(loaded.net, photos, most, progress)
+    round_weights(loaded.net)

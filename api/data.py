@@ -1,0 +1,52 @@
+"""The photos and annotations that a training is given."""
+
+from pathlib import Path
+from typing import Protocol
+
+from deimv2.api.options import Pathish
+from deimv2.model.errors import InputError
+from deimv2.model.progress import Progress
+from deimv2.training.data.dataset import Dataset, Part, find_part, read_dataset
+
+
+class WithData(Protocol):
+    """Options that name data: a folder, or photos and annotations by themselves."""
+
+    @property
+    def data(self) -> Pathish | None: ...
+    @property
+    def images(self) -> Pathish | None: ...
+    @property
+    def annotations(self) -> Pathish | None: ...
+
+
+def read_train(options: WithData, progress: Progress) -> Dataset:
+    """The photos to train on, checked; what was found in them is said."""
+    part = part_of("train", options.data, options.images, options.annotations)
+    if part is None:
+        where = (
+            "--data DIR or --images and --annotations"
+            if options.data is None
+            else f"'{options.data}/train' with photos and one .json file"
+        )
+        raise InputError(f"no photos to train on, expected {where}; see --help")
+    with progress.status(f"reading {part.annotations}"):
+        dataset, findings = read_dataset(part)
+    for line in findings.lines():
+        progress.log(f"data: {line}")
+    boxes = sum(len(sample.labels) for sample in dataset.samples)
+    progress.log(
+        f"data: {len(dataset.samples)} photos, {boxes} boxes, {len(dataset.names)} classes"
+    )
+    return dataset
+
+
+def part_of(
+    name: str, data: Pathish | None, images: Pathish | None, annotations: Pathish | None
+) -> Part | None:
+    """Photos with their annotations, None where nothing names any."""
+    if images is not None and annotations is not None:
+        return Part(Path(images), Path(annotations))
+    if images is not None or annotations is not None:
+        raise InputError("photos and annotations belong together; name both, or --data alone")
+    return None if data is None else find_part(Path(data), name)

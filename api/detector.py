@@ -1,0 +1,242 @@
+"""A detector that is ready to run, whatever file it comes from, and what it finds on a photo.
+
+detector = deimv2.load("artifacts/atto/deimv2-atto-fp32.tflite")
+result = detector("photo.jpg", threshold=0.4)
+result.boxes, result.scores, result.names
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from deimv2.api.options import Pathish
+from deimv2.converters.artifact import open_model
+from deimv2.converters.checkpoint import CHECKPOINTS, CheckpointRunner, open_checkpoint
+from deimv2.converters.manifest import SCORE_THRESHOLD, check_beside
+from deimv2.converters.runner import Runner
+from deimv2.model.coco import COCO_LABELS
+from deimv2.model.detections import Detections
+from deimv2.model.drawing import draw
+from deimv2.model.errors import InputError
+from deimv2.model.images import load_photo, resize
+from deimv2.model.labels import read_labels_file
+from deimv2.model.variants import VARIANTS
+from deimv2.model.weights.hub import fetch_checkpoint
+from deimv2.model.weights.sources import fetch
+
+Photo = Pathish | Image.Image | npt.NDArray[np.uint8]
+Photos = list[Any] | tuple[Any, ...]  # of Photo
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was found on one photo, best first.
+
+    image:      the photo, RGB, upright
+    detections: with boxes in 0..1 of the photo
+    classes:    the class names, by label
+    path:       of the photo, where it came from a file
+    """
+
+    image: Image.Image
+    detections: Detections
+    classes: tuple[str, ...]
+    path: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.detections)
+
+    @property
+    def boxes(self) -> npt.NDArray[np.float32]:
+        """float32 [N, 4], corners x1, y1, x2, y2 in pixels of the photo."""
+        return self.detections.boxes * np.array([*self.image.size, *self.image.size], np.float32)
+
+    @property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """float32 [N] in 0..1."""
+        return self.detections.scores
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """int32 [N], indices of the classes."""
+        return self.detections.labels
+
+    @property
+    def names(self) -> list[str]:
+        """The class name of each detection."""
+        return [self.classes[label] for label in self.labels.tolist()]
+
+    def plot(self) -> Image.Image:
+        """A copy of the photo with the boxes drawn on it."""
+        return draw(self.image, self.detections, self.classes, threshold=0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Boxes in 0..1 of the photo."""
+        rows = zip(self.names, self.detections.to_json(), strict=True)
+        return {
+            "image": None if self.path is None else str(self.path),
+            "width": self.image.width,
+            "height": self.image.height,
+            "detections": [{"name": name} | row for name, row in rows],
+        }
+
+    def to_supervision(self) -> Any:
+        """`supervision.Detections`, where that package is installed."""
+        try:
+            import supervision
+        except ImportError as error:
+            raise InputError(
+                "the package supervision is not installed, expected it for to_supervision(); "
+                "pip install supervision"
+            ) from error
+        return supervision.Detections(
+            xyxy=self.boxes,
+            confidence=self.scores,
+            class_id=self.labels.astype(int),
+            data={"class_name": np.array(self.names)},
+        )
+
+
+class Detector:
+    """source:  the file
+    runner:  takes frames of its own size
+    classes: the class names, by label
+    """
+
+    def __init__(self, source: Path, runner: Runner, classes: Sequence[str]) -> None:
+        self.source, self.runner, self.classes = source, runner, tuple(classes)
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"Detector('{self.source}', {height}x{width}, {len(self.classes)} classes)"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) that photos are stretched to."""
+        return self.runner.size
+
+    @overload
+    def __call__(self, photo: Photo, threshold: float = SCORE_THRESHOLD) -> Result: ...
+    @overload
+    def __call__(self, photo: Photos, threshold: float = SCORE_THRESHOLD) -> list[Result]: ...
+    def __call__(
+        self, photo: Photo | Photos, threshold: float = SCORE_THRESHOLD
+    ) -> Result | list[Result]:
+        """Detections that score more than `threshold`.
+
+        photo: a path, a PIL image, an RGB array uint8 [H, W, 3], or a list of them, which gives a
+        list. Raises InputError for what is no photo, or a label without a name.
+        """
+        if isinstance(photo, list | tuple):
+            return [self(each, threshold) for each in photo]
+        image, path = as_image(photo)
+        found = self.runner.detect(resize(image, self.size)).above(threshold)
+        found.require_names(self.classes)
+        return Result(image, found, self.classes, path)
+
+
+def as_image(photo: object) -> tuple[Image.Image, Path | None]:
+    """RGB, and the path of one that came from a file. Raises InputError for anything else."""
+    match photo:
+        case str() | PathLike():
+            path = Path(photo)
+            return load_photo(path), path
+        case Image.Image():
+            return photo.convert("RGB"), None
+        case np.ndarray() if photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3:
+            return Image.fromarray(photo), None
+    what = f"{photo.dtype} {list(photo.shape)}" if isinstance(photo, np.ndarray) else repr(photo)
+    raise InputError(
+        f"{what[:80]} is no photo, expected a path, a PIL image or an RGB array uint8 [H, W, 3]"
+    )
+
+
+def load(
+    source: Pathish,
+    *,
+    weights: str = "coco",
+    labels: Pathish | None = None,
+    variant: str | None = None,
+    precision: str = "fp32",
+    threads: int | None = None,
+) -> Detector:
+    """Opens a detector.
+
+    source:    an artifact (`.tflite`, `.pte`, `.mlpackage`, `.onnx`), a checkpoint (`.pth`,
+               `.safetensors`), the name of a variant, or "owner/name" of a repository of the Hub
+    weights:   of a variant: "coco", the released ones, or "demo"
+    labels:    file of class names, one per line; None: those in the file, or COCO's
+    variant:   of a checkpoint; None: told from its tensors
+    precision: of a checkpoint: "fp32", or "int8", rounding as its int8 artifacts do
+    threads:   None leaves it to the runtime
+
+    Raises InputError for a file that is missing, broken or of another kind, one that a manifest
+    lies beside with another hash, or for classes without names.
+    """
+    path, variant = found(source, weights, variant)
+    runner = open_runner(path, variant, threads, precision == "int8")
+    return Detector(path, runner, class_names(path, runner, labels))
+
+
+def found(source: Pathish, weights: str, variant: str | None) -> tuple[Path, str | None]:
+    """The file, and the variant where it is known."""
+    name, path = str(source), Path(source)
+    if name in VARIANTS:
+        return fetch(weights, name), name
+    parts = name.split("/")
+    if len(parts) == 2 and all(parts) and not path.exists() and not path.suffix:
+        return fetch_checkpoint(name), variant
+    return path, variant
+
+
+def open_runner(
+    path: Path, variant: str | None, threads: int | None = None, rounding: bool = False
+) -> Runner:
+    """An artifact that a manifest lies beside must be the one that the manifest describes.
+
+    threads: None leaves it to the runtime. For a checkpoint it holds for all of PyTorch. rounding:
+    a checkpoint rounds as its int8 artifacts do.
+    """
+    if path.suffix in CHECKPOINTS:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        return open_checkpoint(path, variant, rounding)
+    if rounding:
+        raise InputError(
+            f"--precision is for checkpoints, '{path}' is none; leave it out: an artifact has one"
+        )
+    if variant is not None:
+        raise InputError(
+            f"--variant {variant} is for checkpoints, '{path}' is none; leave it out: "
+            "an artifact is of one variant"
+        )
+    check_beside(path)
+    return open_model(path, threads)
+
+
+def class_count(runner: Runner) -> int | None:
+    """How many classes a model has, None for an artifact that carries no class names."""
+    if isinstance(runner, CheckpointRunner):
+        return runner.net.num_classes
+    return None if runner.labels is None else len(runner.labels)
+
+
+def class_names(path: Path, runner: Runner, file: Pathish | None) -> Sequence[str]:
+    """From `file`, else from inside the model, else COCO's for a checkpoint of 80 classes."""
+    count = class_count(runner)
+    if file is not None:
+        return read_labels_file(Path(file), count)
+    if runner.labels is not None:
+        return runner.labels
+    if count == len(COCO_LABELS):
+        return COCO_LABELS
+    raise InputError(
+        f"'{path}' carries no class names, expected them inside or in a file; add --labels FILE"
+    )

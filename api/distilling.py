@@ -1,0 +1,99 @@
+"""The small ViTs of S and M from DINOv3's ViT-S, on any photos."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from deimv2.api.options import Pathish, takes
+from deimv2.model.errors import InputError
+from deimv2.model.files import make_folder
+from deimv2.model.images import find_photos
+from deimv2.model.progress import SILENT, Progress
+from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
+from deimv2.training.distill import Crops, Distillation, Distiller, load_teacher, new_student
+from deimv2.training.distributed import usable_device
+from deimv2.training.run_log import Screen
+
+KEPT = ("teacher", "images", "student", "epochs", "batch", "side", "lr", "seed")
+
+
+@dataclass(frozen=True)
+class DistillOptions:
+    """teacher: DINOv3's ViT-S, as released. images: folder of photos, also in subfolders.
+    student: "vit-tiny" (the backbone of S) or "vit-tiny-plus" (of M). side: of photos, in pixels.
+    output: None: runs/STUDENT. resume: folder of one that was stopped."""
+
+    teacher: Pathish | None = None
+    images: Pathish | None = None
+    student: str = "vit-tiny"
+    epochs: int = 50
+    batch: int = 64
+    side: int = 224
+    lr: float = 1e-3
+    seed: int = 0
+    device: str | None = None
+    workers: int = 2
+    save_minutes: float = 5.0
+    report_every: int = 20
+    resume: Pathish | None = None
+    output: Pathish | None = None
+    progress: Progress = SILENT
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """finished: False for one that was stopped."""
+
+    weights: Path
+    steps: int
+    finished: bool = True
+
+
+@takes(DistillOptions)
+def distill(options: DistillOptions) -> Distilled:
+    """Trains a small ViT to give the features of DINOv3's ViT-S.
+
+    The arguments are the fields of `DistillOptions`. Raises InputError for photos or weights that
+    cannot be read, or an output that holds one already.
+    """
+    progress = options.progress
+    state = None if options.resume is None else read_state(Path(options.resume))
+    if state is not None:
+        if "student" not in state:
+            raise InputError(
+                f"'{options.resume}' holds no distillation, expected a stopped one; go on with the "
+                f"command that made it: deimv2 train --resume {options.resume}"
+            )
+        options = replace(options, **state["about"], output=options.resume)
+    if options.teacher is None or options.images is None:
+        raise InputError("the teacher or the photos are missing; give --teacher FILE --images DIR")
+    output = Path(options.output or Path("runs", options.student))
+    if state is None and (output / LAST).exists():
+        raise InputError(
+            f"'{output}' holds one already; give --resume {output} or another --output"
+        )
+    photos = find_photos(Path(options.images), below=True)
+    recipe = Distillation(
+        options.epochs, options.batch, options.side, options.lr, seed=options.seed
+    )
+    crops = Crops(photos, recipe)
+    with progress.status(f"reading {options.teacher}"):
+        teacher = load_teacher(Path(options.teacher))
+    device = usable_device(options.device)
+    make_folder(output)
+    about = {
+        name: str(value) if isinstance(value := getattr(options, name), Path) else value
+        for name in KEPT
+    }
+    student = new_student(options.student, options.seed)
+    journal = Screen(output, progress)
+    distiller = Distiller(student, teacher, crops, output, device, journal, about)
+    if state is not None:
+        distiller.restore(state)
+    try:
+        distiller.run(options.workers, options.save_minutes * 60, options.report_every)
+    except StopError:
+        progress.log(
+            f"stopped at step {distiller.step}; go on with: deimv2 distill --resume {output}"
+        )
+        return Distilled(output / BEST, distiller.step, finished=False)
+    return Distilled(output / BEST, distiller.step)

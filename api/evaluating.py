@@ -1,0 +1,198 @@
+"""The COCO numbers of a detector on annotated photos."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from deimv2.api.detector import Detector, class_count, open_runner
+from deimv2.api.options import Pathish, as_path, takes
+from deimv2.converters.manifest import NAME, Manifest
+from deimv2.converters.results import record_all, require_listed
+from deimv2.converters.runner import Runner
+from deimv2.evaluation.annotations import Annotations, match_classes, read_annotations
+from deimv2.evaluation.coco import Scores, collect, require_library
+from deimv2.evaluation.coco import evaluate as score
+from deimv2.model.coco import COCO_LABELS
+from deimv2.model.errors import InputError
+from deimv2.model.files import sha256_of
+from deimv2.model.labels import read_labels_file
+from deimv2.model.progress import SILENT, Progress
+from deimv2.training.data.dataset import find_part
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Of one model: scores, on how many photos, in how many seconds."""
+
+    model: Path
+    annotations: Path
+    scores: Scores
+    photos: int
+    seconds: float
+
+    @property
+    def ap(self) -> float | None:
+        """AP at IoU 0.50 to 0.95, None where there is nothing to find."""
+        return self.scores.metrics["AP"]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": str(self.model),
+            "annotations": str(self.annotations),
+            "photos": self.photos,
+            "seconds": self.seconds,
+            "photos_per_second": self.photos / self.seconds,
+        } | self.scores.to_json()
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """model:       an artifact, a checkpoint, or what `deimv2.load` gave
+    data:        folder of a data set, whose `val` part is used, or such a part itself; or
+    images, annotations: the folder of the photos and their COCO file (JSON)
+    limit:       only the first photos
+    labels:      file of the model's class names; None: those in the model. Without any, its classes
+                 are those of the annotations in the order of their ids
+    variant, precision, threads: as in `deimv2.load`
+    record:      write AP and AP50 into the manifest beside the artifact
+    """
+
+    model: Pathish | Detector
+    data: Pathish | None = None
+    images: Pathish | None = None
+    annotations: Pathish | None = None
+    limit: int | None = None
+    labels: Pathish | None = None
+    variant: str | None = None
+    precision: str = "fp32"
+    threads: int | None = None
+    record: bool = False
+    progress: Progress = SILENT
+
+
+@takes(EvaluateOptions)
+def evaluate(options: EvaluateOptions) -> Evaluation:
+    """Runs a detector on annotated photos and gives the twelve COCO numbers and every class's AP.
+
+    The arguments are the fields of `EvaluateOptions`. Raises InputError for data or a model that
+    cannot be read, or classes that do not fit.
+    """
+    if isinstance(options.model, Detector):
+        models = [options.model.source]
+    else:
+        models = [Path(options.model)]
+    (found,) = measured_all(options, models)
+    return found
+
+
+@takes(EvaluateOptions)
+def evaluate_folder(options: EvaluateOptions) -> list[Evaluation]:
+    """`evaluate` for every artifact of an export folder; of a single file, for that."""
+    if isinstance(options.model, Detector):
+        return measured_all(options, [options.model.source])
+    return measured_all(options, models_at(Path(options.model)))
+
+
+def measured_all(options: EvaluateOptions, models: Sequence[Path]) -> list[Evaluation]:
+    require_library()
+    if options.record:
+        require_listed(models)
+    annotations, photos = read_data(options)
+    results = []
+    for model in models:
+        if isinstance(options.model, Detector):
+            runner = options.model.runner
+        else:
+            with options.progress.status(f"opening {model}"):
+                rounds = options.precision == "int8"
+                runner = open_runner(model, options.variant, options.threads, rounds)
+        labels = as_path(options.labels)
+        results.append(measured(model, runner, labels, annotations, photos, options.progress))
+    if options.record:
+        about = {"photos": len(photos), "annotations_sha256": sha256_of(annotations.path)}
+        entries = {
+            each.model: {name: each.scores.metrics[name] for name in ("AP", "AP50")} | about
+            for each in results
+        }
+        record_all("ap", entries)
+    return results
+
+
+def models_at(path: Path) -> list[Path]:
+    """The file itself, or the artifacts of an export folder."""
+    if not (path / NAME).is_file():
+        return [path]
+    return [path / file.name for file in Manifest.read(path).files]
+
+
+def read_data(options: EvaluateOptions) -> tuple[Annotations, list[Path]]:
+    """The annotations and the photos' paths."""
+    images, annotations = options.images, options.annotations
+    if options.data is not None:
+        folder = Path(options.data)
+        part = find_part(folder, "val")
+        if part is not None:
+            images, annotations = part.images, part.annotations
+        elif len(files := sorted(folder.glob("*.json"))) == 1:
+            inside = folder / "images"
+            images, annotations = inside if inside.is_dir() else folder, files[0]
+    if images is None or annotations is None:
+        raise InputError(
+            f"no annotated photos in '{options.data}', expected a folder with val/, or photos and "
+            "one .json file; or name images and annotations"
+        )
+    with options.progress.status(f"reading {annotations}"):
+        found = read_annotations(Path(annotations), options.limit)
+        return found, found.find(Path(images))
+
+
+def measured(
+    model: Path,
+    runner: Runner,
+    labels: Path | None,
+    annotations: Annotations,
+    photos: Sequence[Path],
+    progress: Progress,
+) -> Evaluation:
+    names = names_of(runner, labels, annotations)
+    classes = match_classes(annotations, names, class_count(runner))
+    report_classes(names, classes.tolist(), annotations, progress)
+    start = time.monotonic()
+    shown = partial(progress.track, message="photos", rate=True)
+    found = collect(runner, annotations, photos, classes, shown)
+    seconds = time.monotonic() - start
+    rate = len(photos) / seconds
+    progress.log(f"{model.name}: {len(photos)} photos in {seconds:.1f} s, {rate:.1f} photos/s")
+    with progress.status("matching the detections with the annotated boxes"):
+        scores = score(annotations, found)
+    return Evaluation(model, annotations.path, scores, len(photos), seconds)
+
+
+def names_of(runner: Runner, file: Path | None, annotations: Annotations) -> Sequence[str] | None:
+    """From `file`, else from inside the model, else COCO's where the annotations are COCO's."""
+    classes = class_count(runner)
+    if file is not None:
+        return read_labels_file(file, classes)
+    if runner.labels is not None and len(runner.labels) == classes:
+        return runner.labels
+    if classes == len(COCO_LABELS) and sorted(annotations.names) == sorted(COCO_LABELS):
+        return COCO_LABELS
+    return None
+
+
+def report_classes(
+    names: Sequence[str] | None, classes: list[int], annotations: Annotations, progress: Progress
+) -> None:
+    if names is None:
+        progress.log(
+            "the model carries no class names: its classes are taken as those of "
+            f"'{annotations.path}' in the order of their ids; --labels FILE names them"
+        )
+    elif classes != sorted(classes):
+        progress.log(
+            f"the classes of '{annotations.path}' are in another order than the model's: they are "
+            "matched by name"
+        )

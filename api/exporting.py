@@ -1,0 +1,270 @@
+"""A variant and weights become artifacts that are checked before they are kept."""
+
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from deimv2.api.calibration import PHOTOS, to_int8
+from deimv2.api.install import LOG, install, remove, uninterrupted, workplace
+from deimv2.api.options import Pathish, as_path, takes
+from deimv2.api.photographs import golden_photographs
+from deimv2.converters import FORMATS, PHONE_FORMATS
+from deimv2.converters.artifact import convert, inspect
+from deimv2.converters.format import ACCELERATOR, CPU
+from deimv2.converters.golden import Golden, read_golden, write_golden
+from deimv2.converters.manifest import (
+    File,
+    Input,
+    Manifest,
+    Weights,
+    describe,
+    outputs,
+    toolchain,
+)
+from deimv2.converters.metadata import ModelCard
+from deimv2.converters.precision import Precision, precision_of
+from deimv2.model import DEIMv2
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.files import make_folder
+from deimv2.model.progress import SILENT, Progress
+from deimv2.model.weights.sources import Loaded, default, load
+from deimv2.profiling.memory import peak_memory
+from deimv2.quantization.rounding import round_weights
+from deimv2.verification.kept import LIMIT
+from deimv2.verification.scales import expected_steps
+from deimv2.verification.verify import STRUCTURE, Report, Row, entry, verify_artifact
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """variant:       one of `deimv2.VARIANTS`
+    weights:       "demo", "coco" (the released ones), "random", or a .pth or .safetensors file;
+                   None: the demo's where the variant has them, else random ones
+    formats:       of "tflite", "mlpackage", "pte", "onnx"; None: those of phones
+    precision:     "fp32", "fp16", "int8" or "int8-weight"
+    calibration:   folder of photos like those the phone will see, for the ranges of int8
+    labels:        file of class names, one per line
+    image_size:    (H, W); None: the checkpoint's, or the variant's own
+    target:        "cpu", or "accelerator", which keeps gathers out of the decoder
+    output:        folder; None: artifacts/VARIANT-PRECISION
+    photos:        folder of photos to check on; None: those of `calibration`, those that a
+                   checkpoint of ours was validated on, or those that come with the package
+    float_weights: int8: the weights before they were quantized, to compare with
+    kept:          int8: of float32's detections above 0.3, the share that must still be found
+    verify:        run the artifacts
+    keep_rejected: leave a file that misses a limit as NAME.rejected.EXT, outside the manifest
+    """
+
+    variant: str = "atto"
+    weights: Pathish | None = None
+    formats: Sequence[str] | None = None
+    precision: str = "fp32"
+    calibration: Pathish | None = None
+    calibration_photos: int = PHOTOS
+    labels: Pathish | None = None
+    image_size: tuple[int, int] | None = None
+    target: str = CPU
+    output: Pathish | None = None
+    photos: Pathish | None = None
+    float_weights: Pathish | None = None
+    kept: float | None = None
+    verify: bool = True
+    keep_rejected: bool = True
+    progress: Progress = SILENT
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an export made. folder: where; report: of every artifact, also of those that failed;
+    manifest: lists those that were kept."""
+
+    folder: Path
+    report: Report
+    manifest: Manifest
+
+    @property
+    def passed(self) -> bool:
+        return self.report.passed
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        return self.manifest.files
+
+    def to_json(self) -> dict[str, Any]:
+        return self.report.to_json() | {"files": [asdict(file) for file in self.files]}
+
+
+@takes(ExportOptions)
+def export(options: ExportOptions) -> Export:
+    """Converts a variant with its weights, runs every artifact on photographs against float32
+    PyTorch, and keeps those that hold the limits.
+
+    The arguments are the fields of `ExportOptions`. What fails a check is in the result's report.
+    Raises InputError for options that do not fit, weights or photos that cannot be read, or a
+    toolchain that is not installed.
+    """
+    precision, kinds = checked(options)
+    weights = str(options.weights or default(options.variant))
+    output = Path(options.output or Path("artifacts", f"{options.variant}-{precision.name}"))
+    progress = options.progress
+    with progress.status(f"loading {options.variant} with weights {weights}"):
+        loaded = load(
+            options.variant, weights, as_path(options.labels), options.image_size,
+            ranges=precision.rounds and options.calibration is None,
+        )  # fmt: skip
+    if weights == "random":
+        progress.log(
+            "weights are random (reproducible, untrained): the files run but detect nothing "
+            "meaningful; use --weights coco or your own checkpoint for that"
+        )
+    in_float = float_reference(options, weights, loaded) if precision.rounds else None
+    if precision.rounds:
+        folder = as_path(options.calibration)
+        to_int8(loaded, weights, folder, options.calibration_photos, progress)
+    elif precision.stores == "int8":
+        round_weights(loaded.net.fuse())
+    make_folder(output)
+    with workplace(output) as work:
+        report, manifest = make(options, kinds, weights, loaded, in_float, work, output)
+        rejected = [row.artifact for row in report.rows if row.problems]
+        with uninterrupted():
+            kept = rejected if options.keep_rejected else []
+            install(work, output, manifest, kept, progress)
+    return Export(output, report, manifest)
+
+
+def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
+    """The precision and the formats. Raises InputError for what does not fit, or lacks a
+    toolchain."""
+    precision = precision_of(options.precision)
+    if options.target not in (CPU, ACCELERATOR):
+        raise InputError(f"target '{options.target}', expected '{CPU}' or '{ACCELERATOR}'")
+    having = [name for name, each in FORMATS.items() if precision.name in each.precisions]
+    kinds = list(dict.fromkeys(options.formats or (k for k in having if k in PHONE_FORMATS)))
+    if foreign := [kind for kind in kinds if kind not in having]:
+        raise InputError(
+            f"{foreign[0]} has no {precision.name} here, expected {' or '.join(having)}; "
+            "leave it out"
+        )
+    for kind in kinds:
+        FORMATS[kind].require()
+    if options.calibration is not None and not precision.rounds:
+        raise InputError(
+            f"--calibration is for int8, the precision is {precision.name}; add --precision int8, "
+            "or leave it out"
+        )
+    for name in ("kept", "float_weights"):
+        if getattr(options, name) is not None and not precision.rounds:
+            raise InputError(
+                f"--{name.replace('_', '-')} is for int8, the precision is {precision.name}; leave "
+                "it out: other precisions are compared with float32 anyway"
+            )
+    return precision, kinds
+
+
+def float_reference(options: ExportOptions, weights: str, loaded: Loaded) -> DEIMv2 | None:
+    """What int8 is to detect as much as: the weights before they were quantized.
+
+    A checkpoint that was trained with rounding is no such thing without rounding, so it names the
+    weights that it comes from.
+    """
+    if loaded.about.ranges is None:
+        return deepcopy(loaded.net)
+    source = options.float_weights or loaded.about.in_float
+    if source is None:
+        options.progress.log(
+            "how many of float32's detections int8 keeps is not measured: the float weights that "
+            f"'{weights}' was quantized from are not here; name them with --float-weights FILE"
+        )
+        return None
+    size = loaded.net.image_size
+    return load(options.variant, str(source), as_path(options.labels), size).net
+
+
+def make(
+    options: ExportOptions,
+    kinds: Sequence[str],
+    weights: str,
+    loaded: Loaded,
+    in_float: DEIMv2 | None,
+    work: Path,
+    output: Path,
+) -> tuple[Report, Manifest]:
+    """Make and check everything in `work`; the manifest lists only what passed.
+
+    in_float: where the loaded net rounds to int8, itself before.
+    """
+    net, queries = loaded.net, loaded.net.variant.decoder.queries
+    card = ModelCard(
+        variant=options.variant,
+        precision=options.precision,
+        image_size=net.image_size,
+        queries=queries,
+        labels=loaded.labels,
+        weights=loaded.source,
+        weights_sha256=loaded.sha256,
+    )
+    with options.progress.status("running the model on the photographs"):
+        photographs = golden_photographs(
+            in_float or net,
+            as_path(options.photos),
+            as_path(options.calibration) or loaded.about.photos,
+            weights == "demo",
+            options.progress,
+        )
+        golden = write_golden(work, net, photographs, in_float)
+        goldens = read_golden(work, golden)
+    rows = [artifact(kind, options, loaded, card, work, goldens) for kind in kinds]
+    good = [row for row in rows if not row.problems]
+    manifest = Manifest(
+        variant=options.variant,
+        precision=options.precision,
+        input=Input(net.image_size),
+        outputs=outputs(queries),
+        labels=loaded.labels,
+        weights=Weights(loaded.source, loaded.sha256),
+        files=tuple(
+            describe(path, inspect(path).computation())
+            for path in (work / row.artifact for row in good)
+        ),
+        golden=golden,
+        toolchain=toolchain(),
+        parity={
+            row.artifact: entry(row.parity, row.limits, row.kept)
+            for row in good
+            if row.parity and row.limits
+        },
+    )
+    return Report(str(output), tuple(rows)), manifest
+
+
+def artifact(
+    kind: str,
+    options: ExportOptions,
+    loaded: Loaded,
+    card: ModelCard,
+    work: Path,
+    goldens: list[Golden],
+) -> Row:
+    """Convert and verify one artifact; a failed check stands in the row."""
+    path, progress = work / f"{card.stem}.{kind}", options.progress
+    least_kept = LIMIT if options.kept is None else options.kept
+    steps = expected_steps(loaded.net) if card.kind.rounds else []
+    start = time.monotonic()
+    try:
+        with progress.status(f"converting to {path.name}"):
+            convert(FORMATS[kind], loaded.net, card, path, options.target, work / LOG)
+        row = Row(path.name, STRUCTURE)  # which its converter has checked
+        if options.verify:
+            with progress.status(f"verifying {path.name}"):
+                row = verify_artifact(path, card, goldens, least_kept, steps)
+    except CheckError as error:
+        remove(path)  # half of a file, perhaps
+        row = Row(path.name, STRUCTURE, (str(error),))
+    seconds = time.monotonic() - start
+    peak = peak_memory() / 1e9
+    progress.log(f"{path.name}: {seconds:.0f} s, {peak:.1f} GB peak memory so far")
+    return row

@@ -1,0 +1,146 @@
+"""From a workplace into an export folder: whole or not at all, also when stopped halfway."""
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deimv2.converters import format_of
+from deimv2.converters.golden import FOLDER
+from deimv2.converters.manifest import NAME, Manifest, file_problem
+from deimv2.model.errors import InputError
+from deimv2.model.progress import SILENT, Progress
+
+LOG = "export.log"  # what the toolchains printed
+REJECTED = ".rejected"
+
+
+@contextmanager
+def workplace(output: Path) -> Iterator[Path]:
+    """A folder inside `output` that is gone afterwards, also after Ctrl-C or a polite kill."""
+
+    def stop(signum: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    handler = signal.signal(signal.SIGTERM, stop)
+    try:
+        work = Path(tempfile.mkdtemp(prefix=".export-", dir=output))
+    except OSError as error:
+        raise unwritable(output, error) from error
+    try:
+        yield work
+    except OSError as error:
+        raise unwritable(output, error) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        signal.signal(signal.SIGTERM, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits: stopped between two moves, a folder would hold files of two exports."""
+    handlers = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def unwritable(output: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write to '{output}' ({error.strerror or error}), expected a folder with room; "
+        "choose another --output or free some space"
+    )
+
+
+def install(
+    work: Path,
+    output: Path,
+    manifest: Manifest,
+    rejected: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> None:
+    """Move what passed from `work` into `output`, the manifest last, which apps go by.
+
+    Where nothing passed, what an earlier export left there stays whole, and the log and the
+    `rejected` artifacts, under names of their own, are all that comes.
+    """
+    if (work / LOG).exists():
+        move(work / LOG, output / LOG)
+    for name in rejected:
+        if (work / name).exists():
+            move(work / name, output / rejected_name(name))
+    if not manifest.files:
+        return
+    manifest = with_earlier(output, manifest)
+    names = [file.name for file in manifest.files]
+    for name in [*names, FOLDER]:
+        if (work / name).exists():
+            move(work / name, output / name)
+        remove(output / rejected_name(name))  # of an earlier export
+    manifest.write(output / NAME)
+    others = [
+        p.name
+        for p in output.iterdir()
+        if format_of(p) and p.name not in names and REJECTED not in p.suffixes
+    ]
+    if others:
+        progress.log(
+            f"left by an export of another model, unlisted: {', '.join(sorted(others))}; "
+            "remove them, or give each model a folder of its own"
+        )
+
+
+def with_earlier(output: Path, manifest: Manifest) -> Manifest:
+    """The manifest, and what that in `output` lists of the same model and is still whole."""
+    if not (output / NAME).is_file():
+        return manifest
+    try:
+        earlier = Manifest.read(output)
+    except InputError:
+        return manifest  # not ours, or broken: it is replaced
+    if not earlier.describes_same_model(manifest):
+        return manifest
+    made = {file.name for file in manifest.files}
+    kept = [
+        file
+        for file in earlier.files
+        if file.name not in made and not file_problem(output, file.name, file.sha256)
+    ]
+    names = {file.name for file in kept}
+
+    def of_kept(found: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {name: value for name, value in (found or {}).items() if name in names}
+
+    return replace(
+        manifest,
+        files=(*kept, *manifest.files),
+        parity={**of_kept(earlier.parity), **manifest.parity},
+        measured=of_kept(earlier.measured) or None,
+    )
+
+
+def move(source: Path, target: Path) -> None:
+    """Put a file or folder in the place of an earlier one."""
+    if target.is_dir():
+        aside = source.with_name(f"{source.name}.earlier")  # goes with the workplace
+        target.rename(aside)
+    source.replace(target)
+
+
+def rejected_name(name: str) -> str:
+    """`NAME.EXT` -> `NAME.rejected.EXT`."""
+    path = Path(name)
+    return f"{path.stem}{REJECTED}{path.suffix}"
+
+
+def remove(path: Path) -> None:
+    """A file, or a folder with all in it, where there is one."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)

@@ -1,0 +1,46 @@
+"""Functions whose arguments are the fields of a dataclass.
+
+The dataclass says once what can be chosen, with its defaults; the function, the command line and
+what is stored to go on later all take it from there.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from os import PathLike
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+Pathish = str | PathLike[str]
+Given = ParamSpec("Given")
+Options = TypeVar("Options")
+Result = TypeVar("Result")
+
+
+def takes(
+    options: Callable[Given, Options],
+) -> Callable[[Callable[[Options], Result]], Callable[Given, Result]]:
+    """Lets a function of a dataclass be called with the dataclass's own arguments."""
+
+    def decorate(function: Callable[[Options], Result]) -> Callable[Given, Result]:
+        @functools.wraps(function)
+        def call(*args: Given.args, **given: Given.kwargs) -> Result:
+            return function(options(*args, **given))
+
+        signature = inspect.signature(options)
+        call.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            return_annotation=inspect.signature(function).return_annotation
+        )
+        return call
+
+    return decorate
+
+
+def fields_in(options: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a command's arguments, those that are fields of a dataclass of options."""
+    return {each.name: given[each.name] for each in fields(options) if each.name in given}
+
+
+def as_path(path: Pathish | None) -> Path | None:
+    return None if path is None else Path(path)

@@ -1,0 +1,63 @@
+"""Which photographs an export is checked on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.model import DEIMv2
+from deimv2.model.errors import InputError
+from deimv2.model.images import find_photos, load_photo, resize
+from deimv2.model.postprocess import detect
+from deimv2.model.progress import SILENT, Progress
+from deimv2.model.weights.sources import DEMO
+from deimv2.verification.kept import MIN_SCORE
+
+LOOKED_AT = 200
+ENOUGH = 200  # detections to compare
+LEAST, MOST = 3, 32  # photographs
+
+
+def golden_photographs(
+    net: DEIMv2,
+    chosen: Path | None,
+    usual: Path | None,
+    demo: bool,
+    progress: Progress = SILENT,
+) -> Sequence[Path]:
+    """Of a folder that was chosen; of the usual one (calibrated or validated on), where enough of
+    its photos show something; else those that come with the weights, or with the package.
+
+    net: in float.
+    """
+    folder = chosen or usual
+    if folder is not None:
+        found = with_detections(net, find_photos(folder), progress)
+        if len(found) >= LEAST or chosen is not None:
+            return found
+    return find_photos(DEMO / "photographs") if demo else PHOTOGRAPHS
+
+
+def with_detections(net: DEIMv2, paths: Sequence[Path], progress: Progress = SILENT) -> list[Path]:
+    """As few of the photos as have ENOUGH detections together, evenly chosen from those that have
+    any; where MOST have not, the MOST with most. LOOKED_AT are looked at, one of each name."""
+    counts: dict[Path, int] = {}
+    unique = list({path.stem: path for path in paths}.values())
+    for path in progress.track(evenly(unique, LOOKED_AT), "choosing photographs"):
+        try:
+            (found,) = detect(net, resize(load_photo(path), net.image_size))
+        except InputError as error:
+            progress.log(f"passed over: {error}")
+            continue
+        counts[path] = int((found.scores > MIN_SCORE).sum())
+    full = [path for path, count in counts.items() if count]
+    for number in range(LEAST, min(MOST, len(full)) + 1):
+        chosen = evenly(full, number)
+        if sum(counts[path] for path in chosen) >= ENOUGH:
+            return chosen
+    return sorted(sorted(counts, key=lambda path: -counts[path])[:MOST])
+
+
+def evenly(paths: Sequence[Path], most: int) -> list[Path]:
+    """At most so many of them, from all places alike."""
+    share = max(1.0, len(paths) / most)
+    return [paths[int(i * share)] for i in range(min(most, len(paths)))]

@@ -1,0 +1,30 @@
+"""One call from a file and a photo to detections."""
+
+from typing import Any, overload
+
+from deimv2.api.detector import Detector, Photo, Photos, Result, load
+from deimv2.api.options import Pathish
+from deimv2.converters.manifest import SCORE_THRESHOLD
+
+
+@overload
+def predict(
+    model: Pathish | Detector, photo: Photo, threshold: float = SCORE_THRESHOLD, **options: Any
+) -> Result: ...
+@overload
+def predict(
+    model: Pathish | Detector,
+    photo: Photos,
+    threshold: float = SCORE_THRESHOLD,
+    **options: Any,
+) -> list[Result]: ...
+def predict(
+    model: Pathish | Detector,
+    photo: Photo | Photos,
+    threshold: float = SCORE_THRESHOLD,
+    **options: Any,
+) -> Result | list[Result]:
+    """`deimv2.load(model, **options)(photo, threshold)`: for one call. To run a model more often,
+    load it once."""
+    detector = model if isinstance(model, Detector) else load(model, **options)
+    return detector(photo, threshold)

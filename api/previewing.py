@@ -1,0 +1,108 @@
+"""A contact sheet of augmented photos, as the network sees them while it trains."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from deimv2.api.data import read_train
+from deimv2.api.options import Pathish, takes
+from deimv2.model.detections import Detections
+from deimv2.model.drawing import KINDS, draw, save_picture
+from deimv2.model.errors import InputError
+from deimv2.model.files import make_folder
+from deimv2.model.postprocess import corners
+from deimv2.model.progress import SILENT, Progress
+from deimv2.model.variants import PLAIN, variant_of
+from deimv2.training.data.batches import Batches
+from deimv2.training.data.dataset import Dataset
+from deimv2.training.data.targets import Target
+from deimv2.training.recipes import RECIPES, Recipe
+
+CELL = 240  # pixels of a photo's sides
+BATCH = 3  # photos that MixUp and Copy-Blend change together
+
+
+@dataclass(frozen=True)
+class PreviewOptions:
+    """data, images, annotations: as in `TrainOptions`. columns: photos per phase of the recipe.
+    output: the picture, .jpg or .png."""
+
+    data: Pathish | None = None
+    variant: str = "atto"
+    images: Pathish | None = None
+    annotations: Pathish | None = None
+    columns: int = 6
+    seed: int = 0
+    output: Pathish = "preview.jpg"
+    progress: Progress = SILENT
+
+
+@takes(PreviewOptions)
+def preview(options: PreviewOptions) -> dict[str, int]:
+    """Writes the contact sheet; gives the first epoch of each of its rows, by the phase's name.
+
+    The arguments are the fields of `PreviewOptions`. Raises InputError for data that cannot be read
+    or an output of another kind.
+    """
+    variant, output = variant_of(options.variant), Path(options.output)
+    if output.suffix.lower() not in KINDS:
+        raise InputError(f"'{output}' ends in '{output.suffix}', expected .jpg or .png; rename it")
+    recipe = RECIPES[variant.name]
+    dataset = read_train(options, options.progress)
+    schedule = replace(recipe.schedule, batch=min(BATCH, options.columns))
+    rows = phases(recipe)
+    with options.progress.status("augmenting"):
+        recipe = replace(recipe, schedule=schedule)
+        side = variant.image_size
+        batches = Batches(dataset, recipe, (side, side), PLAIN, options.seed)
+        sheet = contact_sheet(dataset, batches, rows, options.columns)
+    make_folder(output.parent)
+    save_picture(sheet, output)
+    return rows
+
+
+def phases(recipe: Recipe) -> dict[str, int]:
+    """The first epoch of every phase, by the phase's name."""
+    augment, mixing = recipe.augment, recipe.mixing
+    found = {"plain": 0, "all augmentations": augment.epochs[0]}
+    found["without Mosaic"] = augment.mosaic_epochs[1]
+    if mixing is not None:
+        found["without MixUp"] = mixing.mixup_epochs[1]
+        found["without Copy-Blend"] = mixing.copyblend_epochs[1]
+    found["plain at the end"] = augment.epochs[1]
+    first: dict[int, str] = {}
+    for name, epoch in found.items():
+        first[epoch] = f"{first[epoch]}, {name}" if epoch in first else name
+    return {name: epoch for epoch, name in sorted(first.items())}
+
+
+def contact_sheet(
+    dataset: Dataset, batches: Batches, rows: dict[str, int], columns: int
+) -> Image.Image:
+    sheet = Image.new("RGB", (CELL * columns, CELL * len(rows)))
+    for row, epoch in enumerate(rows.values()):
+        shown = itertools.islice(photos(batches, epoch), columns)
+        for column, (image, target) in enumerate(shown):
+            picture = drawn(image, target, dataset.names)
+            sheet.paste(picture, (CELL * column, CELL * row))
+    return sheet
+
+
+def photos(batches: Batches, epoch: int) -> Iterator[tuple[Tensor, Target]]:
+    """The photos of an epoch with their objects, batch after batch."""
+    for step in itertools.count():
+        batch = batches[epoch, step]
+        yield from zip(batch.images, batch.targets, strict=True)
+
+
+def drawn(image: Tensor, target: Target, names: tuple[str, ...]) -> Image.Image:
+    """A picture [3, H, W] in 0..1 with the boxes that are trained on it."""
+    pixels = (image.permute(1, 2, 0).numpy() * 255).round().clip(0, 255).astype(np.uint8)
+    labels = target.labels.numpy().astype(np.int32)
+    found = Detections(corners(target.boxes).numpy(), np.ones(len(labels), np.float32), labels)
+    return draw(Image.fromarray(pixels).resize((CELL, CELL)), found, names, 0.0, scores=False)

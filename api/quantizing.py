@@ -1,0 +1,144 @@
+"""The int8 ranges of a checkpoint, kept in a checkpoint like any other; and training with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deimv2.api.calibration import PHOTOS, calibration_photos, find_ranges
+from deimv2.api.options import Pathish, as_path, takes
+from deimv2.api.rounding import EPOCHS, FINAL, LR, Rounding
+from deimv2.api.training import Training, TrainOptions, require_fresh, resumed, run
+from deimv2.model.errors import InputError
+from deimv2.model.files import make_folder
+from deimv2.model.images import find_photos
+from deimv2.model.weights import read_metadata, save_weights
+from deimv2.model.weights.sources import default, fetch, load, origin
+from deimv2.quantization.restore import restore
+from deimv2.training.pseudo import annotate
+
+
+@dataclass(frozen=True)
+class QuantizeOptions(TrainOptions):
+    """calibration:  folder of photos like those the phone will see; None: for the demo weights,
+                  scenes as they were trained on
+    labels:       file of class names, one per line
+    qat:          train with rounding, as the other fields say, which are those of `TrainOptions`;
+                  without data, on the photos of `calibration`
+    output:       file, VARIANT-int8.safetensors by default; of `qat` a folder, runs/VARIANT-int8
+    """
+
+    calibration: Pathish | None = None
+    calibration_photos: int = PHOTOS
+    labels: Pathish | None = None
+    qat: bool = False
+    # always: more than these is for networks that have much to learn
+    denoising: bool = False
+    dense: bool = False
+    augment: bool = False
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """weights: the checkpoint. ranges: low and high of activations, by the name of the place.
+    training: with `qat`, how that went."""
+
+    weights: Path
+    ranges: Mapping[str, tuple[float, float]]
+    training: Training | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        if self.training is not None:
+            return self.training.to_json()
+        return {"weights": str(self.weights), "ranges": self.ranges}
+
+
+@takes(QuantizeOptions)
+def quantize(options: QuantizeOptions) -> Quantized:
+    """Runs a checkpoint on photos, finds the ranges that int8 needs and weights that fit them, and
+    writes a checkpoint, which `export` takes for every format; with `qat`, trains it.
+
+    The arguments are the fields of `QuantizeOptions`. Raises InputError as `train` does.
+    """
+    if options.resume is not None:
+        again, rounding = resumed(options)
+        return trained(again, rounding)
+    options = replace(options, weights=options.weights or default(options.variant))
+    if not options.qat:
+        return calibrated(options)
+    options = with_defaults(options)
+    output = Path(str(options.output))
+    annotated = options.data is not None or options.images is not None
+    if not annotated and options.calibration is not None:
+        options = annotate_photos(options, output)
+    rounding = Rounding(
+        None if options.calibration is None else str(options.calibration),
+        options.calibration_photos,
+        annotated=annotated,
+    )
+    epochs = "1 epoch" if options.epochs == 1 else f"{options.epochs} epochs"
+    options.progress.log(
+        f"training with rounding: {epochs}, learning rate {options.lr:g} to {options.final_lr:g}"
+    )
+    return trained(options, rounding)
+
+
+def trained(options: TrainOptions, rounding: Rounding | None) -> Quantized:
+    training = run(options, rounding)
+    ranges = read_metadata(training.weights).ranges or {}
+    return Quantized(training.weights, ranges, training)
+
+
+def calibrated(options: QuantizeOptions) -> Quantized:
+    """Ranges, and weights that fit them: post-training quantization."""
+    weights, progress = str(options.weights), options.progress
+    output = Path(options.output or f"{options.variant}-int8.safetensors")
+    if output.suffix != ".safetensors":
+        raise InputError(f"--output is '{output}', expected a name that ends in .safetensors")
+    loaded = load(options.variant, weights, as_path(options.labels), options.image_size)
+    folder, most = as_path(options.calibration), options.calibration_photos
+    with calibration_photos(folder, weights, most, progress) as photos:
+        ranges = find_ranges(loaded.net, photos, most, progress)
+    save_weights(
+        restore(loaded.net), output, loaded.labels, ranges=ranges, photos=folder,
+        in_float=origin(weights, options.variant),
+    )  # fmt: skip
+    return Quantized(output, ranges)
+
+
+def with_defaults(options: QuantizeOptions) -> QuantizeOptions:
+    """What was not said."""
+    stored = read_metadata(fetch(str(options.weights), options.variant)).image_size
+    return replace(
+        options,
+        epochs=options.epochs or EPOCHS,
+        lr=options.lr or LR,
+        final_lr=FINAL if options.final_lr is None else options.final_lr,
+        output=options.output or Path("runs", f"{options.variant}-int8"),
+        image_size=options.image_size or stored,
+    )
+
+
+def annotate_photos(options: QuantizeOptions, output: Path) -> QuantizeOptions:
+    """Photos alone: the float network is all that is learnt from, and what it detects on a fifth of
+    them is what AP is measured by."""
+    require_fresh(output)
+    assert options.calibration is not None
+    loaded = load(
+        options.variant, str(options.weights), as_path(options.labels), options.image_size
+    )
+    make_folder(output)
+    train, val = annotate(
+        loaded.net,
+        find_photos(Path(options.calibration)),
+        loaded.labels,
+        output,
+        lambda paths: options.progress.track(paths, "detecting in float"),
+    )
+    options = replace(options, images=train.images, annotations=train.annotations)
+    if options.val_images is None and options.val_annotations is None:
+        options.progress.log(
+            "no annotations: AP is that of float32's detections above 0.3, on a fifth of the photos"
+        )
+        return replace(options, val_images=val.images, val_annotations=val.annotations)
+    return options

@@ -1,0 +1,61 @@
+"""Quantization-aware training: the ordinary training of a network that rounds.
+
+Only the layers that round learn, and slowly: at the rate of a training, weights move by several
+steps of int8 at a time. What stays in float was right before. The ranges stay those that it starts
+with. AP is measured before the first step, and the best is kept, so it is never worse.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from deimv2.api.calibration import PHOTOS, find_ranges
+from deimv2.model import DEIMv2
+from deimv2.model.images import find_photos
+from deimv2.model.progress import Progress
+from deimv2.model.weights import read_metadata
+from deimv2.quantization.prepare import apply_ranges, freeze_float
+from deimv2.quantization.restore import restore
+from deimv2.quantization.rounding import round_weights
+
+EPOCHS = 2
+LR = 1e-5
+FINAL = 0.0
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How a training rounds, as plain values.
+
+    calibration: folder of photos to find the ranges on; None: those that are trained on
+    ranges:      None: the checkpoint's, or found
+    annotated:   learn from the annotations; else from the float network alone
+    """
+
+    calibration: str | None = None
+    calibration_photos: int = PHOTOS
+    ranges: Mapping[str, tuple[float, float]] | None = None
+    annotated: bool = True
+
+    def prepare(
+        self, net: DEIMv2, weights: Path, photos: Sequence[Path], progress: Progress
+    ) -> "Rounding":
+        """Lets `net` round, in place; gives this with the ranges.
+
+        weights: the file that it was loaded from. photos: those that are trained on.
+        """
+        ranges = self.ranges or read_metadata(weights).ranges
+        if ranges is None:
+            found = photos if self.calibration is None else find_photos(Path(self.calibration))
+            ranges = find_ranges(net, found, self.calibration_photos, progress)
+        else:
+            apply_ranges(net, ranges)
+        freeze_float(net)
+        round_weights(net)  # of what stays in float, as the files store it
+        return replace(self, ranges={name: (low, high) for name, (low, high) in ranges.items()})
+
+    def save(
+        self, write: Callable[..., None], average: DEIMv2, path: Path, names: tuple[str, ...]
+    ) -> None:
+        """Writes the average as a checkpoint of the common layout, with its ranges."""
+        write(restore(average), path, names, ranges=self.ranges)

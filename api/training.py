@@ -1,0 +1,310 @@
+"""A detector on one's own photos, from scratch or from trained weights."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deimv2.api.data import part_of, read_train
+from deimv2.api.options import Pathish, takes
+from deimv2.api.rounding import Rounding
+from deimv2.evaluation.measure import measurement
+from deimv2.model import DEIMv2, build_model
+from deimv2.model.errors import InputError
+from deimv2.model.files import make_folder
+from deimv2.model.progress import SILENT, Progress
+from deimv2.model.weights import load_backbone, save_weights, transfer_weights
+from deimv2.model.weights.sources import fetch, origin
+from deimv2.quantization.distillation import Teacher
+from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
+from deimv2.training.data.batches import Batches
+from deimv2.training.data.dataset import Dataset
+from deimv2.training.distributed import World, join, leave
+from deimv2.training.recipes import RECIPES, Recipe
+from deimv2.training.run_log import Screen, Silence, open_board
+from deimv2.training.schedule import fit, with_lr
+from deimv2.training.trainer import Journal, Options, Trainer
+
+FINE_TUNING_EPOCHS = 60
+FINE_TUNING_BATCH = 16
+# Options that do not change what is learnt.
+MACHINE = (
+    "device", "threads", "workers", "amp", "compile", "save_minutes", "report_every", "resume",
+    "progress",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """data:           folder with train/ and val/, each with photos and one COCO file; or
+    images, annotations, val_images, val_annotations: the same one by one
+    variant:        one of `deimv2.VARIANTS`
+    weights:        to start from: "demo", "coco", or a file; None: a fresh start. Class heads are
+                    made anew for other classes
+    backbone:       file of pre-trained weights for the backbone
+    output:         folder that holds no training; None: runs/VARIANT
+    resume:         folder of a training that was stopped, to go on with
+    epochs, batch:  None: 60 and 16 from weights, the paper's for a fresh start; photos per step in
+                    all processes together
+    lr:             learning rate of the heads; the others keep their ratio
+    final_lr:       what the learning rate ends at, as a share of itself
+    image_size:     (H, W); None: the variant's own
+    denoising, dense, augment: denoising queries; Mosaic, MixUp and Copy-Blend; more than flips
+    device:         "cpu" or "cuda"; None: the GPU where there is one
+    threads:        None: PyTorch's choice
+    workers:        processes that read photos
+    amp:            half precision on GPUs
+    compile:        by torch.compile
+    save_minutes, report_every, evaluate_every: minutes, steps, epochs
+    """
+
+    data: Pathish | None = None
+    variant: str = "atto"
+    weights: Pathish | None = None
+    backbone: Pathish | None = None
+    output: Pathish | None = None
+    resume: Pathish | None = None
+    images: Pathish | None = None
+    annotations: Pathish | None = None
+    val_images: Pathish | None = None
+    val_annotations: Pathish | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    lr: float | None = None
+    final_lr: float | None = None
+    image_size: tuple[int, int] | None = None
+    denoising: bool = True
+    dense: bool = True
+    augment: bool = True
+    seed: int = 0
+    device: str | None = None
+    threads: int | None = None
+    workers: int = 2
+    amp: bool = True
+    compile: bool = False
+    save_minutes: float = 5.0
+    report_every: int = 20
+    evaluate_every: int = 1
+    progress: Progress = SILENT
+
+
+@dataclass(frozen=True)
+class Training:
+    """weights: the best; ap: theirs, None where none was measured; steps: of the whole training;
+    finished: False for one that was stopped; main: whether this process speaks for all."""
+
+    weights: Path
+    ap: float | None
+    steps: int
+    finished: bool = True
+    main: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        return {"weights": str(self.weights), "AP": self.ap, "steps": self.steps}
+
+
+@takes(TrainOptions)
+def train(options: TrainOptions) -> Training:
+    """Trains on photos with COCO annotations, and keeps the best weights as best.safetensors.
+
+    The arguments are the fields of `TrainOptions`. Ctrl-C stops it in order; `resume` goes on. In
+    several processes, started by torchrun, all call it. Raises InputError for data or weights that
+    cannot be read or do not fit, an output that holds a training, or a full disk.
+    """
+    rounding = None
+    if options.resume is not None:
+        options, rounding = resumed(options)
+    return run(options, rounding)
+
+
+def resumed(options: TrainOptions) -> tuple[TrainOptions, Rounding | None]:
+    """The options that the stopped training was started with; the machine's may be given anew.
+
+    Raises InputError for any other, which would make it another training.
+    """
+    folder = Path(options.resume or "")
+    stored = read_state(folder)["about"]
+    given = [
+        each.name
+        for each in fields(options)
+        if each.name not in (*MACHINE, "qat") and getattr(options, each.name) != each.default
+    ]
+    if given:
+        raise InputError(
+            f"{', '.join(map(flag, given))} cannot be given with --resume, which goes on as it was "
+            f"started; leave it out, or start anew with --weights {folder / BEST}"
+        )
+    rounding = stored["rounding"]
+    return (
+        replace(options, **stored["options"], output=folder),
+        None if rounding is None else Rounding(**rounding),
+    )
+
+
+def flag(name: str) -> str:
+    """As the command line has it."""
+    no = "no-" if name in ("denoising", "dense", "augment") else ""
+    return f"--{no}{name.replace('_', '-')}"
+
+
+def run(options: TrainOptions, rounding: Rounding | None) -> Training:
+    """rounding: to int8 while it learns."""
+    if options.weights == "none":
+        options = replace(options, weights=None)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    world = join(options.device)
+    try:
+        return run_here(options, rounding, world)
+    finally:
+        leave()
+
+
+def run_here(options: TrainOptions, rounding: Rounding | None, world: World) -> Training:
+    """This process's part of it."""
+    progress = options.progress if world.leads else SILENT
+    output = Path(options.output or Path("runs", options.variant))
+    if options.resume is None:
+        require_fresh(output)
+    dataset = read_train(options, progress)
+    val = part_of("val", options.data, options.val_images, options.val_annotations)
+    if val is None:
+        progress.log(
+            "data: no 'val' part, so no AP is measured and the last average of the weights is kept"
+        )
+    torch.manual_seed(options.seed)
+    net = start(options, rounding is not None, dataset, progress)
+    make_folder(output)
+    save = partial(save_weights, photos=None if val is None else val.images)
+    journal = Screen(output, progress, open_board(output)) if world.leads else Silence()
+    trainer = trainer_of(options, rounding, net, dataset, save, output, world, journal, progress)
+    if options.resume is not None:
+        trainer.restore(read_state(output))
+        progress.log(f"goes on at step {trainer.step} of {trainer.steps}")
+    evaluate = None
+    if val is not None:
+        evaluate = measurement(
+            val.images, val.annotations, dataset.names, check=world.leads, progress=progress
+        )
+    try:
+        trainer.run(evaluate)
+    except StopError:
+        how = f"deimv2 train --resume {shlex.quote(str(output))}"
+        progress.log(f"stopped at step {trainer.step}; go on with: {how}")
+        return Training(output / BEST, None, trainer.steps, finished=False, main=world.leads)
+    if rounding is not None and trainer.best_step == 0 and evaluate is not None:
+        progress.log("no epoch was better than what it started from, which is kept")
+    found = trainer.best if trainer.best >= 0 else None
+    return Training(output / BEST, found, trainer.steps, main=world.leads)
+
+
+def require_fresh(output: Path) -> None:
+    if (output / LAST).exists():
+        raise InputError(
+            f"'{output}' holds a training already; go on with --resume {output}, or choose "
+            "another --output"
+        )
+
+
+def trainer_of(
+    options: TrainOptions,
+    rounding: Rounding | None,
+    net: DEIMv2,
+    dataset: Dataset,
+    save: Callable[..., None],
+    output: Path,
+    world: World,
+    journal: Journal,
+    progress: Progress,
+) -> Trainer:
+    """With rounding: of `net`, prepared in place, with itself before as teacher."""
+    recipe = recipe_of(options, rounding is not None, len(dataset.samples))
+    batches = Batches(
+        dataset, recipe, net.image_size, (net.variant.mean, net.variant.std),
+        options.seed, world.rank, world.size,
+    )  # fmt: skip
+    make = partial(Trainer, net, dataset.names, recipe, batches, output, world, journal)
+    if rounding is None:
+        return make(loop_options(options, None), save)
+    teacher = Teacher(net)
+    weights = fetch(str(options.weights), options.variant)
+    photos = [sample.path for sample in dataset.samples]
+    rounding = rounding.prepare(net, weights, photos, progress)
+    save = partial(save, in_float=origin(str(options.weights), options.variant))
+    trainer = make(loop_options(options, rounding), partial(rounding.save, save), teacher)
+    teacher.watch(net)
+    return trainer
+
+
+def loop_options(options: TrainOptions, rounding: Rounding | None) -> Options:
+    """For the loop; what a training is goes into its checkpoint, as plain values."""
+    kept = {
+        each.name: str(value) if isinstance(value := getattr(options, each.name), Path) else value
+        for each in fields(TrainOptions)
+        if each.name not in (*MACHINE, "output")
+    }
+    return Options(
+        workers=options.workers,
+        save_seconds=options.save_minutes * 60,
+        report_every=options.report_every,
+        evaluate_every=options.evaluate_every,
+        amp=options.amp and rounding is None,  # rounding to steps needs float32
+        compiled=options.compile,
+        measure_start=rounding is not None,
+        targets=rounding is None or rounding.annotated,
+        about={"options": kept, "rounding": None if rounding is None else asdict(rounding)},
+    )
+
+
+def start(options: TrainOptions, rounds: bool, dataset: Dataset, progress: Progress) -> DEIMv2:
+    """The net, with the weights to start from."""
+    net = build_model(options.variant, len(dataset.names), options.image_size)
+    fresh = options.resume is None
+    if options.weights is not None and (fresh or rounds):
+        path = fetch(str(options.weights), options.variant)
+        remade = transfer_weights(net, path)
+        if remade and rounds:
+            raise InputError(
+                f"'{path}' is of other classes than the {net.num_classes} of these data, expected "
+                "weights that detect them; train those first"
+            )
+        if remade:
+            progress.log(
+                f"weights: all of '{path}' but {len(remade)} tensors of the class heads, made anew "
+                f"for {net.num_classes} classes"
+            )
+        else:
+            progress.log(f"weights: all of '{path}'")
+    if options.backbone is not None and fresh:
+        count = load_backbone(net, Path(options.backbone))
+        progress.log(f"weights: {count} tensors of the backbone from '{options.backbone}'")
+    return net
+
+
+def recipe_of(options: TrainOptions, rounds: bool, samples: int) -> Recipe:
+    """The paper's, changed as the options say. samples: photos to train on."""
+    fresh = options.weights is None
+    recipe = fit(
+        RECIPES[options.variant],
+        options.epochs or (None if fresh else FINE_TUNING_EPOCHS),
+        options.batch or (None if fresh else min(FINE_TUNING_BATCH, samples)),
+        samples,
+    )
+    if options.lr is not None:
+        recipe = with_lr(recipe, options.lr)
+    if options.final_lr is not None:
+        recipe = replace(recipe, schedule=replace(recipe.schedule, final=options.final_lr))
+    if not (options.dense and options.augment):
+        recipe = replace(recipe, mixing=None, augment=replace(recipe.augment, mosaic=0.0))
+    if not options.augment:
+        recipe = replace(recipe, augment=replace(recipe.augment, epochs=(0, 0)))
+    if rounds:  # no restart: its best weights are in another layout than what trains
+        schedule = replace(recipe.schedule, restart_epoch=recipe.schedule.epochs)
+        recipe = replace(recipe, schedule=schedule)
+    if not options.denoising:
+        recipe = replace(recipe, denoising=replace(recipe.denoising, queries=0))
+    return recipe

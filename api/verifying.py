@@ -1,0 +1,75 @@
+"""Are the artifacts of an export whole, and do they detect what the model detects?"""
+
+from functools import partial
+from pathlib import Path
+
+from deimv2.api.options import Pathish, as_path
+from deimv2.converters.results import record_all
+from deimv2.emulation.check import entry, verify_on_arm64
+from deimv2.model.errors import InputError
+from deimv2.model.files import write_whole
+from deimv2.model.progress import SILENT, Progress
+from deimv2.verification.report import page
+from deimv2.verification.verify import Report, verify_folder
+
+
+def verify(
+    folder: Pathish,
+    images: Pathish | None = None,
+    *,
+    device: str | None = None,
+    report: Pathish | None = None,
+    record: bool = False,
+    progress: Progress = SILENT,
+) -> Report:
+    """Checks the hash of every file in an export folder, and runs every artifact on its golden
+    photographs, against the float32 model's detections.
+
+    images: folder of photos on which the artifacts are compared with each other, too
+    device: "arm64": run the `.tflite` and `.pte` files on an emulated ARM64 instead, compare with
+            this machine and count instructions
+    report: file (HTML) to write, with pictures, charts and hashes
+    record: of `device`: write the result into the manifest
+
+    What is wrong with an artifact is in the result. Raises InputError for a folder that is no
+    export, photos that cannot be read, or options that do not fit.
+    """
+    folder, file = Path(folder), as_path(report)
+    check_options(images, device, file, record)
+    if device is None:
+        with progress.status(f"verifying {folder}"):
+            found = verify_folder(folder, as_path(images))
+    else:
+        progress.log("running .tflite and .pte on ARM64; Core ML and ONNX have no place there")
+        found = verify_on_arm64(folder, partial(progress.track, message="on ARM64"))
+    if record:
+        counted = {folder / row.artifact: entry(row) for row in found.rows}
+        record_all("arm64", {path: each for path, each in counted.items() if each})
+    if file is not None:
+        with progress.status(f"writing {file}"):
+            write_whole(file, page(found).encode())
+    return found
+
+
+def check_options(
+    images: Pathish | None, device: str | None, report: Path | None, record: bool
+) -> None:
+    """Raises InputError for what cannot be done together, or written, before minutes of work."""
+    if device not in (None, "arm64"):
+        raise InputError(f"device '{device}', expected arm64, or none for this machine")
+    if device and images:
+        raise InputError("--images compares on this machine; leave out --images or --device")
+    if device and report:
+        raise InputError(
+            f"--report shows what this machine detects, found --device {device} with it; run "
+            "--device with --record, which the page of a later run shows"
+        )
+    if record and not device:
+        raise InputError(
+            "--record is for --device; what this machine detects stands in the manifest already"
+        )
+    if report and (report.is_dir() or not report.parent.is_dir()):
+        raise InputError(
+            f"--report '{report}' is no file in a folder that is there, expected for example "
+            "report.html; make the folder or name another file"
+        )

@@ -1,0 +1,67 @@
+"""What several commands take, and the types of their values."""
+
+import argparse
+import math
+from pathlib import Path
+
+LARGEST_SIDE = 2048  # beyond it, one attention map of a ViT variant takes gigabytes
+
+
+def count(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no count, expected 1 or more")
+    return int(text)
+
+
+def size(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and len(part) < 6 for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size, expected a side or HxW in pixels")
+    height, width = int(parts[0]), int(parts[-1])
+    if max(height, width) > LARGEST_SIDE:
+        raise argparse.ArgumentTypeError(f"'{text}' is too large, expected up to {LARGEST_SIDE}")
+    return height, width
+
+
+def natural(text: str) -> int:
+    return 0 if text == "0" else count(text)
+
+
+def rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no learning rate, expected 0 to 1")
+    return value
+
+
+def share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no share, expected 0 to 1")
+    return value
+
+
+def add_calibration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--calibration", type=Path, metavar="DIR",
+        help="folder of photos like those the phone will see, for the ranges of int8; default for "
+        "the demo weights: scenes as they were trained on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--calibration-photos", type=count, default=200, metavar="N",
+        help="how many of them, evenly chosen (default 200)",
+    )  # fmt: skip
+
+
+def add_record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write the result into the manifest.json beside the artifact",
+    )

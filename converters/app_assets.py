@@ -1,0 +1,54 @@
+"""What an app carries: the artifacts that its platform runs, the golden files, and a manifest of
+those alone."""
+
+import shutil
+import tempfile
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from deimv2.converters.golden import FOLDER
+from deimv2.converters.manifest import NAME, Manifest, check_golden, file_problem
+from deimv2.model.errors import CheckError, InputError
+from deimv2.model.files import make_folder
+
+
+def write_bundle(folder: Path, target: Path, formats: Collection[str]) -> Manifest:
+    """Copies the artifacts of `formats` from an export folder to `target`, in place of what an
+    earlier call left there, and gives the manifest written beside them.
+
+    Raises InputError for a folder without such artifacts, or a target that holds something else;
+    CheckError if a file is not the one of the manifest. Then `target` stays as it was.
+    """
+    manifest = Manifest.read(folder)
+    files = tuple(file for file in manifest.files if file.format in formats)
+    if not files:
+        found = ", ".join(file.name for file in manifest.files)
+        raise InputError(
+            f"'{folder}' holds {found}, expected one of {', '.join(formats)}; "
+            f"export with --format {' '.join(formats)}"
+        )
+    if target.exists() and not (target / NAME).is_file():
+        raise InputError(
+            f"'{target}' exists and is no folder with artifacts; name another one, or remove it"
+        )
+    for file in files:
+        if problem := file_problem(folder, file.name, file.sha256):
+            raise CheckError(problem)
+    check_golden(folder, manifest.golden)
+
+    names = [file.name for file in files]
+    parity = {name: row for name, row in manifest.parity.items() if name in names}
+    manifest = replace(manifest, files=files, parity=parity)
+    make_folder(target.parent)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as name:
+        work = Path(name) / "new"
+        work.mkdir()
+        for part in (*names, FOLDER):
+            source = folder / part
+            (shutil.copytree if source.is_dir() else shutil.copyfile)(source, work / part)
+        manifest.write(work / NAME)
+        if target.exists():
+            target.rename(Path(name) / "earlier")  # goes with the temporary folder
+        work.rename(target)
+    return manifest

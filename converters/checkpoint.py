@@ -1,0 +1,55 @@
+"""Runs a checkpoint by PyTorch, in float32 or rounding to int8: the references of artifacts."""
+
+from pathlib import Path
+
+from deimv2.converters.runner import Frame, require_frame
+from deimv2.model import build_model, load_weights
+from deimv2.model.detections import Detections
+from deimv2.model.detector import DEIMv2
+from deimv2.model.errors import InputError
+from deimv2.model.postprocess import detect
+from deimv2.model.weights import class_count, guess_variant, read_checkpoint, read_metadata
+from deimv2.quantization.prepare import apply_ranges
+from deimv2.quantization.rounding import round_weights
+
+CHECKPOINTS = (".pth", ".pt", ".safetensors")
+
+
+class CheckpointRunner:
+    def __init__(self, net: DEIMv2, labels: list[str] | None = None) -> None:
+        self.net = net.eval()
+        self.size = net.image_size
+        self.labels = labels
+
+    def detect(self, frame: Frame) -> Detections:
+        require_frame(frame, self.size)
+        return detect(self.net, frame)[0]
+
+
+def open_checkpoint(
+    path: Path, variant: str | None = None, rounding: bool = False
+) -> CheckpointRunner:
+    """Opens a `.pth` or `.safetensors` file at the image size it names, or its variant's own.
+
+    rounding: as its int8 artifacts do. Raises InputError for a broken file, one of no known
+    variant, or of another than `variant`, or one without ranges that is to round.
+    """
+    state = read_checkpoint(path)
+    name = variant or guess_variant(state)
+    if name is None:
+        raise InputError(
+            f"the tensors in '{path}' fit none of the variants; "
+            "expected DEIMv2 weights; name the variant with --variant to see what differs"
+        )
+    net = build_model(name, class_count(state) or 80, read_metadata(path).image_size)
+    load_weights(net, state)
+    if rounding:
+        ranges = read_metadata(path).ranges
+        if ranges is None:
+            raise InputError(
+                f"'{path}' carries no int8 ranges, expected a checkpoint from deimv2 quantize; "
+                "quantize it, or leave out --precision int8"
+            )
+        apply_ranges(net.eval(), ranges)
+        round_weights(net)
+    return CheckpointRunner(net, read_metadata(path).labels)

@@ -1,0 +1,72 @@
+"""What an artifact says about itself: the manifest in short, embedded in every file."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from deimv2.converters.precision import PRECISIONS, Precision
+
+KEY = "deimv2.json"  # the name of the card wherever a format stores named metadata
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """image_size: (H, W); queries: how many detections, K; weights: where they come from."""
+
+    variant: str
+    precision: str
+    image_size: tuple[int, int]
+    queries: int
+    labels: tuple[str, ...]
+    weights: str
+    weights_sha256: str
+
+    @property
+    def kind(self) -> Precision:
+        return PRECISIONS[self.precision]
+
+    @property
+    def title(self) -> str:
+        return f"DEIMv2-{self.variant.capitalize()}"
+
+    @property
+    def stem(self) -> str:
+        """File name without its suffix."""
+        return f"deimv2-{self.variant}-{self.precision}"
+
+    @property
+    def description(self) -> str:
+        height, width = self.image_size
+        return (
+            f"{self.title} object detector, {self.precision}, {width} x {height} pixels, "
+            f"{len(self.labels)} classes, no NMS needed. Weights: {self.weights}."
+        )
+
+    def to_json(self) -> str:
+        """The same card always gives the same text."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelCard":
+        """Raises ValueError, KeyError or TypeError for a text that is no card."""
+        stored = json.loads(text)
+        height, width = stored.pop("image_size")
+        labels = tuple(stored.pop("labels"))
+        return cls(**stored, image_size=(height, width), labels=labels)
+
+    def interface(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and type of the input and the outputs of a file that takes a uint8 frame."""
+        return {
+            INPUT: ((1, *self.image_size, 3), "uint8"),
+            "boxes": ((1, self.queries, 4), "float32"),
+            "scores": ((1, self.queries), "float32"),
+            "labels": ((1, self.queries), "int32"),
+        }
+
+
+INPUT = "image"
+OUTPUTS = ("boxes", "scores", "labels")
+OUTPUT_MEANINGS = {
+    "boxes": "x1, y1, x2, y2 in 0..1 of the frame, best first; not clipped to the frame",
+    "scores": "confidence in 0..1, best first",
+    "labels": "index of the class",
+}

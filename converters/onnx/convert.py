@@ -1,0 +1,99 @@
+"""`.onnx` for ONNX Runtime and for the toolchains that start from ONNX.
+
+float16 means half-precision arithmetic, except in the layers that `converters.graph` keeps precise.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deimv2.converters.graph import Target
+from deimv2.converters.metadata import INPUT, KEY, OUTPUTS, ModelCard
+from deimv2.converters.onnx import ONNX
+from deimv2.converters.toolchain import expect, prepare
+from deimv2.model import DEIMv2
+from deimv2.model.errors import CheckError
+from deimv2.model.optional import require
+from deimv2.model.ports import Port
+
+OPSET = 20
+TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(int32)": "int32"}
+
+
+def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
+    """Write the artifact; raises CheckError when what was written is not as it should be."""
+    onnx = require("onnx", ONNX.extra)
+    require("onnxscript", ONNX.extra)
+    half = card.kind.computes == "float16"
+    form, frame = prepare(net, Target(gather=gather, nearest=True, half=half))
+    exported = torch.export.export(form, (frame,))
+    program = torch.onnx.export(
+        exported,
+        (frame,),
+        input_names=[INPUT],
+        output_names=list(OUTPUTS),
+        opset_version=OPSET,
+        dynamo=True,
+        optimize=True,
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    stamp(model, card)
+    onnx.save(model, str(path))
+    check(path, card)
+
+
+def stamp(model: Any, card: ModelCard) -> None:
+    """The card as metadata, and a description; no traces of the machine that made the file."""
+    model.doc_string = card.description
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]  # every tensor's name again
+    model.metadata_props.add(key=KEY, value=card.to_json())
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
+        del value.metadata_props[:]
+
+
+def open_session(path: Path, threads: int | None = None) -> Any:
+    """ONNX Runtime's session on the CPU; raises one of its own errors for a broken file."""
+    runtime = require("onnxruntime", ONNX.extra)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # what matters is raised
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def interface(session: Any) -> tuple[list[Port], list[Port]]:
+    """Inputs and outputs of a session."""
+    inputs, outputs = (
+        [
+            Port(value.name, tuple(value.shape), TYPES.get(value.type, value.type))
+            for value in values
+        ]
+        for values in (session.get_inputs(), session.get_outputs())
+    )
+    return inputs, outputs
+
+
+def read_card(session: Any) -> str | None:
+    """The card's text in a session's file, None where it has none."""
+    return session.get_modelmeta().custom_metadata_map.get(KEY)
+
+
+def check(path: Path, card: ModelCard) -> None:
+    """The file loads in ONNX Runtime and has the right inputs and outputs."""
+    onnx = require("onnx", ONNX.extra)
+    onnx.checker.check_model(str(path), full_check=True)
+    session = open_session(path)
+    inputs, outputs = interface(session)
+    found = {port.name: (port.shape, port.dtype) for port in [*inputs, *outputs]}
+    expect(f"{path.name}: inputs and outputs", found, card.interface())
+    domains = {node.domain for node in onnx.load(str(path)).graph.node} - {"", "ai.onnx"}
+    if domains:
+        raise CheckError(f"{path.name} uses operators of {domains}; expected standard ones")
+    expect(f"{path.name}: card", read_card(session), card.to_json())

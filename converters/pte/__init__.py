@@ -1,0 +1,46 @@
+"""`.pte` for ExecuTorch."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deimv2.converters.format import Format
+
+if TYPE_CHECKING:
+    from deimv2.converters.inspection import Inspection, Scaled
+    from deimv2.converters.metadata import ModelCard
+    from deimv2.converters.runner import ArtifactRunner
+    from deimv2.model import DEIMv2
+
+
+class Pte(Format):
+    name = "pte"
+    title = "ExecuTorch"
+    extra = "executorch"
+    packages = ("executorch",)
+    precisions = ("fp32", "fp16", "int8")  # XNNPACK has no convolution with int8 weights alone
+    platforms = ("android", "ios")
+    arm64 = "executorch"
+
+    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool) -> None:
+        from deimv2.converters.pte.convert import convert
+
+        convert(net, card, path, gather)
+
+    def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
+        from deimv2.converters.pte.run import ExecuTorchRunner
+
+        return ExecuTorchRunner(path, threads)
+
+    def inspect(self, path: Path) -> "Inspection":
+        from deimv2.converters.pte.inspect import read
+
+        return read(path)
+
+    def scales(self, path: Path) -> "Iterable[Scaled]":
+        from deimv2.converters.pte.inspect import scales
+
+        return scales(path)
+
+
+PTE = Pte()

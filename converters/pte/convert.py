@@ -1,0 +1,90 @@
+"""`.pte` for ExecuTorch, lowered to XNNPACK.
+
+float16 means half-precision arithmetic, except in the layers that `converters.graph` keeps precise.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deimv2.converters.graph import Target
+from deimv2.converters.metadata import ModelCard
+from deimv2.converters.pte import PTE
+from deimv2.converters.toolchain import expect, prepare
+from deimv2.model import DEIMv2
+from deimv2.model.optional import require
+from deimv2.model.ports import Port
+
+TYPES = {0: "uint8", 3: "int32", 6: "float32"}  # ExecuTorch's scalar types
+CARD_METHOD = "deimv2_json"  # a constant method; names there cannot hold a dot
+
+
+def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
+    """Write the artifact; raises CheckError when what was written is not as it should be."""
+    exir = require("executorch.exir", PTE.extra)
+    partition = require("executorch.backends.xnnpack.partition.xnnpack_partitioner", PTE.extra)
+    half = card.kind.computes == "float16"
+    form, frame = prepare(net, Target(gather=gather, nearest=False, half=half))
+    exported = torch.export.export(form, (frame,))
+    lowered = exir.to_edge_transform_and_lower(
+        exported,
+        partitioner=[partition.XnnpackPartitioner()],
+        constant_methods={CARD_METHOD: card.to_json()},
+    )
+    path.write_bytes(lowered.to_executorch().buffer)
+    check(path, card)
+
+
+def load_runtime() -> Any:
+    """ExecuTorch's runtime. The public `executorch.runtime` is this module behind an import of the
+    whole exporter, which takes seconds."""
+    return require("executorch.extension.pybindings._C", PTE.extra)
+
+
+def open_program(path: Path) -> Any:
+    """The program in a file; RuntimeError if the runtime refuses it or it has no `forward`."""
+    runtime = load_runtime()
+    checks = runtime.Verification.InternalConsistency
+    program = runtime._load_program(str(path), program_verification=checks)
+    if "forward" not in methods(program):
+        raise RuntimeError(f"it has no method 'forward', but {methods(program)}")
+    return program
+
+
+def methods(program: Any) -> list[str]:
+    return [program.get_method_name(i) for i in range(program.num_methods())]
+
+
+def interface(method: Any) -> tuple[list[Port], list[Port]]:
+    """Inputs and outputs of a loaded method, which are in order and have no names."""
+    meta = method.method_meta()
+    return (
+        [_port(meta.input_tensor_meta, i) for i in range(meta.num_inputs())],
+        [_port(meta.output_tensor_meta, i) for i in range(meta.num_outputs())],
+    )
+
+
+def _port(meta: Any, index: int) -> Port:
+    try:
+        info = meta(index)
+    except RuntimeError:  # a number or a string instead of a tensor
+        return Port(f"#{index}", (), "no tensor")
+    return Port(f"#{index}", tuple(info.sizes()), TYPES.get(info.dtype(), f"type {info.dtype()}"))
+
+
+def read_card(program: Any) -> str | None:
+    """The card's text in a program, None where it has none."""
+    if CARD_METHOD not in methods(program):
+        return None
+    (text,) = program.load_method(CARD_METHOD)([])
+    return str(text)
+
+
+def check(path: Path, card: ModelCard) -> None:
+    """The file loads and has the right inputs and outputs."""
+    program = open_program(path)
+    inputs, outputs = interface(program.load_method("forward"))
+    found = [(port.shape, port.dtype) for port in [*inputs, *outputs]]
+    expect(f"{path.name}: inputs and outputs", found, list(card.interface().values()))
+    expect(f"{path.name}: card", read_card(program), card.to_json())

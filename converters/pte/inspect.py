@@ -1,0 +1,270 @@
+"""Reads a `.pte`, and the graphs of XNNPACK inside it.
+
+Both are flatbuffers, which ExecuTorch's own `flatc` turns to JSON by the schemas of its package: a
+process of its own, which a damaged file cannot take down with it, and no import of the exporter.
+"""
+
+import json
+import math
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deimv2.converters.inspection import (
+    Constant,
+    Delegate,
+    Inspection,
+    Operation,
+    Scaled,
+    Scales,
+    Twice,
+    Weight,
+    of_product,
+    per_output,
+)
+from deimv2.converters.pte import PTE
+from deimv2.converters.pte.convert import CARD_METHOD
+from deimv2.converters.pte.run import HEADER, check_header
+from deimv2.converters.runner import broken, parsed_card
+from deimv2.model.optional import require
+from deimv2.model.ports import Port
+
+XNNPACK = "XNNPACK"
+BACKEND = "XnnpackBackend"
+PROGRAM = "exir/_serialize/program.fbs"
+GRAPH = "backends/xnnpack/serialization/schema.fbs"
+LEAST = 1e-4  # scales below it have less than two digits: they are read as JSON, with six decimals
+SECONDS = 60  # flatc takes less than one
+NAMES = {
+    "BYTE": "uint8", "CHAR": "int8", "SHORT": "int16", "INT": "int32", "LONG": "int64",
+    "HALF": "float16", "FLOAT": "float32", "DOUBLE": "float64", "BOOL": "bool",
+}  # fmt: skip
+# XNNPACK's: q is quantized, c per channel, d and p while it runs.
+XNN_NAMES = {
+    "fp32": "float32", "pfp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int32": "int32",
+    "qint8": "int8", "quint8": "uint8", "qcint8": "int8", "qdint8": "int8", "qpint8": "int8",
+    "qint32": "int32", "qcint32": "int32", "qcint4": "int4", "qbint4": "int4",
+}  # fmt: skip
+# Operations that ExecuTorch's partitioner offers to XNNPACK
+# (executorch/backends/xnnpack/partition/config, version 1.5).
+OFFERED = frozenset({
+    "_clone_dim_order", "_native_batch_norm_legit_no_training", "_softmax", "_to_dim_order_copy",
+    "abs", "add", "addmm", "avg_pool2d", "bmm", "cat", "ceil", "choose_qparams_affine", "clamp",
+    "clone", "constant_pad_nd", "convolution", "cos", "dequantize_affine",
+    "dequantize_per_tensor", "div", "exp", "floor", "gelu", "hardswish", "hardtanh", "leaky_relu",
+    "linear", "log", "max", "max_pool2d", "maximum", "mean", "minimum", "mm", "mul", "neg",
+    "permute_copy", "pow", "prelu", "quantize_affine", "quantize_per_tensor", "relu", "rsqrt",
+    "sigmoid", "sin", "slice_copy", "sqrt", "sub", "tanh", "unsqueeze_copy",
+    "upsample_bilinear2d", "view_copy",
+})  # fmt: skip
+
+
+def read(path: Path) -> Inspection:
+    check_header(path)
+    data = path.read_bytes()
+    program = decode(PROGRAM, data)
+    plans = {plan["name"]: plan for plan in program["execution_plan"]}
+    if "forward" not in plans:
+        raise broken(path, f"it has no method 'forward', but {', '.join(plans)}")
+    plan = plans["forward"]
+    operations: list[Operation] = []
+    constants = _constants(plan)
+    instructions = [step for chain in plan["chains"] for step in chain["instructions"]]
+    calls = 0
+    for step in instructions:
+        arguments = step["instr_args"]
+        if step["instr_args_type"] == "KernelCall":
+            operations.append(_kernel(plan, arguments))
+        elif step["instr_args_type"] == "DelegateCall":
+            delegate = plan["delegates"][arguments["delegate_index"]]
+            graph = decode(GRAPH, payload(path, data, program, delegate))
+            values = {value["id_out"]: value for value in map(_value, graph["xvalues"])}
+            operations += [_node(node, values) for node in graph["xnodes"]]
+            constants |= _delegated_constants(graph, calls)
+            calls += 1
+    card = next(
+        (v["val"]["string_val"] for v in plans.get(CARD_METHOD, {}).get("values", [])), None
+    )
+    return Inspection(
+        artifact=path.name,
+        size=len(data),
+        metadata=len(card.encode()) if card else 0,
+        card=parsed_card(card, path),
+        inputs=_ports(plan, "inputs"),
+        outputs=_ports(plan, "outputs"),
+        operations=operations,
+        delegates=(Delegate(XNNPACK, "the file itself", calls),),
+        constants=list(constants.values()),
+    )
+
+
+def decode(schema: str, data: bytes) -> Any:
+    """A flatbuffer as JSON. Raises SubprocessError, OSError or ValueError for one that is none."""
+    package = Path(require("executorch.data.bin", PTE.extra).__path__[0])
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "buffer.bin"
+        source.write_bytes(data)
+        options = ["--json", "--strict-json", "--defaults-json", "-o", folder]
+        files = [str(package.parents[1] / schema), "--", str(source)]
+        command = [str(package / "flatc"), *options, *files]
+        subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
+        text = source.with_suffix(".json").read_bytes()
+    # flatc writes numbers that are none as C does; no string ends a line.
+    return json.loads(
+        re.sub(rb"(?m)inf(?=,?$)", b"Infinity", re.sub(rb"(?m)-?nan(?=,?$)", b"NaN", text))
+    )
+
+
+def payload(path: Path, data: bytes, program: Any, delegate: Mapping[str, Any]) -> bytes:
+    """The graph in a delegate's segment, which starts with a header: where the graph is, how long.
+
+    Layout: executorch/backends/xnnpack/serialization/xnnpack_graph_serialize.py.
+    """
+    if delegate["id"] != BACKEND:
+        raise broken(path, f"it has a part for {delegate['id']}, only {BACKEND} can be read")
+    *_, segments, _ = HEADER.unpack_from(data)
+    segment = program["segments"][delegate["processed"]["index"]]
+    start = segments + segment["offset"]
+    part = data[start : start + segment["size"]]
+    if part[4:8] != b"XH00":
+        raise broken(path, "a part for XNNPACK does not start as one")
+    offset, size = (int.from_bytes(part[i : i + 4], "little") for i in (10, 14))
+    return part[offset : offset + size]
+
+
+def _node(node: Mapping[str, Any], values: Mapping[int, Any]) -> Operation:
+    """A node of XNNPACK's graph. Filters: [out, height, width, in], of depthwise [1, h, w, out]."""
+    kind = node["xnode_union_type"].removeprefix("XNN")
+    content = node["xnode_union"]
+    given = [content.get(key) for key in ("input1_id", "filter_id", "input2_id")]
+    factors = [values[i] for i in given if i is not None]
+    made = values[content["output_id"] if "output_id" in content else content["output_value_id"]]
+    out = made["dims"]
+    shapes = [value["dims"] for value in factors]
+    match kind:
+        case "Conv2d":
+            macs = per_output(out, shapes[1][1:])
+        case "DepthwiseConv2d":
+            macs = per_output(out, shapes[1][1:3])
+        case "ConvTranspose2d":
+            sides = content["kernel_height"], content["kernel_width"]
+            macs = per_output(shapes[0], (*sides, content["group_output_channels"]))
+        case "FullyConnected":
+            macs = per_output(out, (math.prod(shapes[1]) // out[-1],))
+        case "BatchMatrixMultiply":
+            macs = of_product(shapes[0], out)
+        case _:
+            macs = 0
+    integer = macs > 0 and all(_xnn_type(value) in ("int8", "uint8") for value in factors)
+    return Operation(kind, tuple(out), macs, integer)
+
+
+def _value(value: Mapping[str, Any]) -> Any:
+    content = value["xvalue_union"]
+    return content.get("tensor_value", content)  # inside a quantized one
+
+
+def _xnn_type(value: Mapping[str, Any]) -> str:
+    return XNN_NAMES[value["datatype"].removeprefix("xnn_datatype_")]
+
+
+def _kernel(plan: Any, call: Mapping[str, Any]) -> Operation:
+    """A call of a kernel outside delegates. Its last argument is its output."""
+    operator = plan["operators"][call["op_index"]]
+    kind = operator["name"].split("::")[-1]
+    values = [plan["values"][i] for i in call["args"]]
+    tensors = [value["val"] for value in values if value["val_type"] == "Tensor"]
+    shapes = [tensor["sizes"] for tensor in tensors]
+    out = shapes[-1] if shapes else []
+    match kind:
+        case "mm" | "bmm" | "linear":
+            macs = per_output(out, shapes[0][-1:])
+        case "addmm":
+            macs = per_output(out, shapes[1][-1:])
+        case "convolution":
+            (transposed,) = (v["val"]["bool_val"] for v in values if v["val_type"] == "Bool")
+            macs = per_output(shapes[0] if transposed else out, shapes[1][1:])
+        case _:
+            macs = 0
+    types = [tensor["scalar_type"] for tensor in tensors]
+    return Operation(kind, tuple(out), macs, outside={XNNPACK: _reason(kind, types)})
+
+
+def _reason(kind: str, types: Sequence[str]) -> str:
+    if kind not in OFFERED:
+        return "no such operation"
+    for type_ in types:
+        if type_ not in ("FLOAT", "HALF", "CHAR"):
+            return f"is on {NAMES.get(type_, type_)}, expected float or int8"
+    return "not with these arguments"
+
+
+def _constants(plan: Any) -> dict[str, Constant]:
+    """Constants of the kernels outside delegates, by their places."""
+    found = {}
+    for value in plan["values"]:
+        tensor = value["val"]
+        if value["val_type"] == "Tensor" and tensor["data_buffer_idx"]:
+            type_, shape = tensor["scalar_type"], tuple(tensor["sizes"])
+            place = f"buffer {tensor['data_buffer_idx']}"
+            size = math.prod(shape) * np.dtype(NAMES[type_]).itemsize
+            found[place] = Constant(place, NAMES[type_], shape, size)
+    return found
+
+
+def _delegated_constants(graph: Any, call: int) -> dict[str, Constant]:
+    found = {}
+    for value in map(_value, graph["xvalues"]):
+        if index := value["constant_buffer_idx"]:
+            place = graph["constant_data"][index]
+            name = place["named_key"] or f"call {call}, constant {index}"
+            shape = tuple(value["dims"])
+            found[name] = Constant(name, _xnn_type(value), shape, place["size"])
+    return found
+
+
+def _ports(plan: Any, side: str) -> list[Port]:
+    """Inputs or outputs, which are in order and have no names."""
+    tensors = [plan["values"][index]["val"] for index in plan[side]]
+    return [
+        Port(f"#{i}", tuple(tensor["sizes"]), NAMES[tensor["scalar_type"]])
+        for i, tensor in enumerate(tensors)
+    ]
+
+
+def scales(path: Path) -> Iterator[Scaled]:
+    """Those of weights, and of biases, which follow from those of input and weight."""
+    check_header(path)
+    data = path.read_bytes()
+    program = decode(PROGRAM, data)
+    start = HEADER.unpack_from(data)[-2]
+    named = {
+        each["key"]: program["segments"][each["segment_index"]] for each in program["named_data"]
+    }
+    (plan,) = (each for each in program["execution_plan"] if each["name"] == "forward")
+    for delegate in plan["delegates"]:
+        graph = decode(GRAPH, payload(path, data, program, delegate))
+        values = {_value(value)["id_out"]: value["xvalue_union"] for value in graph["xvalues"]}
+
+        def of(index: int, graph: Any = graph, values: Any = values) -> Scales:
+            params = values[index].get("quant_params", {}) if index in values else {}
+            if place := params.get("scale_buffer_idx"):
+                stored = named[graph["constant_data"][place]["named_key"]]
+                found = data[start + stored["offset"] :][: stored["size"]]
+                return np.frombuffer(found, np.float32).astype(np.float64)
+            return np.atleast_1d(np.array(params.get("scale", []), np.float64))
+
+        for node in graph["xnodes"]:
+            content = node["xnode_union"]
+            if "filter_id" in content:
+                ids = (content[key] for key in ("input1_id", "filter_id", "bias_id"))
+                given, weight, bias = map(of, ids)
+                if len(given) and len(weight):
+                    yield Weight(f"weight {content['filter_id']}", weight)
+                if len(given) and len(weight) and len(bias) and given.min() > LEAST:
+                    yield Twice(f"bias {content['bias_id']}", given * weight, bias)

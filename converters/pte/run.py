@@ -1,0 +1,87 @@
+"""Runs a `.pte` file by ExecuTorch.
+
+The runtime refuses truncated files with an error code alone, so the header is read first. It aborts
+the whole process on some files with single wrong bytes, which no header shows: compare the hash
+with the manifest's before opening a file that has one (`deimv2.converters.manifest.check_beside`).
+"""
+
+import struct
+import weakref
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from deimv2.converters.pte.convert import interface, load_runtime, open_program, read_card
+from deimv2.converters.runner import (
+    Frame,
+    broken,
+    detections,
+    frame_size,
+    labels_in,
+    output_order,
+    require_frame,
+)
+from deimv2.model.detections import Detections
+from deimv2.model.errors import InputError
+from deimv2.model.optional import quiet
+
+# Extended header: 4 bytes of flatbuffer root offset, "ET12", "eh00", then the header's own length
+# (u32), the program's length, the offset of the segments, and their length (u64 each).
+HEADER = struct.Struct("<4x4s4sIQQQ")
+
+
+class ExecuTorchRunner:
+    _alive: ClassVar["weakref.WeakSet[ExecuTorchRunner]"] = weakref.WeakSet()
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        check_header(path)
+        try:
+            with quiet(None):
+                self._set_threads(load_runtime(), threads)
+                program = open_program(path)
+                self._net = program.load_method("forward")
+                card = read_card(program)
+        except RuntimeError as error:
+            raise broken(path, error) from error
+        self._path = path
+        inputs, outputs = interface(self._net)
+        self.size = frame_size(path, inputs)
+        self.order = output_order(path, outputs)
+        self.labels = labels_in(card, path)
+        self._alive.add(self)
+
+    @classmethod
+    def _set_threads(cls, runtime: Any, threads: int | None) -> None:
+        """The pool is one per process, and a loaded method keeps a pointer to it: the run of a
+        method whose pool was replaced hangs."""
+        if threads is None or threads == runtime._threadpool_get_thread_count():
+            return
+        if cls._alive:
+            raise InputError(
+                f"{threads} threads asked for while another .pte file is open with "
+                f"{runtime._threadpool_get_thread_count()}; close that one first"
+            )
+        runtime._unsafe_reset_threadpool(threads)
+
+    def detect(self, frame: Frame) -> Detections:
+        require_frame(frame, self.size)
+        try:
+            outputs = self._net([torch.tensor(frame)[None]])
+        except RuntimeError as error:
+            raise broken(self._path, error) from error
+        return detections([output.numpy() for output in outputs], self.order)
+
+
+def check_header(path: Path) -> None:
+    """Raises InputError unless the file starts as a `.pte` and is as long as its header says."""
+    with path.open("rb") as file:
+        start = file.read(HEADER.size)
+    if start[4:6] != b"ET":
+        raise broken(path, "it does not start as one")
+    if len(start) < HEADER.size or start[8:12] != b"eh00":
+        raise broken(path, "its header is cut off or of an old kind")
+    _, _, length, program, offset, segments = HEADER.unpack(start)
+    expected = offset + segments if length >= HEADER.size - 8 and offset else program
+    if path.stat().st_size < expected:
+        raise broken(path, f"{path.stat().st_size} of {expected} bytes")

@@ -1,0 +1,46 @@
+"""`.tflite` for LiteRT."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deimv2.converters.format import Format
+
+if TYPE_CHECKING:
+    from deimv2.converters.inspection import Inspection, Scaled
+    from deimv2.converters.metadata import ModelCard
+    from deimv2.converters.runner import ArtifactRunner
+    from deimv2.model import DEIMv2
+
+
+class TFLite(Format):
+    name = "tflite"
+    title = "LiteRT"
+    extra = "litert"
+    packages = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")
+    precisions = ("fp32", "fp16", "int8", "int8-weight")
+    platforms = ("android",)
+    arm64 = "litert"
+
+    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool) -> None:
+        from deimv2.converters.tflite.convert import convert
+
+        convert(net, card, path, gather)
+
+    def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
+        from deimv2.converters.tflite.run import LiteRTRunner
+
+        return LiteRTRunner(path, threads)
+
+    def inspect(self, path: Path) -> "Inspection":
+        from deimv2.converters.tflite.inspect import read
+
+        return read(path)
+
+    def scales(self, path: Path) -> "Iterable[Scaled]":
+        from deimv2.converters.tflite.inspect import scales
+
+        return scales(path)
+
+
+TFLITE = TFLite()

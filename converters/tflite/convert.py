@@ -1,0 +1,155 @@
+"""`.tflite` for LiteRT, by litert-torch: built-in operations only.
+
+float16 means weights stored in half precision. A CPU computes them in float32, a GPU delegate in
+float16. int8-weight means large weights stored as int8, and all computed as before; int8 does so
+where it computes in float.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from deimv2.converters.graph import Target
+from deimv2.converters.metadata import INPUT, KEY, OUTPUTS, ModelCard
+from deimv2.converters.tflite import TFLITE
+from deimv2.converters.toolchain import expect, prepare
+from deimv2.model import DEIMv2
+from deimv2.model.errors import CheckError
+from deimv2.model.optional import require
+from deimv2.quantization.rounding import LEAST_WEIGHTS
+
+
+class Named(nn.Module):
+    """The form with its outputs by name, which become those of the signature."""
+
+    def __init__(self, form: nn.Module) -> None:
+        super().__init__()
+        self.form = form
+        self.training = False  # an exported graph refuses to be asked by eval()
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        return dict(zip(OUTPUTS, self.form(image), strict=True))
+
+
+def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
+    """Write the artifact; raises CheckError when what was written is not as it should be."""
+    litert_torch = require("litert_torch", TFLITE.extra)
+    form, frame = prepare(net, Target(gather=gather, nearest=True, folded=False))
+    rounded = static_int8() if card.kind.rounds else None
+    converted = litert_torch.convert(
+        Named(form), sample_kwargs={INPUT: frame}, quant_config=rounded
+    )
+    converted.export(str(path))
+    if card.kind.stores != "float32":
+        store_weights(path, half=card.kind.stores == "float16")
+    stamp(path, card)
+    check(path, card)
+
+
+def static_int8() -> Any:
+    """What makes the converter turn pairs of quantize and dequantize into int8 kernels."""
+    config = require("litert_torch.quantize.quant_config", TFLITE.extra)
+    pt2e = require("litert_torch.quantize.pt2e_quantizer", TFLITE.extra)
+    scheme = pt2e.get_symmetric_quantization_config(is_per_channel=True, is_dynamic=False)
+    return config.QuantConfig(pt2e_quantizer=pt2e.PT2EQuantizer().set_global(scheme))
+
+
+def store_weights(path: Path, half: bool) -> None:
+    """Cast the weights of every operation to float16, or store large ones as int8.
+
+    What computes is float32 either way, what is int8 already stays so; a weight that lies on its
+    steps already is not changed.
+    """
+    quantizer = require("ai_edge_quantizer.quantizer", TFLITE.extra)
+    types = require("ai_edge_quantizer.qtyping", TFLITE.extra)
+    algorithms = require("ai_edge_quantizer.algorithm_manager", TFLITE.extra).AlgorithmName
+    names = ["ALL_SUPPORTED"] if half else ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"]
+    weights = types.TensorQuantizationConfig(
+        num_bits=16 if half else 8,
+        dtype=types.TensorDataType.FLOAT if half else types.TensorDataType.INT,
+        granularity=types.QuantGranularity.TENSORWISE
+        if half
+        else types.QuantGranularity.CHANNELWISE,
+    )
+    storing = quantizer.Quantizer(str(path))
+    for name in names:
+        storing.update_quantization_recipe(
+            regex=".*",
+            operation_name=types.TFLOperationName[name],
+            op_config=types.OpQuantizationConfig(
+                weight_tensor_config=weights,
+                compute_precision=types.ComputePrecision.FLOAT,
+                explicit_dequantize=True,
+                min_weight_elements=0 if half else LEAST_WEIGHTS,
+            ),
+            algorithm_key=algorithms.FLOAT_CASTING if half else algorithms.MIN_MAX_UNIFORM_QUANT,
+        )
+    storing.quantize().export_model(str(path), overwrite=True)
+
+
+def stamp(path: Path, card: ModelCard) -> None:
+    """Add the card as a metadata buffer, and a description."""
+    schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
+    flatbuffers = require("ai_edge_litert.tools.flatbuffer_utils", TFLITE.extra)
+    model = flatbuffers.read_model(str(path))
+    model.description = card.description.encode()
+    buffer = schema.BufferT()
+    buffer.data = list(card.to_json().encode())
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = KEY.encode(), len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    flatbuffers.write_model(model, str(path))
+
+
+def read_card(path: Path) -> str | None:
+    """The card's text in a `.tflite` that the interpreter accepts, None where it has none."""
+    schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
+    # Read in place: unpacking the model into objects takes seconds.
+    return card_of(schema.Model.GetRootAs(path.read_bytes(), 0))
+
+
+def card_of(model: Any) -> str | None:
+    for i in range(model.MetadataLength()):
+        entry = model.Metadata(i)
+        if entry.Name() == KEY.encode():
+            return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode(errors="replace")
+    return None
+
+
+def operations(path: Path) -> Counter[str]:
+    """How often each operation stands in the graph."""
+    schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
+    flatbuffers = require("ai_edge_litert.tools.flatbuffer_utils", TFLITE.extra)
+    model = flatbuffers.read_model(str(path))
+    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
+    codes = [
+        code.customCode.decode() if code.customCode else names[code.builtinCode]
+        for code in model.operatorCodes
+    ]
+    return Counter(codes[op.opcodeIndex] for op in model.subgraphs[0].operators)
+
+
+def open_interpreter(path: Path, threads: int | None = None) -> Any:
+    """LiteRT's interpreter, ready to run; ValueError or RuntimeError for a broken file."""
+    litert: Any = require("ai_edge_litert.interpreter", TFLITE.extra)
+    interpreter = litert.Interpreter(str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def check(path: Path, card: ModelCard) -> None:
+    """The file loads, has the right inputs and outputs, and nothing but built-in operations."""
+    runner = open_interpreter(path).get_signature_runner()
+    found = {
+        name: (tuple(d["shape"].tolist()), d["dtype"].__name__)
+        for details in (runner.get_input_details(), runner.get_output_details())
+        for name, d in details.items()
+    }
+    expect(f"{path.name}: inputs and outputs", found, card.interface())
+    foreign = [o for o in operations(path) if o == "CUSTOM" or o.startswith(("Flex", "STABLEHLO"))]
+    if foreign:
+        raise CheckError(f"{path.name} contains {', '.join(foreign)}; expected built-in operations")
+    expect(f"{path.name}: card", read_card(path), card.to_json())

@@ -1,0 +1,52 @@
+"""Runs a `.tflite` file by LiteRT, with its XNNPACK delegate."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deimv2.converters.runner import (
+    Frame,
+    broken,
+    detections,
+    frame_size,
+    labels_in,
+    output_order,
+    require_frame,
+)
+from deimv2.converters.tflite.convert import open_interpreter, read_card
+from deimv2.model.detections import Detections
+from deimv2.model.errors import MissingExtraError
+from deimv2.model.optional import quiet
+from deimv2.model.ports import Port
+
+
+class LiteRTRunner:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        try:
+            with quiet(None):
+                self._net = open_interpreter(path, threads)
+        except MissingExtraError:  # a ValueError too
+            raise
+        except (ValueError, RuntimeError) as error:
+            raise broken(path, error) from error
+        self._path = path
+        inputs, outputs = self._net.get_input_details(), self._net.get_output_details()
+        self.size = frame_size(path, [_port(tensor) for tensor in inputs])
+        self.order = output_order(path, [_port(tensor) for tensor in outputs])
+        self._input = inputs[0]["index"]
+        self._outputs = [tensor["index"] for tensor in outputs]
+        self.labels = labels_in(read_card(path), path)
+
+    def detect(self, frame: Frame) -> Detections:
+        require_frame(frame, self.size)
+        self._net.set_tensor(self._input, frame[None])
+        try:
+            self._net.invoke()
+        except RuntimeError as error:
+            raise broken(self._path, error) from error
+        return detections([self._net.get_tensor(i) for i in self._outputs], self.order)
+
+
+def _port(tensor: Any) -> Port:
+    return Port(tensor["name"], tuple(map(int, tensor["shape"])), np.dtype(tensor["dtype"]).name)

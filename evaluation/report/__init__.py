@@ -1,8 +1,0 @@
-"""What `deimv2 verify --report` writes: one HTML page to read and to share.
-
-html = page(verify_folder(Path("artifacts/atto")))
-"""
-
-from evaluation.report.render import page
-
-__all__ = ["page"]

@@ -1,0 +1,37 @@
+"""Class names from a text file: one per line, UTF-8."""
+
+from pathlib import Path
+
+from deimv2.model.errors import InputError
+
+
+def read_labels_file(path: Path, count: int | None = None) -> list[str]:
+    """The names, without surrounding blanks. count: how many there must be, None if not known.
+
+    Raises InputError for a file that is missing, not UTF-8 text, has an empty line before its end,
+    or another number of lines.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no label file at '{path}', expected text with one class name per line")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"'{path}' is not UTF-8 text (byte {error.start}), expected one class name per line; "
+            "save it as UTF-8"
+        ) from error
+    if "\0" in text:
+        raise InputError(f"'{path}' is a binary file, expected text with one class name per line")
+    labels = [line.strip() for line in text.rstrip().split("\n")]
+    if "" in labels:
+        raise InputError(
+            f"line {labels.index('') + 1} of '{path}' is empty, expected one class name per line; "
+            "remove the line or name the class"
+        )
+    if count is not None and len(labels) != count:
+        raise InputError(
+            f"'{path}' has {len(labels)} class names, expected {count} as the model has; "
+            "use the label list that it was trained with"
+        )
+    return labels

@@ -1,0 +1,122 @@
+"""Weights into a network. Everything must fit exactly: a missing, unknown or misshapen key is an
+error."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deimv2.model import variants
+from deimv2.model.detector import DEIMv2, build_model
+from deimv2.model.errors import InputError
+from deimv2.model.variants import VARIANTS
+from deimv2.model.weights.files import read_checkpoint, state_dict_in
+from deimv2.model.weights.keys import StateDict, to_ours
+
+
+def load_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> None:
+    """Load a checkpoint into `net` (training form), strictly.
+
+    `source` is a state dict, or what a `.pth` file holds, or the path of a `.safetensors` or `.pth`
+    file, in the released layout or ours.
+    Raises InputError that lists the first few keys if any is missing, unknown or misshapen, and
+    says which variant the weights seem to be of.
+    """
+    state, where = _read(source)
+    renamed = to_ours(state, net.variant)
+    _check_keys(net, renamed, state, where)
+    net.load_state_dict(renamed)
+
+
+def _read(source: Mapping[str, Any] | str | Path) -> tuple[dict[str, Tensor], str]:
+    """The state dict of a source, and where it is, for a message."""
+    if isinstance(source, Mapping):
+        return state_dict_in(source, "the mapping"), ""
+    return read_checkpoint(source), f" in '{source}'"
+
+
+def _check_keys(net: DEIMv2, state: StateDict, original: StateDict, where: str) -> None:
+    wanted = net.state_dict()
+    problems = [f"missing {k}" for k in wanted if k not in state]
+    problems += [f"unknown {k}" for k in state if k not in wanted]
+    problems += [
+        f"{k} has shape {list(v.shape)} instead of {list(wanted[k].shape)}"
+        for k, v in state.items()
+        if k in wanted and v.shape != wanted[k].shape
+    ]
+    if not problems:
+        return
+    shown = "; ".join(problems[:4]) + (f"; and {len(problems) - 4} more" if problems[4:] else "")
+    hint = ""
+    found = guess_variant(original)
+    if found is not None and found != net.variant.name:
+        hint = f"; these are weights of variant '{found}', so choose that variant"
+    elif found is not None and class_count(original) not in (None, net.num_classes):
+        hint = f"; the weights have {class_count(original)} classes, so build with that number"
+    raise InputError(
+        f"weights{where} do not fit variant '{net.variant.name}' with {net.num_classes} classes: "
+        f"{shown}{hint}"
+    )
+
+
+def transfer_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> list[str]:
+    """Load a checkpoint of any number of classes into `net`; gives the keys that were left alone.
+
+    Those are the tensors whose shape follows from the number of classes, and only if it differs.
+    Raises InputError as `load_weights` does.
+    """
+    state, where = _read(source)
+    renamed, current = to_ours(state, net.variant), net.state_dict()
+    with torch.device("meta"):
+        other = build_model(net.variant.name, class_count(state) or net.num_classes)
+    _check_keys(other, renamed, state, where)
+    remade = [key for key, value in current.items() if value.shape != renamed[key].shape]
+    net.load_state_dict(renamed | {key: current[key] for key in remade})
+    return remade
+
+
+def load_backbone(net: DEIMv2, path: Path) -> int:
+    """Load pre-trained weights into the backbone: HGNetv2's, or the ViT of an S, M, L or X.
+
+    The keys may have any of the released prefixes or none, as a backbone that was saved alone has.
+    Other tensors of the file are left out. Gives the number of tensors loaded; raises InputError
+    unless every one of that part is there.
+    """
+    vit = isinstance(net.variant.backbone, variants.ViT)
+    part = "backbone.vit." if vit else "backbone."
+    state = read_checkpoint(path)
+    wanted = {key: v for key, v in net.state_dict().items() if key.startswith(part)}
+    found: dict[str, Tensor] = {}
+    for prefix in ("", "backbone.", "backbone.dinov3._model.", "backbone.dinov3."):
+        renamed = to_ours({prefix + key: value for key, value in state.items()}, net.variant)
+        fitting = {k: v for k, v in renamed.items() if k in wanted and v.shape == wanted[k].shape}
+        found = max(found, fitting, key=len)
+    # buffers that follow from the architecture need not be there
+    missing = [key for key in wanted if key not in found and not key.endswith(".periods")]
+    if missing:
+        raise InputError(
+            f"'{path}' has {len(found)} of the {len(wanted)} tensors of variant "
+            f"'{net.variant.name}'s backbone, the first missing is {missing[0]}; use weights of "
+            "that backbone"
+        )
+    net.load_state_dict(found, strict=False)
+    return len(found)
+
+
+def class_count(state: StateDict) -> int | None:
+    """Number of classes that a checkpoint was trained on, None if it has no class head."""
+    head = state.get("decoder.enc_score_head.bias")
+    return len(head) if head is not None and head.ndim == 1 else None
+
+
+def guess_variant(state: StateDict) -> str | None:
+    """The variant whose keys and shapes (class heads aside) a checkpoint has, None if none's."""
+    for name, variant in VARIANTS.items():
+        with torch.device("meta"):
+            wanted = build_model(name, class_count(state) or 1).state_dict()
+        found = {k: v.shape for k, v in to_ours(state, variant).items()}
+        if found == {k: v.shape for k, v in wanted.items()}:
+            return name
+    return None

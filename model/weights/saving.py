@@ -1,0 +1,100 @@
+"""Checkpoints of ours: `.safetensors` under our names, with what one has to know beside them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from deimv2.model.detector import DEIMv2
+from deimv2.model.errors import InputError
+from deimv2.model.files import write_whole
+
+
+@dataclass(frozen=True)
+class CheckpointMetadata:
+    """What a checkpoint of ours says of itself; None for what it does not.
+
+    labels:     class names
+    image_size: (H, W) that it was trained at
+    ranges:     low and high of int8 activations, by the name of the place
+    photos:     the folder that it was validated or calibrated on, where that is there
+    in_float:   the weights that were quantized, where they are there
+    """
+
+    labels: list[str] | None = None
+    image_size: tuple[int, int] | None = None
+    ranges: dict[str, tuple[float, float]] | None = None
+    photos: Path | None = None
+    in_float: Path | None = None
+
+
+def save_weights(
+    net: DEIMv2,
+    path: Path,
+    labels: Sequence[str],
+    dtype: torch.dtype = torch.float32,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    photos: Path | None = None,
+    in_float: Path | None = None,
+) -> None:
+    """Writes a `.safetensors` checkpoint under our names, with class names and image size in its
+    metadata, and, where there are any, the int8 ranges of activations, the folder of the photos
+    on which it was validated or calibrated, and the float weights that were quantized.
+
+    A tensor that has several names is stored under each. Raises InputError for another number of
+    labels than classes.
+    """
+    if len(labels) != net.num_classes:
+        raise InputError(
+            f"{len(labels)} class names were given, expected {net.num_classes}; name every class"
+        )
+    state = {
+        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).clone()
+        for key, value in net.state_dict().items()
+    }
+    about: dict[str, Any] = {
+        "labels": list(labels),
+        "variant": net.variant.name,
+        "image_size": net.image_size,
+    }
+    if ranges is not None:
+        about["ranges"] = ranges
+    if photos is not None:
+        about["photos"] = str(photos.resolve())
+    if in_float is not None:
+        about["in_float"] = str(in_float.resolve())
+    metadata = {key: json.dumps(value) for key, value in about.items()}
+    write_whole(path, save({k: v.contiguous() for k, v in state.items()}, metadata))
+
+
+def read_metadata(path: str | Path) -> CheckpointMetadata:
+    """Of a checkpoint; empty for one that is not ours or broken (`read_checkpoint` says how)."""
+    path = Path(path)
+    if path.suffix != ".safetensors" or not path.is_file():
+        return CheckpointMetadata()
+    try:
+        with safe_open(path, framework="pt") as file:
+            texts = file.metadata() or {}
+    except (SafetensorError, OSError, ValueError):
+        return CheckpointMetadata()
+
+    def stored(key: str) -> Any:
+        try:
+            return json.loads(texts[key])
+        except (KeyError, ValueError):
+            return None
+
+    size, ranges = stored("image_size"), stored("ranges")
+    photos, in_float = stored("photos"), stored("in_float")
+    return CheckpointMetadata(
+        labels=stored("labels"),
+        image_size=None if size is None else (int(size[0]), int(size[1])),
+        ranges=None if ranges is None else {name: (low, up) for name, (low, up) in ranges.items()},
+        photos=Path(photos) if isinstance(photos, str) and Path(photos).is_dir() else None,
+        in_float=Path(in_float) if isinstance(in_float, str) and Path(in_float).is_file() else None,
+    )

@@ -1,0 +1,130 @@
+"""Where weights come from: `demo`, `coco`, `random`, or a file."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from deimv2.model.coco import COCO_LABELS
+from deimv2.model.detector import DEIMv2, build_model
+from deimv2.model.errors import InputError
+from deimv2.model.files import sha256_of
+from deimv2.model.labels import read_labels_file
+from deimv2.model.variants import VARIANTS, variant_of
+from deimv2.model.weights.files import read_checkpoint
+from deimv2.model.weights.hub import fetch_checkpoint
+from deimv2.model.weights.loading import class_count, load_weights
+from deimv2.model.weights.random import random_state
+from deimv2.model.weights.saving import CheckpointMetadata, read_metadata
+
+DEMO = Path(__file__).parents[1] / "demo"  # a file for each variant that has one
+DEMO_SOURCE = "demo: trained on garments of Fashion-MNIST on photographs"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A net in eval mode with its class names, and what the manifest says of its weights.
+
+    about: what the checkpoint says of itself; of one that was quantized, the ranges, and the
+    weights before, where they are there.
+    """
+
+    net: DEIMv2
+    labels: tuple[str, ...]
+    source: str
+    sha256: str
+    about: CheckpointMetadata = field(default_factory=CheckpointMetadata)
+
+
+def default(variant: str) -> str:
+    """The demo weights where the variant has them, else random ones."""
+    return "demo" if (DEMO / f"{variant}.safetensors").is_file() else "random"
+
+
+def load(
+    variant: str,
+    weights: str,
+    labels: Path | None,
+    image_size: tuple[int, int] | None,
+    ranges: bool = False,
+) -> Loaded:
+    """ranges: of the demo weights, those that were trained for int8, where there are any.
+
+    Raises InputError for weights that are missing or do not fit, or labels of another number.
+    """
+    chosen = variant_of(variant)
+    if weights == "random":
+        return _random(variant, labels, image_size)
+    path = fetch(weights, variant)
+    trained = DEMO / f"{variant}-int8.safetensors"
+    if weights == "demo" and ranges and trained.is_file():
+        path = trained
+    source = {"coco": chosen.hub, "demo": DEMO_SOURCE}.get(weights, path.name)
+    state = read_checkpoint(path)
+    about = read_metadata(path)
+    if path == trained:
+        about = replace(about, in_float=DEMO / f"{variant}.safetensors")
+    size = image_size or about.image_size
+    net = build_model(variant, class_count(state) or len(COCO_LABELS), size)
+    load_weights(net, state)
+    names = _names(labels, about.labels, net.num_classes, weights)
+    return Loaded(net.eval(), names, source, sha256_of(path), about)
+
+
+def fetch(weights: str, variant: str) -> Path:
+    """The file that `weights` stands for. Raises InputError if it cannot be had."""
+    if weights == "coco":
+        return fetch_checkpoint(variant_of(variant).hub)
+    if weights != "demo":
+        return Path(weights)
+    path = DEMO / f"{variant}.safetensors"
+    if not path.is_file():
+        known = ", ".join(sorted(VARIANTS.keys() & {file.stem for file in DEMO.iterdir()}))
+        raise InputError(
+            f"variant '{variant}' has no demo weights, expected a variant that has ({known}); "
+            "choose coco, random or a file"
+        )
+    return path
+
+
+def origin(weights: str, variant: str) -> Path | None:
+    """The file of float weights that a quantized checkpoint is to name: random ones have none."""
+    if weights == "random":
+        return None
+    path = fetch(weights, variant)
+    return read_metadata(path).in_float or path
+
+
+def _random(variant: str, file: Path | None, image_size: tuple[int, int] | None) -> Loaded:
+    names = tuple(COCO_LABELS if file is None else read_labels_file(file))
+    net = build_model(variant, len(names), image_size)
+    state = random_state(net)
+    net.load_state_dict(state)
+    source = "random: a reproducible rule, not trained, detects nothing meaningful"
+    return Loaded(net.eval(), names, source, state_sha256(state))
+
+
+def _names(
+    file: Path | None, stored: list[str] | None, count: int, weights: str
+) -> tuple[str, ...]:
+    """From the file, else from the checkpoint, else COCO's for 80 classes."""
+    if file is not None:
+        return tuple(read_labels_file(file, count))
+    if stored is not None and len(stored) == count:
+        return tuple(stored)
+    if count == len(COCO_LABELS):
+        return tuple(COCO_LABELS)
+    raise InputError(
+        f"'{weights}' has {count} classes and carries no names for them; "
+        "add --labels FILE with one name per line"
+    )
+
+
+def state_sha256(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and bytes of the tensors, in the order of their names."""
+    digest = hashlib.sha256()
+    for key in sorted(state):
+        digest.update(key.encode() + b"\0" + state[key].numpy().tobytes())
+    return digest.hexdigest()

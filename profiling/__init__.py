@@ -1,0 +1,1 @@
+"""How fast artifacts run on this machine."""

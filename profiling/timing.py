@@ -1,0 +1,190 @@
+"""How fast artifacts run on this machine, side by side.
+
+Every file lives in a process of its own and runs once when it is its turn, round after round: what
+slows the machine for a moment slows all of them, and ratios are taken within a round. Separate runs
+of one file after the other were wrong by a factor of two on shared machines.
+"""
+
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from deimv2.model.errors import InputError
+from deimv2.profiling.memory import peak_memory
+
+MATMUL = "matmul"  # in place of a file: the machine's peak, a product of two matrices
+SIDE = 1024  # of these matrices
+PAUSE = 0.02  # seconds before a turn: some runtimes' threads spin for a while after theirs
+BASELINE = "baseline.onnx"  # the name of the file that `write_baseline` made
+WARM_UP = 3  # rounds that do not count
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Of one file at one number of threads, in seconds.
+
+    memory: bytes by which the process grew at most, from before the file was opened.
+    ratio: median over the rounds of its time over the baseline's, None for the baseline.
+    peak_share: of the matrix products that the machine manages in the time, those that it needs.
+    """
+
+    name: str
+    threads: int
+    load: float
+    first: float
+    median: float
+    p95: float
+    memory: int
+    ratio: float | None = None
+    peak_share: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Runner:
+    """A process that has loaded one file and runs it when told."""
+
+    def __init__(self, path: Path | str, threads: int) -> None:
+        command = [sys.executable, "-m", "deimv2.profiling.timing", str(path), str(threads)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=Path(__file__).parents[1],
+        )  # fmt: skip
+        self.name = Path(path).name
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self, what: str) -> Any:
+        """Raises InputError where the process ended instead of answering."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(f"{what}\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+        except (ValueError, OSError) as error:
+            raise InputError(f"'{self.name}' could not be run here; see above") from error
+
+
+def time_in_turn(
+    files: Sequence[Path],
+    baseline: Path | None,
+    threads: int,
+    macs: Mapping[str, int],
+    rounds: int,
+    progress: Callable[[Sequence[int]], Iterable[int]] = iter,
+) -> list[Timing]:
+    """Times the files, and the baseline first where there is one.
+
+    macs: multiply-accumulates by file name. Raises InputError for a file that does not run.
+    """
+    with ExitStack() as stack:
+        paths: list[Path | str] = [MATMUL, *([baseline] if baseline else []), *files]
+        runners = [stack.enter_context(Runner(path, threads)) for path in paths]
+        loads = [runner.ask("load") for runner in runners]
+        firsts = [runner.ask("run") for runner in runners]
+        for _ in range(WARM_UP):
+            in_turn(runners)
+        taken = np.array([in_turn(runners) for _ in progress(range(rounds))])
+        memory = [runner.ask("memory") for runner in runners]
+    peak = SIDE**3 / float(np.median(taken[:, 0]))  # multiply-accumulates a second
+    timings = []
+    for i, runner in enumerate(runners[1:], 1):
+        median = float(np.median(taken[:, i]))
+        count = macs.get(runner.name)
+        compared = baseline is not None and i > 1
+        timings.append(
+            Timing(
+                runner.name,
+                threads,
+                loads[i],
+                firsts[i],
+                median,
+                float(np.quantile(taken[:, i], 0.95)),
+                memory[i],
+                float(np.median(taken[:, i] / taken[:, 1])) if compared else None,
+                None if count is None else count / median / peak,
+            )
+        )
+    return timings
+
+
+def in_turn(runners: Sequence[Runner]) -> list[float]:
+    """One round: seconds of each."""
+    seconds = []
+    for runner in runners:
+        time.sleep(PAUSE)
+        seconds.append(float(runner.ask("run")))
+    return seconds
+
+
+def loaded(path: str, threads: int) -> Callable[[], object]:
+    """What runs a file once, on a photograph."""
+    if path == MATMUL:
+        import torch
+
+        torch.set_num_threads(threads)
+        a, b = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
+        return lambda: a @ b
+    if Path(path).name == BASELINE:
+        from deimv2.converters.onnx.convert import open_session
+
+        session = open_session(Path(path), threads)
+        (given,) = session.get_inputs()
+        images = np.random.default_rng(0).random(given.shape, np.float32)
+        return lambda: session.run(None, {given.name: images})
+    from deimv2.converters.artifact import open_model
+    from deimv2.converters.photographs import PHOTOGRAPHS
+    from deimv2.model.images import load_photo, resize
+
+    runner = open_model(path, threads)
+    frame = resize(load_photo(PHOTOGRAPHS[0]), runner.size)
+    return lambda: runner.detect(frame)
+
+
+def machine() -> str:
+    """The processor's name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def serve(path: str, threads: int) -> None:
+    """The process of a Runner: answers each line of standard input with one of JSON."""
+    import deimv2.converters.artifact  # noqa: F401  before memory is looked at
+
+    before = peak_memory(forget=True)
+    run: Callable[[], object] | None = None
+    for line in sys.stdin:
+        start = time.perf_counter()
+        match line.strip():
+            case "load":
+                run = loaded(path, threads)
+            case "run" if run is not None:
+                run()
+            case "memory":
+                print(peak_memory() - before, flush=True)
+                continue
+        print(json.dumps(time.perf_counter() - start), flush=True)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,1 @@
+"""Photos and boxes to train on: read, augmented, mixed, batched."""

@@ -1,0 +1,200 @@
+"""Batches for the training, made in worker processes.
+
+A batch follows from the seed, the epoch, its place in the epoch and the rank alone, whatever worker
+makes it: so a training that goes on after a stop sees what it would have seen.
+"""
+
+import signal
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from deimv2.model.errors import InputError
+from deimv2.model.images import load_photo, normalise
+from deimv2.training.boxes import to_centres
+from deimv2.training.data.augment import Picture, augment, shrink
+from deimv2.training.data.dataset import Dataset
+from deimv2.training.data.mixing import mix, rescale
+from deimv2.training.data.targets import Target
+from deimv2.training.recipes import Recipe
+
+ATTEMPTS = 20  # photos tried in place of an unreadable one
+ORDER, SAMPLE, BATCH = range(3)  # sorts of random draws
+
+
+@dataclass
+class Batch:
+    """images: float32 [B, 3, H, W], normalised. unreadable: why photos were passed over."""
+
+    images: Tensor
+    targets: list[Target]
+    unreadable: list[str] = field(default_factory=list)
+
+    def pin_memory(self) -> "Batch":
+        return Batch(self.images.pin_memory(), self.targets, self.unreadable)
+
+
+class Batches(TorchDataset[Batch]):
+    """By (epoch, step). The size of a batch here is one process's; `rank` of `processes`."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        recipe: Recipe,
+        size: tuple[int, int],
+        statistics: tuple[tuple[float, ...], tuple[float, ...]],
+        seed: int = 0,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.dataset, self.recipe, self.size, self.seed = dataset, recipe, size, seed
+        self.statistics = statistics  # mean and standard deviation of the channels
+        self.rank, self.processes = rank, processes
+        batch = recipe.schedule.batch
+        if batch % processes:
+            raise InputError(
+                f"a batch of {batch} cannot be shared by {processes} processes; "
+                "choose a multiple with --batch"
+            )
+        self.share = batch // processes
+        self.steps = max(1, len(dataset.samples) // batch)  # an incomplete batch is left out
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
+        self._tiles: OrderedDict[int, Picture] = OrderedDict()
+
+    def __getitem__(self, place: tuple[int, int]) -> Batch:
+        epoch, step = place
+        start = step * self.recipe.schedule.batch + self.rank * self.share
+        unreadable: list[str] = []
+        pictures = [
+            self._picture(epoch, position, unreadable)
+            for position in range(start, start + self.share)
+        ]
+        rng = self._rng(BATCH, epoch, step, self.rank)
+        images = torch.stack([_pixels(picture) for picture in pictures])
+        targets = [_target(picture) for picture in pictures]
+        c = self.recipe
+        if c.mixing is not None:
+            images, targets = mix(images, targets, c.mixing, epoch, rng)
+        if c.augment.scale_repeats is not None and epoch < c.schedule.restart_epoch:
+            images = rescale(images, c.augment.scale_repeats, rng)
+        return Batch(normalise(images, *self.statistics), targets, unreadable)
+
+    def _picture(self, epoch: int, position: int, unreadable: list[str]) -> Picture:
+        rng = self._rng(SAMPLE, epoch, position)
+        c = self.recipe.augment
+
+        def partners(count: int) -> list[Picture]:
+            """Of the latest pictures of this epoch, as a cache of that many would hold them."""
+            chosen = position - rng.integers(0, c.cache, count)
+            return [self._tile(self._index(epoch, int(p)), unreadable) for p in chosen]
+
+        picture = self._load(self._index(epoch, position), unreadable)
+        return augment(picture, partners, c, epoch, self.size, rng)
+
+    def _index(self, epoch: int, position: int) -> int:
+        """Of a sample, by its position in the epoch's order."""
+        if self._order[0] != epoch:
+            order = self._rng(ORDER, epoch).permutation(len(self.dataset.samples))
+            self._order = epoch, order
+        return int(self._order[1][position % len(self._order[1])])
+
+    def _tile(self, index: int, unreadable: list[str]) -> Picture:
+        """The sample's picture as small as a mosaic needs it; the latest ones are remembered."""
+        if index not in self._tiles:
+            picture = self._load(index, unreadable)
+            self._tiles[index] = shrink(picture, self.recipe.augment, self.size)
+            if len(self._tiles) > self.recipe.augment.cache:
+                self._tiles.popitem(last=False)
+        return self._tiles[index]
+
+    def _load(self, index: int, unreadable: list[str]) -> Picture:
+        """The sample's picture, or that of the next sample that can be read."""
+        count = len(self.dataset.samples)
+        attempts = min(ATTEMPTS, count)
+        for attempt in range(attempts):
+            sample = self.dataset.samples[(index + attempt) % count]
+            try:
+                photo = load_photo(sample.path)
+            except InputError as error:
+                unreadable.append(str(error))
+                continue
+            if sample.size not in (None, photo.size):
+                unreadable.append(
+                    f"'{sample.path}' has {photo.width} x {photo.height} pixels when upright, "
+                    f"its annotation says {sample.size[0]} x {sample.size[1]}"
+                )
+                continue
+            return Picture(photo, sample.labels, sample.boxes).kept(0)
+        raise InputError(
+            f"{attempts} photos in a row cannot be used, the last because {unreadable[-1]}"
+        )
+
+    def _rng(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *key])
+
+
+def _pixels(picture: Picture) -> Tensor:
+    """float32 [3, H, W] in 0..1."""
+    return torch.from_numpy(np.array(picture.image)).permute(2, 0, 1).float() / 255
+
+
+def _target(picture: Picture) -> Target:
+    scale = torch.tensor([*picture.image.size] * 2, dtype=torch.float32)
+    boxes = to_centres(torch.from_numpy(picture.boxes).float().reshape(-1, 4) / scale)
+    return Target(torch.from_numpy(picture.labels), boxes)
+
+
+class Places:
+    """(epoch, step) of a whole training from a step on."""
+
+    def __init__(self, start: int, epochs: int, steps: int) -> None:
+        self.start, self.epochs, self.steps = start, epochs, steps
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return (divmod(i, self.steps) for i in range(self.start, self.epochs * self.steps))
+
+    def __len__(self) -> int:
+        return self.epochs * self.steps - self.start
+
+
+def load(batches: Batches, start: int, workers: int, pinned: bool) -> Iterator[Batch]:
+    """All batches of a training from step `start` on, by so many worker processes."""
+    places = Places(start, batches.recipe.schedule.epochs, batches.steps)
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=places,
+        num_workers=workers,
+        pin_memory=pinned,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=leave_signals,
+    )
+    source = iter(loader)
+    if workers and threading.current_thread() is threading.main_thread():
+        # PyTorch's handler would raise in the middle of a step when a worker dies; without it, the
+        # same is raised here, where the next batch is asked for.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield from source
+    except InputError as error:  # a worker's comes with its whole traceback as the message
+        message = str(error).rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2]
+        raise InputError(message.strip()) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            "a worker process for the data was killed, expected it to last (often memory runs "
+            "short); go on with --resume and fewer --workers"
+        ) from error
+
+
+def leave_signals(_: int) -> None:
+    """A Ctrl-C reaches every process of a terminal; what follows from it, the trainer decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

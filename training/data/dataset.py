@@ -1,0 +1,188 @@
+"""Photos with annotated objects to train on, checked before the training starts.
+
+A COCO file of any origin is read: category ids become 0..C-1 in their order, names are kept. What
+cannot be trained on is left out, and `Findings` says how often, with examples; only what leaves
+nothing to train on, or makes the file unreadable, raises InputError.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from deimv2.model.errors import InputError
+from deimv2.training.records import Record, is_number, read_json, records
+
+EXAMPLES = 3  # that a finding lists
+FOLDERS = {"train": ("train*",), "val": ("val*", "valid*")}
+Boxes = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A photo on disk with N objects: labels int64 [N], boxes [N, 4] as x1, y1, x2, y2 in pixels.
+
+    size: (width, height) as annotated, None where the file does not say it.
+    """
+
+    path: Path
+    labels: Labels
+    boxes: Boxes
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """names: of the classes, by label."""
+
+    samples: Sequence[Sample]
+    names: tuple[str, ...]
+
+
+@dataclass
+class Findings:
+    """What was found in a data set that a person should know of, by what was done about it."""
+
+    examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, what: str, example: str) -> None:
+        self.counts[what] += 1
+        if len(self.examples[what]) < EXAMPLES:
+            self.examples[what].append(example)
+
+    def lines(self) -> list[str]:
+        """One line per finding: what, how many, examples."""
+        return [
+            f"{count} {what}: {'; '.join(self.examples[what])}"
+            + ("; ..." if count > EXAMPLES else "")
+            for what, count in self.counts.items()
+        ]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A folder of photos and the file that annotates them."""
+
+    images: Path
+    annotations: Path
+
+
+def find_part(folder: Path, name: str) -> Part | None:
+    """The part 'train' or 'val' of a data set in one of the usual layouts, None if it has none.
+
+    Either `train/` with photos, or a folder `images` of them, and one .json file, as Roboflow
+    exports it, or COCO's own: `train2017/` beside `annotations/instances_train2017.json`. Raises
+    InputError when in doubt.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no folder at '{folder}', expected a data set; check the path")
+    places = [p for pattern in FOLDERS[name] for p in folder.glob(pattern) if p.is_dir()]
+    found = set()
+    for images in places:
+        whole = folder / "annotations" / f"instances_{images.name}.json"
+        files = [whole] if whole.is_file() else sorted(images.glob("*.json"))
+        inside = images / "images"
+        found |= {Part(inside if inside.is_dir() else images, file) for file in files}
+    if len(found) > 1:
+        names = ", ".join(sorted(str(part.annotations) for part in found))
+        raise InputError(
+            f"'{folder}' has several files for '{name}' ({names}), expected one; name it with "
+            "--images and --annotations"
+        )
+    return found.pop() if found else None
+
+
+def read_dataset(part: Part) -> tuple[Dataset, Findings]:
+    """Raises InputError for a file that is no COCO annotation file, or leaves no object."""
+    path, findings = part.annotations, Findings()
+    content = read_json(path)
+    categories = sorted(
+        records(path, content, "categories", id=int, name=str), key=lambda row: int(row["id"])
+    )
+    labels = {row["id"]: i for i, row in enumerate(categories)}
+    if len(labels) < len(categories):
+        raise InputError(f"'{path}' uses a category id twice, expected each once; correct the file")
+    images = {row["id"]: row for row in records(path, content, "images", id=int, file_name=str)}
+    objects: dict[int, list[tuple[int, list[float]]]] = {key: [] for key in images}
+    rows = records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
+    for i, row in enumerate(rows):
+        box = _usable_box(i, row, images, labels, findings)
+        if box is not None:
+            objects[row["image_id"]].append((labels[row["category_id"]], box))
+    samples = [
+        _sample(part.images / image["file_name"], image, objects[key])
+        for key, image in images.items()
+        if _is_there(part.images, image, findings)
+    ]
+    if not any(len(sample.labels) for sample in samples):
+        problems = "; ".join(findings.lines()) or "no usable box"
+        raise InputError(
+            f"'{path}' with the photos in '{part.images}' leaves no object to train on "
+            f"({problems}); name the folder that 'file_name' is relative to, or correct the file"
+        )
+    return Dataset(samples, tuple(row["name"] for row in categories)), findings
+
+
+def _is_there(folder: Path, image: Record, findings: Findings) -> bool:
+    there = (folder / image["file_name"]).is_file()
+    if not there:
+        findings.add("photos are missing and left out", image["file_name"])
+    return there
+
+
+def _sample(path: Path, image: Record, objects: list[tuple[int, list[float]]]) -> Sample:
+    labels = np.array([label for label, _ in objects], np.int64)
+    boxes = np.array([box for _, box in objects], np.float32).reshape(-1, 4)
+    size = _size(image)
+    return Sample(path, labels, boxes, size)
+
+
+def _size(image: Record) -> tuple[int, int] | None:
+    width, height = image.get("width"), image.get("height")
+    if type(width) is int and type(height) is int and min(width, height) > 0:
+        return width, height
+    return None
+
+
+def _usable_box(
+    index: int,
+    row: Record,
+    images: dict[int, Record],
+    labels: dict[int, int],
+    findings: Findings,
+) -> list[float] | None:
+    """x1, y1, x2, y2 inside the photo, None for an annotation that is not trained on."""
+    box, where = row["bbox"], f"annotations[{index}] has bbox {row['bbox']}"
+    if row["image_id"] not in images:
+        findings.add("boxes of unknown photos are left out", f"image_id {row['image_id']}")
+        return None
+    if row["category_id"] not in labels:
+        findings.add("boxes of unknown categories are left out", f"id {row['category_id']}")
+        return None
+    if row.get("iscrowd"):
+        findings.add("boxes around crowds are left out", where)
+        return None
+    if len(box) != 4 or not all(map(is_number, box)):
+        findings.add("boxes that are not four numbers are left out", where)
+        return None
+    x, y, width, height = map(float, box)
+    if min(width, height) <= 0:
+        findings.add("boxes without area are left out", where)
+        return None
+    size = _size(images[row["image_id"]])
+    if size is None:
+        return [x, y, x + width, y + height]
+    clipped = np.clip([x, y, x + width, y + height], 0, [*size, *size]).tolist()
+    name = images[row["image_id"]]["file_name"]
+    where += f" on '{name}' of {size[0]} x {size[1]} pixels"
+    if clipped[2] - clipped[0] < 1 or clipped[3] - clipped[1] < 1:
+        findings.add("boxes with less than a pixel in their photos are left out", where)
+        return None
+    if max(abs(a - b) for a, b in zip(clipped, [x, y, x + width, y + height], strict=True)) > 1:
+        findings.add("boxes reach beyond their photos and are clipped", where)
+    return clipped

@@ -1,0 +1,116 @@
+"""What a training tells: a line or a bar on the screen, a log to read by machine, a plot."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deimv2.model.files import write_whole
+from deimv2.model.progress import Progress
+from deimv2.training.plots import new_figure, to_png
+from deimv2.training.trainer import Metrics, Place
+
+LOG, PLOT = "log.jsonl", "curves.png"
+
+
+class Screen:
+    """A journal that writes LOG and PLOT into a folder, and TensorBoard's files if installed."""
+
+    def __init__(self, folder: Path, progress: Progress, board: Any | None = None) -> None:
+        self.folder, self.progress, self.board = folder, progress, board
+        self.rows = read_log(folder)
+        self.start: tuple[int, float] | None = None
+
+    def step(self, place: Place, values: dict[str, float]) -> None:
+        self._write({"step": place.step, "epoch": place.epoch} | values)
+        if self.start is None:
+            self.start = place.step, time.monotonic()
+        shown = f"epoch {place.epoch}  step {place.step}/{place.steps}  loss {values['loss']:.3f}"
+        speed = f"{values['images_per_second']:.1f} images/s"
+        if "waiting" in values:
+            speed += f", {values['waiting']:.0%} waiting for data"
+        self.progress.log(f"{shown}  {speed}  {self._left(place)}")
+
+    def epoch(self, place: Place, metrics: Metrics) -> None:
+        self._write({"step": place.step, "epoch": place.epoch} | dict(metrics))
+        numbers = [f"{k} {metrics[k]:.4f}" for k in ("AP", "AP50") if metrics.get(k) is not None]
+        self.progress.log(f"epoch {place.epoch} done  {'  '.join(numbers)}")
+        write_whole(self.folder / PLOT, plot(self.rows))
+
+    def say(self, message: str) -> None:
+        self.progress.log(message)
+
+    def rewind(self, step: int) -> None:
+        self.rows = [row for row in self.rows if row["step"] <= step]
+        lines = "".join(json.dumps(row) + "\n" for row in self.rows)
+        write_whole(self.folder / LOG, lines.encode())
+
+    def _write(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+        with (self.folder / LOG).open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        if self.board is not None:
+            for name, value in row.items():
+                if name not in ("step", "epoch") and value is not None:
+                    self.board.add_scalar(name, value, row["step"])
+
+    def _left(self, place: Place) -> str:
+        assert self.start is not None
+        step, when = self.start
+        if place.step == step:
+            return ""
+        seconds = (time.monotonic() - when) / (place.step - step) * (place.steps - place.step)
+        minutes = round(seconds / 60)
+        return f"{minutes // 60}:{minutes % 60:02} h left"
+
+
+class Silence:
+    """The journal of every process but the first."""
+
+    def step(self, place: Place, values: dict[str, float]) -> None: ...
+    def epoch(self, place: Place, metrics: Metrics) -> None: ...
+    def say(self, message: str) -> None: ...
+    def rewind(self, step: int) -> None: ...
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The rows of LOG; a last line that a kill cut off is left out."""
+    path = folder / LOG
+    rows = []
+    for line in path.read_text().splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def open_board(folder: Path) -> Any | None:
+    """TensorBoard's writer; None where it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+def plot(rows: list[Mapping[str, Any]] | list[dict[str, Any]]) -> bytes:
+    """Losses and AP over the steps, as PNG."""
+    figure = new_figure(9, 4)
+    left, right = figure.subplots(1, 2)
+    for name in ("loss", "mal", "l1", "giou", "fgl", "ddf"):
+        points = [(row["step"], row[name]) for row in rows if name in row]
+        if points:
+            left.plot(*zip(*points, strict=True), label=name)
+    for name in ("AP", "AP50"):
+        points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
+        if points:
+            right.plot(*zip(*points, strict=True), marker=".", label=name)
+    left.set(title="losses", xlabel="step", yscale="log")
+    right.set(title="validation", xlabel="step", ylim=(0, 1))
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
+    return to_png(figure)

@@ -1,0 +1,302 @@
+"""Do two programs detect the same? Each number with its limit.
+
+Rows cannot be compared: where scores tie in the last bits, top-k orders them differently, and at
+place K it even cuts differently. So detections are paired by what they are (see `pairing`).
+Both sides count: a detection that only the artifact has is as wrong as one that it lacks.
+
+In float32 the worst pair decides, over all detections. Where numbers are rounded, what a user sees
+decides: detections above 0.3, of which nearly all must have a partner (of the same label, at the
+same place, with whatever score), and of the pairs nearly all must be close. Where two queries
+nearly tie, rounding lets the other one win: such a pair says nothing of the file.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deimv2.converters.precision import Limits
+from deimv2.model.detections import Detections
+from deimv2.model.errors import InputError
+from deimv2.verification.matching import Bools, Floats, differences, iou, pair_rest, pair_within
+
+if TYPE_CHECKING:
+    from deimv2.converters.golden import Golden
+
+SAME_IOU = 0.5
+SAME_PX = 1.0
+ROUNDING = 1e-6  # a runtime's sigmoid may turn the order of scores that differ by less
+FEW = 20  # of fewer, all must hold; from here on, one at least may not
+
+
+def excused(count: int, share: float) -> int:
+    """How many of so many need not hold where this share must: of FEW or more, one at least."""
+    if share == 1 or count < FEW:
+        return 0
+    return max(1, math.floor(count * (1 - share) + 1e-9))
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Of the matched pairs: percentiles, and the largest. Of FEW or more, a percentile leaves out
+    one at least. values: the single ones, where they are known."""
+
+    p50: float = 0.0
+    p90: float = 0.0
+    p99: float = 0.0
+    worst: float = 0.0
+    values: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> "Errors":
+        found = tuple(sorted(values))
+        if not found:
+            return cls()
+        p90, p99 = (found[-1 - excused(len(found), share)] for share in (0.9, 0.99))
+        return cls(found[(len(found) - 1) // 2], p90, p99, found[-1], found)
+
+    def largest(self, within: float) -> float:
+        """Of this share of the pairs, as `Limits` has it."""
+        return {1.0: self.worst, 0.99: self.p99, 0.9: self.p90}[within]
+
+    def failures(self, kind: str, limit: float, unit: str, within: float) -> list[str]:
+        if (largest := self.largest(within)) <= limit:
+            return []
+        if within == 1:
+            return [f"a {kind} is {largest:.4g}{unit} off, the limit is {limit:.4g}{unit}"]
+        return [
+            f"a {kind} is up to {largest:.4g}{unit} off in {within:.0%} of the pairs (the worst: "
+            f"{self.worst:.4g}{unit}), the limit is {limit:.4g}{unit}"
+        ]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an artifact is from the reference, over one photo or several.
+
+    box_px and score are the errors of matched pairs. worst_label is the label with most unmatched
+    detections, or that of the worst pair if all matched, or None if nothing differs. at_cut
+    detections lacked a partner because a near tie at place K was cut differently; they are not
+    counted. finite: no box and no score of the artifact is NaN or infinite.
+    """
+
+    counted: int
+    matched: int
+    box_px: Errors
+    score: Errors
+    worst_label: int | None
+    at_cut: int
+    best_first: bool = True
+    finite: bool = True
+
+    @property
+    def matched_share(self) -> float:
+        return self.matched / self.counted if self.counted else 1.0
+
+    def passed(self, limits: Limits) -> bool:
+        return not self.failures(limits)
+
+    def failures(self, limits: Limits) -> list[str]:
+        """One sentence, with the number and its limit, for each thing that does not hold."""
+        label = "" if self.worst_label is None else f" (worst label: {self.worst_label})"
+        found = []
+        if not self.finite:
+            found.append("some boxes or scores are not numbers, all must be finite")
+        if not self.best_first:
+            found.append("the detections are not ordered by score, they must be best first")
+        if self.at_cut > self.counted:
+            found.append(
+                f"{self.at_cut} detections tie with the last one, the limit is as many as could "
+                f"be compared ({self.counted})"
+            )
+        if self.counted < limits.least:
+            found.append(
+                f"only {self.counted} detections above {limits.min_score} to compare, expected "
+                f"{limits.least} or more; take photographs of what the model detects"
+            )
+        if self.counted - self.matched > excused(self.counted, limits.matched_share):
+            found.append(
+                f"{self.matched} of {self.counted} detections matched "
+                f"({self.matched_share:.4g}), the limit is {limits.matched_share:.4g}{label}"
+            )
+        for kind, errors, limit, unit in (
+            ("box", self.box_px, limits.box_px, " px"),
+            ("score", self.score, limits.score, ""),
+        ):
+            beyond = errors.failures(kind, limit, unit, limits.within)
+            found += [sentence + label for sentence in beyond]
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "counted": self.counted,
+            "matched": self.matched,
+            "matched_share": self.matched_share,
+            "box_px": _to_json(self.box_px),
+            "score": _to_json(self.score),
+            "worst_label": self.worst_label,
+            "at_cut": self.at_cut,
+            "best_first": self.best_first,
+            "finite": self.finite,
+        }
+
+    @classmethod
+    def from_json(cls, content: Any) -> "Parity":
+        """Raises KeyError or TypeError for what `to_json` did not give."""
+        given = {part.name: content[part.name] for part in fields(cls)}
+        return cls(**given | {name: Errors(**given[name]) for name in ("box_px", "score")})
+
+
+def _to_json(errors: Errors) -> dict[str, float]:
+    return {"p50": errors.p50, "p90": errors.p90, "p99": errors.p99, "worst": errors.worst}
+
+
+def compare(
+    reference: Detections,
+    actual: Detections,
+    size: tuple[int, int],
+    limits: Limits,
+    candidates: Detections | None = None,
+) -> Parity:
+    """Measures `actual` against `reference` on one frame. size: (H, W) of the input, in pixels.
+
+    candidates: the reference's next detections, after its last place. With them, what the artifact
+    has in place of a tie at the cut is checked too; without them it is excused, and is in at_cut.
+    """
+    pool = reference if candidates is None else _join(reference, candidates)
+    pixels, scores = differences(pool, actual, size)
+    alike = pool.labels[:, None] == actual.labels[None, :]
+    within = alike & (pixels <= limits.box_px) & (scores <= limits.score)
+    cost = pixels / limits.box_px + scores / limits.score
+    partner = pair_within(cost, within)
+
+    noise = _errors(scores, [*partner.items()]).worst
+    cut_here, cut_there = _cuts(reference, actual, min(limits.score, 2 * noise))
+    cut_here = np.append(cut_here, np.zeros(len(pool) - len(reference), bool))
+    cut_there &= candidates is None
+    overlap = (iou(pool.boxes, actual.boxes) >= SAME_IOU) & ~(cut_here[:, None] & cut_there)
+    pair_rest(partner, cost, alike & ((pixels <= SAME_PX) | overlap))
+
+    here = np.append(limits.counted(reference.scores), np.zeros(len(pool) - len(reference), bool))
+    there = limits.counted(actual.scores)
+    pairs = [(i, j) for i, j in partner.items() if here[i] or there[j]]
+    here[list(partner.keys())] = False
+    there[list(partner.values())] = False
+    lost, extra = here & ~cut_here, there & ~cut_there
+    unmatched = [*pool.labels[lost].tolist(), *actual.labels[extra].tolist()]
+    return Parity(
+        counted=len(pairs) + max(int(lost.sum()), int(extra.sum())),
+        matched=len(pairs),
+        box_px=_errors(pixels, pairs),
+        score=_errors(scores, pairs),
+        worst_label=_worst_label(
+            unmatched, [(float(cost[p]), int(pool.labels[p[0]])) for p in pairs]
+        ),
+        at_cut=int((here & cut_here).sum() + (there & cut_there).sum()),
+        best_first=bool((np.diff(actual.scores) <= ROUNDING).all()),  # NaN is no order either
+        finite=bool(np.isfinite(actual.boxes).all() and np.isfinite(actual.scores).all()),
+    )
+
+
+def merge(parities: Sequence[Parity]) -> Parity:
+    """Over several photos: counts add up, and all errors stay."""
+    if not parities:
+        raise InputError("0 parities to merge, expected one per photo; give at least one photo")
+    worst = max(parities, key=lambda p: (p.counted - p.matched, p.box_px.worst, p.score.worst))
+    return Parity(
+        counted=sum(p.counted for p in parities),
+        matched=sum(p.matched for p in parities),
+        box_px=Errors.of(error for p in parities for error in p.box_px.values),
+        score=Errors.of(error for p in parities for error in p.score.values),
+        worst_label=worst.worst_label,
+        at_cut=sum(p.at_cut for p in parities),
+        best_first=all(p.best_first for p in parities),
+        finite=all(p.finite for p in parities),
+    )
+
+
+def replay(
+    goldens: Sequence["Golden"],
+    found: Sequence[Detections],
+    size: tuple[int, int],
+    limits: Limits,
+) -> Parity:
+    """What was detected on each golden photograph against its reference; the worst over all."""
+    pairs = zip(goldens, found, strict=True)
+    return merge([compare(g.reference, d, size, limits, g.candidates) for g, d in pairs])
+
+
+HEADER = (
+    "artifact",
+    "matched (limit)",
+    "box px: p50, p90, p99, worst (limit)",
+    "score: p50, p90, p99, worst (limit)",
+    "worst label",
+    "verdict",
+)
+
+
+def table(rows: Mapping[str, tuple[Parity, Limits]]) -> list[list[str]]:
+    """One row of cells under HEADER per artifact, each number with its limit beside it."""
+    return [
+        [
+            artifact,
+            f"{parity.matched}/{parity.counted} = {parity.matched_share:.4g} "
+            f"({limits.matched_share:.4g})",
+            f"{_spread(parity.box_px)} ({_of(limits)}{limits.box_px:.4g})",
+            f"{_spread(parity.score)} ({_of(limits)}{limits.score:.4g})",
+            "-" if parity.worst_label is None else str(parity.worst_label),
+            "pass" if parity.passed(limits) else "FAIL",
+        ]
+        for artifact, (parity, limits) in rows.items()
+    ]
+
+
+def _spread(errors: Errors) -> str:
+    return ", ".join(f"{error:.2g}" for error in _to_json(errors).values())
+
+
+def _of(limits: Limits) -> str:
+    """Which of the numbers must be within the limit."""
+    return "" if limits.within == 1 else f"p{limits.within * 100:.0f} "
+
+
+def _cuts(reference: Detections, actual: Detections, near: float) -> tuple[Bools, Bools]:
+    """Which detections of each side tie, within `near`, with the other side's last place.
+
+    Only lists of the same length are cut at the same place. `near` is the noise seen on the scores
+    that did match (twice, for those that were not seen), not the whole limit: untrained weights
+    give scores so close that all of them would pass as ties.
+    """
+    if len(reference) != len(actual) or not len(actual):
+        return np.zeros(len(reference), bool), np.zeros(len(actual), bool)
+    return (
+        reference.scores <= float(actual.scores.min()) + near,
+        actual.scores <= float(reference.scores.min()) + near,
+    )
+
+
+def _errors(errors: Floats, pairs: Sequence[tuple[int, int]]) -> Errors:
+    """Of the pairs. What is not finite has a sentence of its own, and no place in JSON."""
+    found = (float(errors[pair]) for pair in pairs)
+    return Errors.of(error for error in found if math.isfinite(error))
+
+
+def _worst_label(unmatched: Sequence[int], pairs: Sequence[tuple[float, int]]) -> int | None:
+    """Most unmatched detections, else the costliest of `pairs` (cost, label), else None."""
+    if unmatched:
+        counts = Counter(unmatched)
+        return max(counts, key=lambda label: (counts[label], -label))
+    cost, label = max((p for p in pairs if math.isfinite(p[0])), default=(0.0, 0))
+    return label if cost else None
+
+
+def _join(first: Detections, then: Detections) -> Detections:
+    return Detections(
+        np.concatenate([first.boxes, then.boxes]),
+        np.concatenate([first.scores, then.scores]),
+        np.concatenate([first.labels, then.labels]),
+    )

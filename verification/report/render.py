@@ -1,0 +1,120 @@
+"""Puts together the page on an export folder. It loads nothing and runs no script.
+
+Labels, paths and attributions come from people's files: the template escapes all that it is given,
+and the page's Content-Security-Policy forbids scripts and the network.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from deimv2.converters.artifact import inspect
+from deimv2.converters.golden import read_golden
+from deimv2.converters.inspection import Inspection
+from deimv2.converters.manifest import File, Manifest, file_problem, toolchain
+from deimv2.converters.precision import Limits, precision_of
+from deimv2.model.detections import Detections
+from deimv2.model.errors import InputError
+from deimv2.verification.parity import Parity
+from deimv2.verification.report.charts import charts
+from deimv2.verification.report.photographs import BEST, photographs
+from deimv2.verification.verify import Report, Row
+
+LINK = re.compile(r"\[([^\]]*)\]\((https?://[^)\s]+)\)|<(https?://[^>\s]+)>")
+
+
+@dataclass(frozen=True)
+class Computation:
+    """Who computes an artifact; problem: why it was not read."""
+
+    file: File
+    found: Inspection | None = None
+    problem: str | None = None
+
+
+def page(report: Report) -> str:
+    """The HTML of what `verify_folder` found in an export folder.
+
+    Raises InputError for a manifest or golden files that cannot be read, and for a record in the
+    manifest that is none.
+    """
+    folder = Path(report.folder)
+    manifest = Manifest.read(folder)
+    goldens = read_golden(folder, manifest.golden)
+    reference = precision_of(manifest.precision).reference
+    found: dict[str, Sequence[Detections]] = {reference: [each.reference for each in goldens]}
+    found |= {
+        row.artifact: row.detections for row in report.rows if len(row.detections) == len(goldens)
+    }
+    checked_with = toolchain()
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["linked"] = linked
+    return environment.get_template("page.html").render(
+        report=report,
+        failed=[row for row in report.rows if row.problems],
+        rows=[*report.rows, *recorded_on_arm64(manifest, report)],
+        manifest=manifest,
+        title=f"DEIMv2-{manifest.variant.capitalize()}, {manifest.precision}",
+        reference=reference,
+        photographs=photographs(goldens, found, manifest),
+        best=BEST,
+        charts=charts(manifest, report.folder),
+        computations=[computation(folder, file) for file in manifest.files],
+        versions=[
+            (name, manifest.toolchain.get(name, "-"), checked_with.get(name, "-"))
+            for name in dict.fromkeys([*manifest.toolchain, *checked_with])
+        ],
+    )
+
+
+def recorded_on_arm64(manifest: Manifest, report: Report) -> list[Row]:
+    """What an earlier run found, of artifacts that did not run there now."""
+    now = {row.artifact for row in report.rows if row.instructions is not None}
+    rows = []
+    for name, parts in (manifest.measured or {}).items():
+        if "arm64" not in parts or name in now:
+            continue
+        entry = parts["arm64"]
+        try:
+            parity = Parity.from_json(entry["measured"])
+            limits = Limits(**entry["limits"])
+            problems = tuple(parity.failures(limits))
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"the manifest's record of '{name}' on ARM64 has no parity and limits ({error}); "
+                "record it again with deimv2 verify --device arm64 --record"
+            ) from error
+        rows.append(
+            Row(name, f"recorded earlier: ARM64 ({entry['cpu']})", problems, parity, limits)
+        )
+    return rows
+
+
+def computation(folder: Path, file: File) -> Computation:
+    """Only of the file that the manifest means: another one in its place is not described."""
+    if problem := file_problem(folder, file.name, file.sha256):
+        return Computation(file, problem=problem)
+    try:
+        return Computation(file, inspect(folder / file.name))
+    except InputError as error:
+        return Computation(file, problem=str(error))
+
+
+def linked(source: str) -> Sequence[tuple[str, str | None]]:
+    """An attribution with links as in Markdown, `<url>` or `[text](url)`, as (text, url) parts."""
+    parts: list[tuple[str, str | None]] = []
+    end = 0
+    for link in LINK.finditer(source):
+        text, url, bare = link.groups()
+        parts += [(source[end : link.start()], None), (text or bare, url or bare)]
+        end = link.end()
+    return [(text.replace("`", ""), url) for text, url in [*parts, (source[end:], None)] if text]

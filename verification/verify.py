@@ -1,0 +1,273 @@
+"""Replays golden photographs through artifacts and measures how far they are from the reference.
+
+In an export folder the reference is the float32 model's detections in `golden/`. On one's own
+photographs there is no float32 model: the artifacts are compared with the first of them, which says
+that they agree, not that they are right.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from deimv2.converters import FORMATS
+from deimv2.converters.artifact import inspect, open_model
+from deimv2.converters.golden import Golden, read_golden
+from deimv2.converters.inspection import Scales
+from deimv2.converters.manifest import File, Manifest, check_golden, file_problem
+from deimv2.converters.metadata import ModelCard
+from deimv2.converters.precision import Limits, precision_of
+from deimv2.converters.runner import Frame, Runner
+from deimv2.model.detections import Detections
+from deimv2.model.errors import CheckError, InputError, MissingExtraError
+from deimv2.model.images import find_photos, load_photo, resize
+from deimv2.model.variants import VARIANTS
+from deimv2.verification.diagnosis import find_cause, swapped_outputs
+from deimv2.verification.kept import LIMIT, Kept, count_kept
+from deimv2.verification.parity import Parity, compare, merge, replay
+from deimv2.verification.scales import contradiction as contradicting_steps
+from deimv2.verification.scales import foreign_steps
+
+STRUCTURE = "its structure"
+SomeRunner = TypeVar("SomeRunner", bound=Runner)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One artifact's result.
+
+    against:      what it was compared with, on how many photographs
+    parity:       None where nothing was run: a structure or a hash was checked
+    detections:   on each golden photograph, where it was run on them
+    kept:         of an int8 artifact, how much of float32's detections it finds
+    instructions: of one inference on ARM64, None where they were not counted
+    """
+
+    artifact: str
+    against: str
+    problems: tuple[str, ...] = ()
+    parity: Parity | None = None
+    limits: Limits | None = None
+    detections: tuple[Detections, ...] = ()
+    instructions: int | None = None
+    kept: Kept | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        numbers = (
+            {}
+            if self.parity is None or self.limits is None
+            else entry(self.parity, self.limits, self.kept)
+        )
+        counted = {} if self.instructions is None else {"instructions": self.instructions}
+        return (
+            {
+                "artifact": self.artifact,
+                "against": self.against,
+                "passed": not self.problems,
+                "problems": list(self.problems),
+            }
+            | counted
+            | numbers
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    folder: str
+    rows: tuple[Row, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not any(row.problems for row in self.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        rows = [row.to_json() for row in self.rows]
+        return {"folder": self.folder, "passed": self.passed, "rows": rows}
+
+
+def entry(parity: Parity, limits: Limits, kept: Kept | None = None) -> dict[str, Any]:
+    """The measured numbers and their limits, as a manifest records them."""
+    compared = {} if kept is None else {"kept": kept.to_json()}
+    return {"measured": parity.to_json(), "limits": asdict(limits)} | compared
+
+
+def verify_artifact(
+    path: Path,
+    card: ModelCard,
+    goldens: Sequence[Golden],
+    least_kept: float = LIMIT,
+    steps: Sequence[Scales] = (),
+) -> Row:
+    """Does an artifact detect what its reference detects, and is it what `card` says?
+
+    That is the float32 model; for int8, PyTorch rounding at the same places, or the same weights.
+    least_kept: of float32's detections, the share that int8 must still find. steps: of the int8
+    weights, where the network is at hand (`expected_steps`).
+
+    What it says of itself is checked first: int8 scales, names of outputs, and all of a
+    `.mlpackage`. Behind what fails then stands what probably causes it (see `diagnosis`).
+    Raises InputError for a runtime that is not installed, or a precision without limits.
+    """
+    limits = precision_of(card.precision).limits
+    if problems := _structure_problems(path, card, steps):
+        return Row(path.name, STRUCTURE, problems)
+    against = f"{precision_of(card.precision).reference}, {len(goldens)} golden photographs"
+    try:
+        runner = open_artifact(path, card.image_size)
+        found = tuple(runner.detect(golden.frame) for golden in goldens)
+    except MissingExtraError:
+        raise
+    except (CheckError, InputError) as error:
+        return Row(path.name, against, (str(error),))
+    parity = replay(goldens, found, runner.size, limits)
+    failures = parity.failures(limits)
+    if failures:
+        cause = find_cause(runner, goldens, found, limits, VARIANTS[card.variant])
+        failures += [cause] if cause else []
+    if runner.labels is not None and tuple(runner.labels) != card.labels:
+        failures.append("the labels inside are not those of the manifest; export again")
+    kept = count_kept(goldens, found, least_kept)
+    if kept is not None and not failures:
+        failures += kept.failures()
+    return Row(path.name, against, tuple(failures), parity, limits, found, kept=kept)
+
+
+def on_processors(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> list[Row]:
+    """Where this machine has other processors for a format (Core ML's compute units, on a Mac):
+    does each detect what the file's own operations give?"""
+    format, limits = FORMATS[path.suffix[1:]], precision_of(card.precision).limits
+    against = f"its operations in PyTorch, {len(goldens)} golden photographs"
+    frames = [golden.frame for golden in goldens]
+    rows = []
+    for processor in format.processors():
+        name = f"{path.name} {processor}"
+        try:
+            reference = format.reference(path)
+            expected = [reference.detect(frame) for frame in frames]
+            parity = _agree(expected, format.open_on(path, processor), frames, limits)
+        except InputError as error:
+            rows.append(Row(name, against, (str(error),)))
+        else:
+            rows.append(Row(name, against, tuple(parity.failures(limits)), parity, limits))
+    return rows
+
+
+def verify_folder(folder: Path, images: Path | None = None) -> Report:
+    """Checks an export folder: hashes, every artifact on the golden photographs, and, on the photos
+    in `images`, whether the artifacts agree with each other.
+
+    Raises InputError for a folder without a valid manifest, a photo that cannot be read, or a
+    runtime that is not installed; CheckError for damaged golden files. What is wrong with one
+    artifact is in its row.
+    """
+    manifest = Manifest.read(folder)
+    card = _card(manifest)
+    photos = [] if images is None else find_photos(images)
+    check_golden(folder, manifest.golden)
+    goldens = read_golden(folder, manifest.golden)
+    rows = []
+    whole = []
+    for file in manifest.files:
+        if problem := file_problem(folder, file.name, file.sha256):
+            rows.append(Row(file.name, "the manifest's hash", (problem,)))
+            continue
+        whole.append(file)
+        earlier = manifest.parity.get(file.name, {}).get("kept", {})
+        least_kept = earlier.get("limit", LIMIT)
+        rows.append(verify_artifact(folder / file.name, card, goldens, least_kept))
+        rows += on_processors(folder / file.name, card, goldens)
+    if photos:
+        rows += _agreement(folder, whole, card, photos)
+    return Report(str(folder), tuple(rows))
+
+
+def limits_between(precision: str) -> Limits:
+    """Two programs may each be as far from the reference as the limits allow, so they may be twice
+    as far apart."""
+    limits = precision_of(precision).limits
+    return replace(
+        limits,
+        least=0,  # where neither detects anything, they agree
+        matched_share=1 - 2 * (1 - limits.matched_share),
+        box_px=2 * limits.box_px,
+        score=2 * limits.score,
+    )
+
+
+def _card(manifest: Manifest) -> ModelCard:
+    """What every artifact of a folder says of itself."""
+    return ModelCard(
+        variant=manifest.variant,
+        precision=manifest.precision,
+        image_size=manifest.input.size,
+        queries=manifest.outputs[0].shape[1],
+        labels=manifest.labels,
+        weights=manifest.weights.source,
+        weights_sha256=manifest.weights.sha256,
+    )
+
+
+def _structure_problems(path: Path, card: ModelCard, steps: Sequence[Scales]) -> tuple[str, ...]:
+    try:
+        if precision_of(card.precision).rounds and (contradiction := contradicting_steps(path)):
+            return (contradiction,)
+        if steps and (foreign := foreign_steps(path, steps)):
+            return (foreign,)
+        if swapped := swapped_outputs(inspect(path).outputs):
+            return (swapped,)
+        FORMATS[path.suffix[1:]].check(path, card)
+    except MissingExtraError:
+        raise
+    except (CheckError, InputError) as error:
+        return (str(error),)
+    return ()
+
+
+def _agreement(
+    folder: Path, files: Sequence[File], card: ModelCard, photos: Sequence[Path]
+) -> list[Row]:
+    """Compares the artifacts with the first of them."""
+    if len(files) < 2:
+        raise InputError(
+            f"{len(files)} whole artifact in '{folder}', expected 2 or more to compare on your own "
+            "photographs; export more formats, or leave out --images"
+        )
+    size, twice = card.image_size, limits_between(card.precision)
+    frames = [resize(load_photo(photo), size) for photo in photos]
+    first, *others = sorted(files, key=_as_reference)
+    runner = open_artifact(folder / first.name, size)
+    expected = [runner.detect(frame) for frame in frames]
+    rows = []
+    for file in others:
+        runner = open_artifact(folder / file.name, size)
+        parity = _agree(expected, runner, frames, twice)
+        against = f"{first.name}, {len(photos)} own photographs"
+        rows.append(Row(file.name, against, tuple(parity.failures(twice)), parity, twice))
+    return rows
+
+
+def _agree(
+    expected: Sequence[Detections], runner: Runner, frames: Sequence[Frame], limits: Limits
+) -> Parity:
+    pairs = zip(expected, frames, strict=True)
+    return merge([compare(e, runner.detect(frame), runner.size, limits) for e, frame in pairs])
+
+
+def _as_reference(file: File) -> tuple[bool, bool, int]:
+    """Of a folder, one that no phone runs is the one to agree with, then one that runs natively."""
+    format = FORMATS[file.format]
+    return bool(format.platforms), not format.native, list(FORMATS).index(file.format)
+
+
+def open_artifact(path: Path, size: tuple[int, int]) -> Runner:
+    """Raises CheckError where it takes frames of another size (H, W) than the manifest says."""
+    return require_size(path, open_model(path), size)
+
+
+def require_size(path: Path, runner: SomeRunner, size: tuple[int, int]) -> SomeRunner:
+    if runner.size != size:
+        raise CheckError(
+            f"'{path}' takes frames of {runner.size[0]}x{runner.size[1]}, expected "
+            f"{size[0]}x{size[1]}; export again"
+        )
+    return runner
