@@ -52,7 +52,7 @@ class Distilled:
 def distill(options: DistillOptions) -> Distilled:
     """Trains a small ViT to give the features of DINOv3's ViT-S.
 
-    The arguments are the fields of `DistillOptions`. Raises InputError for photos or weights that
+    Raises InputError for photos or weights that
     cannot be read, or an output that holds one already.
     """
     progress = options.progress

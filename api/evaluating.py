@@ -77,7 +77,7 @@ class EvaluateOptions:
 def evaluate(options: EvaluateOptions) -> Evaluation:
     """Runs a detector on annotated photos and gives the twelve COCO numbers and every class's AP.
 
-    The arguments are the fields of `EvaluateOptions`. Raises InputError for data or a model that
+    Raises InputError for data or a model that
     cannot be read, or classes that do not fit.
     """
     if isinstance(options.model, Detector):

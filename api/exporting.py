@@ -102,7 +102,7 @@ def export(options: ExportOptions) -> Export:
     """Converts a variant with its weights, runs every artifact on photographs against float32
     PyTorch, and keeps those that hold the limits.
 
-    The arguments are the fields of `ExportOptions`. What fails a check is in the result's report.
+    What fails a check is in the result's report.
     Raises InputError for options that do not fit, weights or photos that cannot be read, or a
     toolchain that is not installed.
     """

@@ -28,6 +28,8 @@ def takes(
         def call(*args: Given.args, **given: Given.kwargs) -> Result:
             return function(options(*args, **given))
 
+        about, fields_ = (inspect.cleandoc(each.__doc__ or "") for each in (function, options))
+        call.__doc__ = f"{about}\n\n{fields_}"
         signature = inspect.signature(options)
         call.__signature__ = signature.replace(  # type: ignore[attr-defined]
             return_annotation=inspect.signature(function).return_annotation

@@ -46,7 +46,7 @@ class PreviewOptions:
 def preview(options: PreviewOptions) -> dict[str, int]:
     """Writes the contact sheet; gives the first epoch of each of its rows, by the phase's name.
 
-    The arguments are the fields of `PreviewOptions`. Raises InputError for data that cannot be read
+    Raises InputError for data that cannot be read
     or an output of another kind.
     """
     variant, output = variant_of(options.variant), Path(options.output)

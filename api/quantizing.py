@@ -58,7 +58,8 @@ def quantize(options: QuantizeOptions) -> Quantized:
     """Runs a checkpoint on photos, finds the ranges that int8 needs and weights that fit them, and
     writes a checkpoint, which `export` takes for every format; with `qat`, trains it.
 
-    The arguments are the fields of `QuantizeOptions`. Raises InputError as `train` does.
+    Raises InputError for photos, data or
+    weights that cannot be read or do not fit, and as `train` does.
     """
     if options.resume is not None:
         again, rounding = resumed(options)

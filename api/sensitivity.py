@@ -44,7 +44,7 @@ class SensitivityOptions:
 def measure_sensitivity(options: SensitivityOptions) -> list[Row]:
     """AP with one part of the network at a time in int8 and the others in float.
 
-    The arguments are the fields of `SensitivityOptions`. Raises InputError for data or weights that
+    Raises InputError for data or weights that
     cannot be read, or photos that are missing.
     """
     weights = options.weights or default(options.variant)

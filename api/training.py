@@ -111,7 +111,7 @@ class Training:
 def train(options: TrainOptions) -> Training:
     """Trains on photos with COCO annotations, and keeps the best weights as best.safetensors.
 
-    The arguments are the fields of `TrainOptions`. Ctrl-C stops it in order; `resume` goes on. In
+    Ctrl-C stops it in order; `resume` goes on. In
     several processes, started by torchrun, all call it. Raises InputError for data or weights that
     cannot be read or do not fit, an output that holds a training, or a full disk.
     """

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from deimv2 import __version__
 from deimv2.cli import (
     app,
     benchmark,
@@ -57,6 +58,7 @@ def parser() -> Parser:
         description="DEIMv2 detectors as files for phones: export, verify, run, evaluate.",
         epilog="example: deimv2 export --variant atto --output artifacts/atto",
     )
+    main.add_argument("--version", action="version", version=f"deimv2 {__version__}")
     subparsers = main.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(subparsers)

@@ -13,6 +13,7 @@ Boxes are (cx, cy, w, h) in 0..1 of the image; "unactivated" means before the si
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -129,9 +130,14 @@ class RowGather(nn.Module):
 class GridSampler(nn.Module):
     """Bilinear samples of every level's map, weighted and summed; zero outside the map."""
 
-    def split(self, memory: Tensor, shapes: Shapes, heads: int) -> list[Tensor]:
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def prepare(self, memory: Tensor, shapes: Shapes) -> list[Tensor]:
         """Tokens [B, L, D] as one map [B*heads, D/heads, h, w] per level."""
         batch, _, width = memory.shape
+        heads = self.heads
         levels = memory.transpose(1, 2).split([h * w for h, w in shapes], dim=2)
         return [
             level.reshape(batch * heads, width // heads, h, w)
@@ -170,7 +176,7 @@ class DeformableAttention(nn.Module):
         total = sum(points)
         self.sampling_offsets = nn.Linear(width, heads * total * 2)
         self.attention_weights = nn.Linear(width, heads * total)
-        self.sampler = GridSampler()
+        self.sampler = GridSampler(heads)
         scale = torch.tensor([1 / n for n in points for _ in range(n)])
         self.register_buffer("num_points_scale", scale, persistent=False)
         self._reset()
@@ -308,15 +314,15 @@ class Decoder(nn.Module):
 
     def __init__(self, c: variants.Decoder, num_classes: int) -> None:
         super().__init__()
-        self.heads, self.points = c.heads, c.points
-        self.anchors = Anchors()
+        self.points = c.points
+        self.anchors: nn.Module = Anchors()
         self.selection = QuerySelection(c.queries)
         self.gather = RowGather()
-        self.sampler = GridSampler()
-        self.integral = Integral(c.bins)
-        self.edge_move = EdgeMove()
+        self.sampler: Any = GridSampler(c.heads)
+        self.integral: nn.Module = Integral(c.bins)
+        self.edge_move: nn.Module = EdgeMove()
         self.layers = nn.ModuleList([DecoderLayer(c) for _ in range(c.layers)])
-        self.quality = nn.ModuleList([QualityEstimator(c.bins) for _ in range(c.layers)])
+        self.quality: nn.Module = nn.ModuleList([QualityEstimator(c.bins) for _ in range(c.layers)])
         self.enc_score_head = nn.Linear(c.width, num_classes)
         self.enc_bbox_head = MLP(c.width, c.width, c.width, 4)
         self.query_pos_head = MLP(4, c.width, c.width, c.width)
@@ -349,6 +355,7 @@ class Decoder(nn.Module):
         """Drop the heads that only training uses."""
         unused = len(self.layers) - 1
         for heads in (self.quality, self.dec_score_head):
+            assert isinstance(heads, nn.ModuleList)
             for i in range(unused):
                 heads[i] = nn.Identity()
         self.denoising_class_embed = None
@@ -380,7 +387,7 @@ class Decoder(nn.Module):
         encoder = None
         if self.training:
             encoder = Prediction(self.gather(logits, chosen), unactivated.sigmoid())
-        return content.detach(), unactivated.detach(), encoder
+        return self.fixed(content), self.fixed(unactivated), encoder
 
     def refine(
         self,
@@ -392,28 +399,55 @@ class Decoder(nn.Module):
         mask: Tensor | None = None,
     ) -> DecoderOutput:
         """Run the layers on queries [B, Q, D]; boxes carry no gradients from layer to layer."""
-        values = self.sampler.split(memory, shapes, self.heads)
+        values = self.sampler.prepare(memory, shapes)
         boxes = unactivated.sigmoid()
-        position = self.query_pos_head(boxes).clamp(-10, 10)
+        position = self.positions(boxes, content)
         x, previous = content, None
         edges: Tensor | None = None
         layers: list[Prediction] = []
         for i, layer in enumerate(self.layers):
             x = layer(x, position, boxes, values, mask)
             if i == 0:
-                plain = (self.pre_bbox_head(x) + inverse_sigmoid(boxes)).sigmoid()
-                reference = plain.detach()
+                shift = self.rows(self.pre_bbox_head(x))
+                plain = (shift + self.inverse(boxes, unactivated)).sigmoid()
+                reference = self.fixed(plain)
                 first_logits = self.dec_score_head[0](x) if self.training else None
-            update = self.dec_bbox_head[i](x if previous is None else x + previous)
+            update = self.rows(self.dec_bbox_head[i](x if previous is None else x + previous))
             edges = update if edges is None else update + edges
-            moved = self.edge_move(reference, self.integral(edges), self.integral.reg_scale)
+            moved = self.move(reference, edges)
             if self.training or i == len(self.layers) - 1:
-                logits = self.dec_score_head[i](x) + self.quality[i](edges)
-                layers.append(Prediction(logits, moved, edges, reference))
-            boxes, previous = moved.detach(), x.detach()
+                layers.append(Prediction(self.logits(i, x, edges), moved, edges, reference))
+            boxes, previous = self.fixed(moved), self.fixed(x)
         final = layers[-1]
         if not self.training:
             return DecoderOutput(final.logits, final.boxes)
         assert first_logits is not None
         first = Prediction(first_logits, plain)
         return DecoderOutput(final.logits, final.boxes, tuple(layers), first, encoder)
+
+    def fixed(self, x: Tensor) -> Tensor:
+        """Without gradients."""
+        return x.detach() if self.training else x
+
+    # What the mobile form does otherwise (`deimv2.converters.graph.decoder`).
+
+    def rows(self, x: Tensor) -> Tensor:
+        """What a head gives, in the shape and precision in which boxes are refined."""
+        return x
+
+    def positions(self, boxes: Tensor, content: Tensor) -> Tensor:
+        """Of the boxes [B, Q, 4], for queries `content` [B, Q, D], as they are added to them."""
+        return self.query_pos_head(boxes).clamp(-10, 10)
+
+    def inverse(self, boxes: Tensor, unactivated: Tensor) -> Tensor:
+        """The boxes before the sigmoid, as the release computes them from those behind it."""
+        return inverse_sigmoid(boxes)
+
+    def move(self, reference: Tensor, edges: Tensor) -> Tensor:
+        """The boxes that edge distributions make of the first layer's."""
+        assert isinstance(self.integral, Integral)
+        return self.edge_move(reference, self.integral(edges), self.integral.reg_scale)
+
+    def logits(self, layer: int, x: Tensor, edges: Tensor) -> Tensor:
+        assert isinstance(self.quality, nn.ModuleList)
+        return self.dec_score_head[layer](x) + self.quality[layer](edges)

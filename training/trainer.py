@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from deimv2.model import DEIMv2
+from deimv2.model.decoder import Integral
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.weights import load_weights, read_checkpoint, released_name, save_weights
 from deimv2.training.checkpoint import BEST, StopError, guarded, save_state, stop_signals
@@ -143,7 +144,9 @@ class Trainer:
         if world.size > 1:
             # denoising's class embedding is unused in a batch without any object
             self.wrapped = DistributedDataParallel(self.net, find_unused_parameters=True)
-        self.criterion = Criterion(recipe, self.net.decoder.integral)
+        integral = self.net.decoder.integral
+        assert isinstance(integral, Integral)
+        self.criterion = Criterion(recipe, integral)
         self.optimizer = optimizer(self.net, recipe)
         self.half = options.amp and world.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.half)

@@ -73,6 +73,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
+    """folder: of the artifacts. rows: one for each, and for each comparison."""
+
     folder: str
     rows: tuple[Row, ...]
 

@@ -172,62 +172,48 @@ class NetworkQualityEstimator(nn.Module):
         return self.last(F.silu(self.first(stacked)))
 
 
-class StaticDecoder(nn.Module):
-    """Maps of every level -> logits [Q, C] and boxes [Q, 4] as (cx, cy, w, h), both float32.
+class StaticDecoder(eager.Decoder):
+    """The decoder with other parts: maps -> logits [Q, C] and boxes [Q, 4], both float32.
 
     Where the weights are in half precision, boxes, edge distributions and sampling positions still
-    are in float32: half precision knows only every third of a pixel.
+    are in float32: half precision knows only every third of a pixel. Takes `decoder`'s layers over.
     """
 
     valid: Tensor
 
     def __init__(self, decoder: eager.Decoder, sizes: list[tuple[int, int]], gather: bool) -> None:
-        super().__init__()
-        self.queries = decoder.selection.queries
+        nn.Module.__init__(self)  # its parts are another decoder's
+        integral, sampler, qualities = decoder.integral, decoder.sampler, decoder.quality
+        assert isinstance(integral, eager.Integral) and isinstance(sampler, eager.GridSampler)
+        assert isinstance(qualities, nn.ModuleList)
+        quality = qualities[-1]
+        assert isinstance(quality, eager.QualityEstimator)
+        queries, heads = decoder.selection.queries, sampler.heads
         anchors, valid = decoder.anchors(sizes, torch.device("cpu"))
+        self.queries = queries
         self.anchors = AnchorTable(anchors[0])
         self.register_buffer("valid", valid.float())
-        self.sampler = (
-            GatherSampler(sizes, decoder.points, decoder.heads, self.queries)
+        self.sampler: GatherSampler | TentSampler = (
+            GatherSampler(sizes, decoder.points, heads, queries)
             if gather
-            else TentSampler(sizes, decoder.points, decoder.heads)
+            else TentSampler(sizes, decoder.points, heads)
         )
         for layer in decoder.layers:
             assert isinstance(layer, eager.DecoderLayer)
             assert isinstance(layer.cross_attn, eager.DeformableAttention)
             layer.cross_attn = StaticDeformableAttention(layer.cross_attn, self.sampler)
         self.layers = decoder.layers
-        self.integral = MatmulIntegral(decoder.integral)
-        self.edge_move = MatmulEdgeMove(decoder.integral.reg_scale.abs().item())
-        quality = decoder.quality[-1]
-        assert isinstance(quality, eager.QualityEstimator)
+        self.integral = MatmulIntegral(integral)
+        self.edge_move = MatmulEdgeMove(integral.reg_scale.abs().item())
         self.quality = NetworkQualityEstimator(quality)
         self.enc_score_head, self.enc_bbox_head = decoder.enc_score_head, decoder.enc_bbox_head
         self.query_pos_head, self.pre_bbox_head = decoder.query_pos_head, decoder.pre_bbox_head
         self.dec_bbox_head, self.score_head = decoder.dec_bbox_head, decoder.dec_score_head[-1]
+        self.eval()
 
-    def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
-        memory = torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1)
-        x, unactivated = self.select(memory)
-        values = self.sampler.prepare(memory)
-        boxes = unactivated.sigmoid()
-        position = self.query_pos_head(boxes.to(x.dtype)).clamp(-10, 10)[None]
-        previous = edges = reference = None
-        for i, layer in enumerate(self.layers):
-            assert isinstance(layer, eager.DecoderLayer)
-            x = self.run_layer(layer, x, position, boxes, values)
-            if reference is None:
-                # the release goes through the sigmoid and back, which is a clamp
-                plain = unactivated.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
-                reference = (self.pre_bbox_head(x).float().flatten(0, 1) + plain).sigmoid()
-            update = self.dec_bbox_head[i](x if previous is None else x + previous)
-            update = update.float().flatten(0, 1)
-            edges = update if edges is None else update + edges
-            boxes = self.edge_move(reference, self.integral(edges))
-            previous = x
-        return self.score_head(x).float().flatten(0, 1) + self.quality(edges), boxes
-
-    def select(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+    def select_queries(
+        self, memory: Tensor, shapes: eager.Shapes
+    ) -> tuple[Tensor, Tensor, eager.Prediction | None]:
         """The best tokens [1, Q, D] and their unactivated boxes [Q, 4]."""
         tokens = memory * self.valid
         scores = self.enc_score_head(tokens).amax(-1)
@@ -235,12 +221,21 @@ class StaticDecoder(nn.Module):
         # an embedding look-up is a plain gather in every runtime; index_select checks its bounds
         content = F.embedding(chosen, tokens.flatten(0, 1))
         unactivated = self.enc_bbox_head(content).float() + self.anchors(chosen)
-        return content, unactivated.flatten(0, 1)
+        return content, unactivated.flatten(0, 1), None
 
-    @staticmethod
-    def run_layer(
-        layer: eager.DecoderLayer, x: Tensor, position: Tensor, boxes: Tensor, values: list[Tensor]
-    ) -> Tensor:
-        x = layer.norm1(x + layer.self_attn(x, position))
-        x = layer.residual(x, layer.cross_attn(x + position, boxes, values))
-        return layer.norm3((x + layer.ffn(x)).clamp(-65504, 65504))
+    def rows(self, x: Tensor) -> Tensor:
+        """[1, Q, N] -> float32 [Q, N]."""
+        return x.float().flatten(0, 1)
+
+    def positions(self, boxes: Tensor, content: Tensor) -> Tensor:
+        return self.query_pos_head(boxes.to(content.dtype)).clamp(-10, 10)[None]
+
+    def inverse(self, boxes: Tensor, unactivated: Tensor) -> Tensor:
+        """The release goes through the sigmoid and back, which is a clamp."""
+        return unactivated.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
+
+    def move(self, reference: Tensor, edges: Tensor) -> Tensor:
+        return self.edge_move(reference, self.integral(edges))
+
+    def logits(self, layer: int, x: Tensor, edges: Tensor) -> Tensor:
+        return self.rows(self.score_head(x)) + self.quality(edges)

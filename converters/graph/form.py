@@ -108,7 +108,8 @@ class MobileForm(nn.Module):
         if self.frame:
             image = image.to(torch.float32).permute(0, 3, 1, 2)
         image = self.image(self.normalisation(image).to(self.dtype))
-        return self.selection(*self.decoder(self.encoder(self.backbone(image))))
+        found = self.decoder(self.encoder(self.backbone(image)))
+        return self.selection(found.logits, found.boxes)
 
 
 def mobile_form(net: DEIMv2, target: Target) -> MobileForm:

@@ -31,7 +31,7 @@ class TentSampler(nn.Module):
             self.register_buffer(f"columns{i}", torch.arange(w).float().view(1, 1, w))
             self.register_buffer(f"rows{i}", torch.arange(h).float().view(1, 1, h))
 
-    def prepare(self, memory: Tensor) -> list[Tensor]:
+    def prepare(self, memory: Tensor, shapes: Sizes) -> list[Tensor]:
         """Tokens [1, L, N*D] as values [N, h*w, D] per level."""
         values, start = [], 0
         for h, w in self.sizes:
@@ -86,7 +86,7 @@ class GatherSampler(nn.Module):
         self.register_buffer("minus", torch.tensor([[-1.0]]))
         self.register_buffer("one", torch.ones(1))
 
-    def prepare(self, memory: Tensor) -> list[Tensor]:
+    def prepare(self, memory: Tensor, shapes: Sizes) -> list[Tensor]:
         """Tokens [1, L, N*D] as one table [N * padded cells of all levels, D]."""
         padded, start = [], 0
         for h, w in self.sizes:

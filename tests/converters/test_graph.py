@@ -199,8 +199,8 @@ def test_sampling_inside_on_borders_and_far_away(gather) -> None:
     maps = [torch.randn(1, HEADS * 4, h, w) for h, w in SIZES]
     memory = flatten_maps(maps)
 
-    eager = GridSampler()
-    wanted = eager(eager.split(memory, SIZES, HEADS), locations, weights, POINTS)
+    eager = GridSampler(HEADS)
+    wanted = eager(eager.prepare(memory, SIZES), locations, weights, POINTS)
     extent = torch.tensor([[SIZES[level][1], SIZES[level][0]] for level in level_of])
     x, y = (locations * extent - 0.5)[0].transpose(0, 1).flatten(0, 1).unbind(-1)
     static = static_sampler(gather, queries)
@@ -219,9 +219,11 @@ def test_deformable_attention(gather, reach) -> None:
     boxes = torch.rand(1, queries, 4)
     boxes[:, :5, 2:] = 0  # no extent
     boxes[:, 5:10] = 1  # as of an anchor on the border
-    wanted = attention(query, boxes, attention.sampler.split(memory, SIZES, HEADS))
+    wanted = attention(query, boxes, attention.sampler.prepare(memory, SIZES))
     sampler = static_sampler(gather, queries)
-    found = StaticDeformableAttention(attention, sampler)(query, boxes[0], sampler.prepare(memory))
+    found = StaticDeformableAttention(attention, sampler)(
+        query, boxes[0], sampler.prepare(memory, SIZES)
+    )
     # a position of hundreds of cells has lost three digits
     assert_close(found, wanted, 1e-4)
 
@@ -235,7 +237,7 @@ def test_weight_maps_lie_between_0_and_1() -> None:
     sampler.maps.register_forward_hook(lambda _, __, out: seen.append(out))
     query, memory = torch.randn(1, queries, width), torch.randn(1, 30, width)
     boxes = torch.rand(queries, 4) * torch.tensor([1, 1, 0.05, 0.05])  # points fall together
-    StaticDeformableAttention(attention, sampler)(query, boxes, sampler.prepare(memory))
+    StaticDeformableAttention(attention, sampler)(query, boxes, sampler.prepare(memory, SIZES))
     assert len(seen) == len(SIZES)
     assert all(maps.min() == 0 and maps.max() <= 1 + 1e-6 for maps in seen)
     assert max(float(maps.max()) for maps in seen) > 0.3

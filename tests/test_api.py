@@ -1,0 +1,205 @@
+"""`import deimv2`, as a notebook uses it."""
+
+import inspect
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import deimv2
+from deimv2.converters import PRECISIONS
+from deimv2.converters.photographs import PHOTOGRAPHS
+from deimv2.model import build_model
+from deimv2.model.coco import COCO_LABELS
+from deimv2.model.images import load_photo
+from deimv2.model.weights import random_state, save_weights
+from deimv2.model.weights.sources import DEMO
+from deimv2.tests.training.scenes import few
+from deimv2.verification.parity import compare
+
+PHOTO = PHOTOGRAPHS[0]
+
+
+class Told(deimv2.Progress):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def log(self, message: str) -> None:
+        self.lines.append(message)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "best.safetensors"
+    net = build_model("atto", image_size=160)
+    net.load_state_dict(random_state(net))
+    save_weights(net, path, COCO_LABELS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def detector(checkpoint: Path) -> deimv2.Detector:
+    return deimv2.load(checkpoint)
+
+
+def test_a_photo_is_a_path_an_image_or_an_array(detector: deimv2.Detector) -> None:
+    image = load_photo(PHOTO)
+    results = detector([PHOTO, str(PHOTO), image, np.asarray(image)], threshold=0.3)
+    assert len(results) == 4 and len(results[0]) > 0
+    for other in results[1:]:
+        assert other.detections.to_json() == results[0].detections.to_json()
+    assert [each.path for each in results] == [PHOTO, PHOTO, None, None]
+
+
+def test_boxes_are_in_pixels_of_the_photo(detector: deimv2.Detector) -> None:
+    result = detector(PHOTO, threshold=0.3)
+    width, height = load_photo(PHOTO).size
+    wanted = result.detections.boxes * np.array([width, height, width, height])
+    np.testing.assert_allclose(result.boxes, wanted, rtol=1e-6)
+    assert result.boxes.shape == (len(result), 4) and (result.scores > 0.3).all()
+    assert result.names == [COCO_LABELS[label] for label in result.labels]
+    assert result.plot().size == (width, height)
+    assert np.asarray(result.plot()).tolist() != np.asarray(result.image).tolist()
+    row = json.loads(json.dumps(result.to_json()))
+    assert row["width"] == width and row["detections"][0]["name"] == result.names[0]
+
+
+def test_fewer_detections_above_a_higher_threshold(detector: deimv2.Detector) -> None:
+    every = detector(PHOTO, 0.0)
+    middle = float(every.scores[len(every) // 2])
+    assert len(detector(PHOTO, middle)) == (every.scores > middle).sum() < len(every)
+
+
+def test_supervision_gets_the_same_or_is_named(
+    detector: deimv2.Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Module:
+        @staticmethod
+        def Detections(**given: object) -> dict[str, object]:  # noqa: N802  as supervision has it
+            return given
+
+    result = detector(PHOTO, 0.3)
+    monkeypatch.setitem(sys.modules, "supervision", Module)
+    found = result.to_supervision()
+    assert found["xyxy"].tolist() == result.boxes.tolist()
+    assert found["data"]["class_name"].tolist() == result.names
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(deimv2.InputError, match="pip install supervision"):
+        result.to_supervision()
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [7, None, np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), np.uint8), b"photo.jpg"],
+)
+def test_what_is_no_photo_is_refused(detector: deimv2.Detector, photo: object) -> None:
+    with pytest.raises(deimv2.InputError, match="is no photo, expected a path, a PIL image or an"):
+        detector(photo)  # type: ignore[call-overload]
+
+
+def test_a_variants_name_loads_its_weights() -> None:
+    assert deimv2.load("atto", weights="demo").classes[0] == "T-shirt"
+    assert deimv2.predict("atto", PHOTO, weights="demo", threshold=0.9).path == PHOTO
+
+
+def test_a_repository_of_the_hub_is_fetched(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "deimv2.api.detector.fetch_checkpoint", lambda name: asked.append(name) or checkpoint
+    )
+    assert deimv2.load("owner/fine-tune").classes == tuple(COCO_LABELS)
+    assert asked == ["owner/fine-tune"]
+    with pytest.raises(deimv2.InputError, match=r"no file at 'folder/none.tflite'"):
+        deimv2.load("folder/none.tflite")
+
+
+def test_an_artifact_detects_what_its_checkpoint_does(tmp_path: Path) -> None:
+    told, photo = Told(), DEMO / "photographs" / "000074.jpg"
+    made = deimv2.export("atto", "demo", ["onnx"], output=str(tmp_path / "out"), progress=told)
+    assert made.passed and [file.format for file in made.files] == ["onnx"]
+    assert made.to_json()["passed"] and any("deimv2-atto-fp32.onnx: " in x for x in told.lines)
+    file = tmp_path / "out" / made.files[0].name
+    found, wanted = (
+        detector(photo, 0.0)
+        for detector in (deimv2.load(file), deimv2.load("atto", weights="demo"))
+    )
+    limits = PRECISIONS["fp32"].limits
+    assert compare(wanted.detections, found.detections, (320, 320), limits).passed(limits)
+    report = deimv2.verify(tmp_path / "out")
+    assert report.passed and report.rows[0].artifact == file.name
+    file.write_bytes(file.read_bytes()[:-1])
+    assert not deimv2.verify(tmp_path / "out").passed
+    with pytest.raises(deimv2.InputError, match="was damaged or replaced"):
+        deimv2.load(file)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"variant": "huge"}, "unknown variant 'huge', expected one of atto"),
+        ({"precision": "int4"}, "unknown precision 'int4', expected one of fp32"),
+        ({"target": "npu"}, "target 'npu', expected 'cpu' or 'accelerator'"),
+        ({"formats": ["aimodel"]}, "aimodel has no fp32 here, expected tflite"),
+        ({"weights": "none.pth"}, "no checkpoint at 'none.pth'"),
+    ],
+)
+def test_an_export_that_cannot_be_is_an_error_of_ours(
+    options: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(deimv2.InputError, match=message):
+        deimv2.export(**options, output=tmp_path / "out")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_trained_evaluated_and_quantized(tmp_path: Path) -> None:
+    train = few(tmp_path / "set" / "train", 8)
+    val = few(tmp_path / "set" / "val", 2, start=8)
+    made = deimv2.train(
+        tmp_path / "set", weights="demo", output=tmp_path / "run", epochs=1, batch=2,
+        image_size=(160, 160), workers=0, device="cpu",
+    )  # fmt: skip
+    assert made.finished and made.weights.is_file() and made.ap is not None
+    found = deimv2.evaluate(deimv2.load(made.weights), data=tmp_path / "set")
+    assert found.ap == pytest.approx(made.ap, abs=1e-6)
+    for data in ({"data": val.images}, {"images": val.images, "annotations": val.annotations}):
+        assert deimv2.evaluate(made.weights, **data).ap == found.ap
+    to = tmp_path / "int8.safetensors"
+    done = deimv2.quantize(weights=made.weights, calibration=train.images, output=to)
+    assert done.weights == to and len(done.ranges) > 50
+    assert deimv2.load(to, precision="int8").size == (160, 160)
+    with pytest.raises(deimv2.InputError, match="no annotated photos in"):
+        deimv2.evaluate(made.weights, data=tmp_path)
+
+
+def test_files_are_timed(checkpoint: Path, tmp_path: Path) -> None:
+    made = deimv2.export(
+        "atto", checkpoint, ["onnx"], output=tmp_path, verify=False, photos=PHOTO.parent
+    )
+    rows = deimv2.benchmark(tmp_path / made.files[0].name, rounds=2, baseline=False)
+    assert [(row.name, row.threads, row.ratio) for row in rows] == [
+        ("deimv2-atto-fp32.onnx", 1, None)
+    ]
+
+
+def test_help_says_what_can_be_chosen() -> None:
+    for call in (deimv2.export, deimv2.train, deimv2.quantize, deimv2.evaluate):
+        parameters = inspect.signature(call).parameters
+        assert "progress" in parameters
+        about = inspect.getdoc(call) or ""
+        assert "Raises InputError" in about and "variant" in about
+    with pytest.raises(TypeError, match="unexpected keyword argument 'formt'"):
+        deimv2.export("atto", formt=["onnx"])  # type: ignore[call-arg]
+
+
+def test_a_notebook_shows_bars(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = deimv2.NotebookProgress()
+    with shown.status("reading"):
+        assert list(shown.track([1, 2], "photos")) == [1, 2]
+    captured = capsys.readouterr()
+    assert "reading" in captured.out + captured.err and "photos" in captured.err
