@@ -16,7 +16,7 @@ from deimv2.training.run_log import Screen
 KEPT = ("teacher", "images", "student", "epochs", "batch", "side", "lr", "seed")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DistillOptions:
     """teacher: DINOv3's ViT-S, as released. images: folder of photos, also in subfolders.
     student: "vit-tiny" (the backbone of S) or "vit-tiny-plus" (of M). side: of photos, in pixels.

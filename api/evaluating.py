@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class EvaluateOptions:
     """
 
     model: Pathish | Detector
+    _: KW_ONLY
     data: Pathish | None = None
     images: Pathish | None = None
     annotations: Pathish | None = None

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from deimv2.converters.format import ACCELERATOR, CPU
 from deimv2.converters.golden import Golden, read_golden, write_golden
 from deimv2.converters.manifest import (
     File,
+    GoldenFile,
     Input,
     Manifest,
     Weights,
@@ -59,6 +60,7 @@ class ExportOptions:
     """
 
     variant: str = "atto"
+    _: KW_ONLY
     weights: Pathish | None = None
     formats: Sequence[str] | None = None
     precision: str = "fp32"
@@ -197,12 +199,12 @@ def make(
 
     in_float: where the loaded net rounds to int8, itself before.
     """
-    net, queries = loaded.net, loaded.net.variant.decoder.queries
+    net = loaded.net
     card = ModelCard(
         variant=options.variant,
         precision=options.precision,
         image_size=net.image_size,
-        queries=queries,
+        queries=net.variant.decoder.queries,
         labels=loaded.labels,
         weights=loaded.source,
         weights_sha256=loaded.sha256,
@@ -219,26 +221,32 @@ def make(
         goldens = read_golden(work, golden)
     rows = [artifact(kind, options, loaded, card, work, goldens) for kind in kinds]
     good = [row for row in rows if not row.problems]
-    manifest = Manifest(
-        variant=options.variant,
-        precision=options.precision,
-        input=Input(net.image_size),
-        outputs=outputs(queries),
-        labels=loaded.labels,
-        weights=Weights(loaded.source, loaded.sha256),
+    return Report(str(output), tuple(rows)), manifest_of(card, golden, good, work)
+
+
+def manifest_of(
+    card: ModelCard, golden: tuple[GoldenFile, ...], rows: Sequence[Row], work: Path
+) -> Manifest:
+    """rows: of the artifacts in `work` that it is to list."""
+    return Manifest(
+        variant=card.variant,
+        precision=card.precision,
+        input=Input(card.image_size),
+        outputs=outputs(card.queries),
+        labels=card.labels,
+        weights=Weights(card.weights, card.weights_sha256),
         files=tuple(
             describe(path, inspect(path).computation())
-            for path in (work / row.artifact for row in good)
+            for path in (work / row.artifact for row in rows)
         ),
         golden=golden,
         toolchain=toolchain(),
         parity={
             row.artifact: entry(row.parity, row.limits, row.kept)
-            for row in good
+            for row in rows
             if row.parity and row.limits
         },
     )
-    return Report(str(output), tuple(rows)), manifest
 
 
 def artifact(

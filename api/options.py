@@ -7,7 +7,7 @@ what is stored to go on later all take it from there.
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -28,8 +28,7 @@ def takes(
         def call(*args: Given.args, **given: Given.kwargs) -> Result:
             return function(options(*args, **given))
 
-        about, fields_ = (inspect.cleandoc(each.__doc__ or "") for each in (function, options))
-        call.__doc__ = f"{about}\n\n{fields_}"
+        call.__doc__ = "\n\n".join(map(documented, (function, *parents(options))))
         signature = inspect.signature(options)
         call.__signature__ = signature.replace(  # type: ignore[attr-defined]
             return_annotation=inspect.signature(function).return_annotation
@@ -37,6 +36,16 @@ def takes(
         return call
 
     return decorate
+
+
+def parents(options: object) -> list[type]:
+    """A dataclass, and those that it has more fields than."""
+    assert isinstance(options, type)
+    return [each for each in options.__mro__ if is_dataclass(each)]
+
+
+def documented(what: object) -> str:
+    return inspect.cleandoc(what.__doc__ or "")
 
 
 def fields_in(options: type, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ CELL = 240  # pixels of a photo's sides
 BATCH = 3  # photos that MixUp and Copy-Blend change together
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PreviewOptions:
     """data, images, annotations: as in `TrainOptions`. columns: photos per phase of the recipe.
     output: the picture, .jpg or .png."""

@@ -18,13 +18,13 @@ from deimv2.quantization.restore import restore
 from deimv2.training.pseudo import annotate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QuantizeOptions(TrainOptions):
     """calibration:  folder of photos like those the phone will see; None: for the demo weights,
                   scenes as they were trained on
     labels:       file of class names, one per line
-    qat:          train with rounding, as the other fields say, which are those of `TrainOptions`;
-                  without data, on the photos of `calibration`
+    qat:          train with rounding, as what follows says; without data, on the photos of
+                  `calibration`
     output:       file, VARIANT-int8.safetensors by default; of `qat` a folder, runs/VARIANT-int8
     """
 
@@ -58,8 +58,8 @@ def quantize(options: QuantizeOptions) -> Quantized:
     """Runs a checkpoint on photos, finds the ranges that int8 needs and weights that fit them, and
     writes a checkpoint, which `export` takes for every format; with `qat`, trains it.
 
-    Raises InputError for photos, data or
-    weights that cannot be read or do not fit, and as `train` does.
+    Raises InputError for photos, data or weights that cannot be read or do not fit, and as `train`
+    does.
     """
     if options.resume is not None:
         again, rounding = resumed(options)

@@ -24,7 +24,7 @@ from deimv2.verification.parity import compare
 LOOKED_AT = 20  # photos on which it is measured how far boxes move
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SensitivityOptions:
     """variant, weights, calibration: as in `QuantizeOptions`. images, annotations, limit: as in
     `EvaluateOptions`. recipe: one row for each part of the recipe, those too that stay in float."""

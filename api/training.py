@@ -38,7 +38,7 @@ MACHINE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """data:           folder with train/ and val/, each with photos and one COCO file; or
     images, annotations, val_images, val_annotations: the same one by one

@@ -50,6 +50,13 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="default artifacts/VARIANT-PRECISION"
     )
+    add_checks(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def add_checks(parser: argparse.ArgumentParser) -> None:
+    """On what artifacts are checked, and what becomes of those that fail."""
     parser.add_argument(
         "--photos", type=Path, metavar="DIR",
         help="photos to check on: as many of them as have 200 detections, 32 at most; they go into "
@@ -74,8 +81,6 @@ def add(subparsers: Any) -> None:
         help="leave a file that misses a limit as NAME.rejected.EXT, outside the manifest "
         "(default: yes)",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

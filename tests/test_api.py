@@ -121,7 +121,9 @@ def test_a_repository_of_the_hub_is_fetched(
 
 def test_an_artifact_detects_what_its_checkpoint_does(tmp_path: Path) -> None:
     told, photo = Told(), DEMO / "photographs" / "000074.jpg"
-    made = deimv2.export("atto", "demo", ["onnx"], output=str(tmp_path / "out"), progress=told)
+    made = deimv2.export(
+        "atto", weights="demo", formats=["onnx"], output=str(tmp_path / "out"), progress=told
+    )
     assert made.passed and [file.format for file in made.files] == ["onnx"]
     assert made.to_json()["passed"] and any("deimv2-atto-fp32.onnx: " in x for x in told.lines)
     file = tmp_path / "out" / made.files[0].name
@@ -161,7 +163,7 @@ def test_trained_evaluated_and_quantized(tmp_path: Path) -> None:
     train = few(tmp_path / "set" / "train", 8)
     val = few(tmp_path / "set" / "val", 2, start=8)
     made = deimv2.train(
-        tmp_path / "set", weights="demo", output=tmp_path / "run", epochs=1, batch=2,
+        data=tmp_path / "set", weights="demo", output=tmp_path / "run", epochs=1, batch=2,
         image_size=(160, 160), workers=0, device="cpu",
     )  # fmt: skip
     assert made.finished and made.weights.is_file() and made.ap is not None
@@ -179,7 +181,12 @@ def test_trained_evaluated_and_quantized(tmp_path: Path) -> None:
 
 def test_files_are_timed(checkpoint: Path, tmp_path: Path) -> None:
     made = deimv2.export(
-        "atto", checkpoint, ["onnx"], output=tmp_path, verify=False, photos=PHOTO.parent
+        "atto",
+        weights=checkpoint,
+        formats=["onnx"],
+        output=tmp_path,
+        verify=False,
+        photos=PHOTO.parent,
     )
     rows = deimv2.benchmark(tmp_path / made.files[0].name, rounds=2, baseline=False)
     assert [(row.name, row.threads, row.ratio) for row in rows] == [

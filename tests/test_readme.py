@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deimv2.cli.main import parser
 from deimv2.model import build_model
 from deimv2.model.coco import COCO_LABELS
 from deimv2.model.weights import random_state, save_weights
@@ -15,7 +16,8 @@ from deimv2.tests.training.scenes import few
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PHOTO = ROOT / "evaluation" / "photographs" / "cat.jpg"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PHOTO = ROOT / "converters" / "photographs" / "cat.jpg"
 
 
 def blocks(language: str) -> list[str]:
@@ -54,6 +56,29 @@ def test_the_model_in_python_runs(folder: Path) -> None:
     assert run_in(folder, f"{code}\nprint(len(detections))").strip() == "300"
 
 
+def test_the_interface_in_five_lines_runs(folder: Path, demo: Path) -> None:
+    (folder / "artifacts").mkdir()
+    (folder / "artifacts" / "atto").symlink_to(demo)
+    (code,) = [block for block in blocks("python") if "deimv2.load" in block]
+    assert run_in(folder, code).splitlines()[-1] == "True True"
+
+
+def test_every_block_of_python_is_run_by_a_test() -> None:
+    assert len(blocks("python")) == 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_shown_is_one(page: Path) -> None:
+    """Its options are there; what it needs (weights, photos) need not be."""
+    shown = re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    lines = "\n".join(shown).replace("\\\n", " ").splitlines()
+    commands = [line.strip() for line in lines if re.match(r"\s*(\.venv/bin/)?deimv2 ", line)]
+    for command in commands:
+        words = shlex.split(re.split(r" (?:\||>|&&) ", command)[0], comments=True)[1:]
+        if not {"...", "COMMAND"} & set(words):
+            parser().parse_args(words)  # SystemExit otherwise
+
+
 def test_training_on_own_data_works_as_typed(folder: Path) -> None:
     """In a fraction of the time: one epoch, small pictures, and weights that are at hand."""
     few(folder / "shelves" / "train", 4)
@@ -77,7 +102,7 @@ def test_training_on_own_data_works_as_typed(folder: Path) -> None:
             words += ["--epochs", "1", "--batch", "2", "--image-size", "256", "--workers", "0"]
         if words[1] == "export":
             words += ["--format", "onnx"]
-        command = [sys.executable, "-m", "deimv2.cli.main", *words[1:]]
+        command = [sys.executable, "-m", "deimv2", *words[1:]]
         done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=300)
         assert done.returncode == 0, done.stderr
     assert (folder / "sheet.jpg").exists()

@@ -5,12 +5,13 @@ are what the AP of the one that rounds is measured by.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 
 from deimv2.model import DEIMv2
+from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 from deimv2.model.images import load_photo, resize
@@ -54,26 +55,34 @@ def annotate(
         rows[part].append(
             {"id": i, "file_name": str(path.relative_to(root)), "width": width, "height": height}
         )
-        for (x1, y1, x2, y2), score, label in zip(
-            found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True
-        ):
-            box = [x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height]
-            if score > MIN_SCORE and min(box[2:]) > 0:
-                boxes[part].append(
-                    {
-                        "id": len(boxes[part]) + 1,
-                        "image_id": i,
-                        "category_id": label + 1,
-                        "bbox": box,
-                        "area": box[2] * box[3],
-                        "iscrowd": 0,
-                    }
-                )
+        for label, (x, y, w, h) in _boxes(found, photo.size):
+            boxes[part].append(
+                {
+                    "id": len(boxes[part]) + 1,
+                    "image_id": i,
+                    "category_id": label + 1,
+                    "bbox": [x, y, w, h],
+                    "area": w * h,
+                    "iscrowd": 0,
+                }
+            )
     categories = [{"id": i + 1, "name": name} for i, name in enumerate(names)]
     for part in rows:
         content = {"images": rows[part], "annotations": boxes[part], "categories": categories}
         write_whole(folder / f"{part}.json", json.dumps(content).encode())
     return Part(root, folder / "train.json"), Part(root, folder / "val.json")
+
+
+def _boxes(
+    found: Detections, size: tuple[int, int]
+) -> Iterator[tuple[int, tuple[float, float, float, float]]]:
+    """Label and x, y, width, height in pixels of what is detected for sure."""
+    width, height = size
+    sure = found.above(MIN_SCORE)
+    for label, (x1, y1, x2, y2) in zip(sure.labels.tolist(), sure.boxes.tolist(), strict=True):
+        box = x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height
+        if min(box[2:]) > 0:
+            yield label, box
 
 
 def _common(photos: Sequence[Path]) -> tuple[str, ...]:

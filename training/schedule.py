@@ -55,21 +55,20 @@ def fit(recipe: Recipe, epochs: int | None, batch: int | None, samples: int) -> 
         restart_decay=1 - 1 / memory,
         warmup_steps=max(1, round(recipe.ema.warmup_steps * (1 - recipe.ema.decay) * memory)),
     )
-    mixing = recipe.mixing and replace(
-        recipe.mixing,
-        mixup_epochs=window(recipe.mixing.mixup_epochs),
-        copyblend_epochs=window(recipe.mixing.copyblend_epochs),
-    )
+    mixing, augment = recipe.mixing, recipe.augment
     return replace(
         recipe,
         schedule=schedule,
         ema=ema,
-        mixing=mixing,
+        mixing=mixing
+        and replace(
+            mixing,
+            mixup_epochs=window(mixing.mixup_epochs),
+            copyblend_epochs=window(mixing.copyblend_epochs),
+        ),
         matching=replace(recipe.matching, change_epoch=moved(recipe.matching.change_epoch)),
         augment=replace(
-            recipe.augment,
-            epochs=window(recipe.augment.epochs),
-            mosaic_epochs=window(recipe.augment.mosaic_epochs),
+            augment, epochs=window(augment.epochs), mosaic_epochs=window(augment.mosaic_epochs)
         ),
         optimizer=with_lr(recipe, recipe.optimizer.lr * math.sqrt(ratio)).optimizer,
     )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from deimv2.converters.graph.layers import linear
 from deimv2.converters.graph.sampling import GatherSampler, TentSampler
 from deimv2.model import decoder as eager
+from deimv2.model import deformable
 
 # Where the release's inverse sigmoid, with its epsilon of 1e-5, saturates.
 LOGIT_LIMIT = math.log(1e5)
@@ -54,7 +55,7 @@ class StaticDeformableAttention(nn.Module):
     """
 
     def __init__(
-        self, attention: eager.DeformableAttention, sampler: TentSampler | GatherSampler
+        self, attention: deformable.DeformableAttention, sampler: TentSampler | GatherSampler
     ) -> None:
         super().__init__()
         self.sampler, self.heads = sampler, attention.heads
@@ -184,7 +185,7 @@ class StaticDecoder(eager.Decoder):
     def __init__(self, decoder: eager.Decoder, sizes: list[tuple[int, int]], gather: bool) -> None:
         nn.Module.__init__(self)  # its parts are another decoder's
         integral, sampler, qualities = decoder.integral, decoder.sampler, decoder.quality
-        assert isinstance(integral, eager.Integral) and isinstance(sampler, eager.GridSampler)
+        assert isinstance(integral, eager.Integral) and isinstance(sampler, deformable.GridSampler)
         assert isinstance(qualities, nn.ModuleList)
         quality = qualities[-1]
         assert isinstance(quality, eager.QualityEstimator)
@@ -199,8 +200,8 @@ class StaticDecoder(eager.Decoder):
             else TentSampler(sizes, decoder.points, heads)
         )
         for layer in decoder.layers:
-            assert isinstance(layer, eager.DecoderLayer)
-            assert isinstance(layer.cross_attn, eager.DeformableAttention)
+            assert isinstance(layer, deformable.DecoderLayer)
+            assert isinstance(layer.cross_attn, deformable.DeformableAttention)
             layer.cross_attn = StaticDeformableAttention(layer.cross_attn, self.sampler)
         self.layers = decoder.layers
         self.integral = MatmulIntegral(integral)
@@ -212,7 +213,7 @@ class StaticDecoder(eager.Decoder):
         self.eval()
 
     def select_queries(
-        self, memory: Tensor, shapes: eager.Shapes
+        self, memory: Tensor, shapes: deformable.Shapes
     ) -> tuple[Tensor, Tensor, eager.Prediction | None]:
         """The best tokens [1, Q, D] and their unactivated boxes [Q, 4]."""
         tokens = memory * self.valid

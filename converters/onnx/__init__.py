@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 class Onnx(Format):
     name = "onnx"
-    title = "ONNX Runtime"
+    title = "ONNX"
     extra = "onnx"
     packages = ("onnx", "onnxruntime", "onnxscript")
     precisions = ("fp32", "fp16")

@@ -245,7 +245,7 @@ def test_a_toolchain_that_fails_is_one_line_that_names_the_log(
     use(monkeypatch, convert, "onnx")
     assert main(export_to(tmp_path, "onnx", "tflite")) == 1
     captured = capsys.readouterr()
-    line = f"{ONNX}: onnx could not convert it (no rule for operator 7); see export.log"
+    line = f"{ONNX}: ONNX could not convert it (no rule for operator 7); see export.log"
     assert captured.err.splitlines().count(line) == 1
     assert "Traceback" not in captured.err
     assert "what the toolchain printed" in (tmp_path / "export.log").read_text()

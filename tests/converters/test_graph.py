@@ -35,14 +35,8 @@ from deimv2.converters.graph.layers import (
 )
 from deimv2.converters.graph.sampling import GatherSampler, TentSampler
 from deimv2.model import VARIANTS, DEIMv2, build_model, load_weights
-from deimv2.model.decoder import (
-    DeformableAttention,
-    EdgeMove,
-    GridSampler,
-    Integral,
-    QualityEstimator,
-    inverse_sigmoid,
-)
+from deimv2.model.decoder import EdgeMove, Integral, QualityEstimator, inverse_sigmoid
+from deimv2.model.deformable import DeformableAttention, GridSampler
 from deimv2.model.dinov3 import Attention, RotaryAngles, TransformerBlock, VisionTransformer
 from deimv2.model.encoder import SinePosition
 from deimv2.model.images import normalise

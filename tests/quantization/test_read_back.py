@@ -91,7 +91,7 @@ def test_every_step_is_that_of_the_checkpoint(kind: str, exported: Path) -> None
 
 def network() -> DEIMv2:
     net = load("atto", "demo", None, None, ranges=True)
-    apply_ranges(net.net, net.ranges or {})
+    apply_ranges(net.net, net.about.ranges or {})
     return net.net
 
 

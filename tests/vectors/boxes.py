@@ -7,9 +7,7 @@ upright; `box`: x1, y1, x2, y2 in 0..1 of the upright frame; `pixels`: the same 
 from deimv2.tests.vectors.text import to_bytes
 
 Box = tuple[float, float, float, float]
-MADE_BY = (
-    "python -m tests.vectors: to_frame(box, width, height, rotation) in tests/vectors/boxes.py"
-)
+MADE_BY = "python -m deimv2.tests.vectors: to_frame(box, width, height, rotation) in its boxes.py"
 BOXES: tuple[Box, ...] = (
     (0.0, 0.0, 1.0, 1.0),
     (0.25, 0.125, 0.5, 0.875),

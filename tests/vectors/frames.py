@@ -26,7 +26,7 @@ TURN = {
     270: Image.Transpose.ROTATE_90,
 }
 MADE_BY = (
-    "python -m tests.vectors: deimv2.model.images.resize(upright(photo, rotation), size) "
+    "python -m deimv2.tests.vectors: model.images.resize(upright(photo, rotation), size) "
     "in tests/vectors/frames.py"
 )
 # height, width of the photo; size of the input; rotations

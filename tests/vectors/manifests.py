@@ -33,7 +33,7 @@ from deimv2.model.files import sha256_of
 from deimv2.tests.tiny import LABELS, SIZE, found
 from deimv2.tests.vectors.text import to_bytes
 
-MADE_BY = "python -m tests.vectors: sentence(folder) in tests/vectors/manifests.py"
+MADE_BY = "python -m deimv2.tests.vectors: sentence(folder) in tests/vectors/manifests.py"
 GOOD = "folder"
 MODEL = "tiny.tflite"
 PACKAGE = "tiny.mlpackage/Data/weights.bin"

@@ -17,7 +17,7 @@ from deimv2.tests.vectors.text import to_bytes
 from deimv2.tests.verification.detections import SIZE, at_the_cut, changed, some, take
 from deimv2.verification.parity import compare
 
-MADE_BY = "python -m tests.vectors: deimv2.verification.parity.compare in tests/vectors/parity.py"
+MADE_BY = "python -m deimv2.tests.vectors: verification.parity.compare in tests/vectors/parity.py"
 Case = tuple[Detections, Detections, Detections | None]
 
 

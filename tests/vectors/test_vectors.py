@@ -22,7 +22,7 @@ def test_the_committed_files_are_what_the_command_makes() -> None:
     }
     assert committed == set(made)
     changed = [name for name, content in made.items() if (FOLDER / name).read_bytes() != content]
-    assert changed == [], "run python -m tests.vectors, and look at what changed"
+    assert changed == [], "run python -m deimv2.tests.vectors, and look at what changed"
     assert sum(map(len, made.values())) < MOST_BYTES
 
 

@@ -32,7 +32,7 @@ extension DEIMv2Error: LocalizedError, CustomStringConvertible {
       "'\(path)' is not JSON, expected a manifest; export again"
     case .newerSchema(let path, let version):
       "'\(path)' has schema version \(version), this program reads up to \(Manifest.schemaVersion); "
-        + "install a newer deimv2-mobile, or export again with this one"
+        + "install a newer deimv2, or export again with this one"
     case .invalidManifest(let path, let problem):
       "'\(path)' is no valid manifest \(problem); export again"
     case .missingFile(let path, let sha256):

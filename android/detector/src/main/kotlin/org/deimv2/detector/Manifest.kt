@@ -102,7 +102,7 @@ data class Manifest(
             if ((version is Int || version is Long) && (version as Number).toLong() > SCHEMA_VERSION) {
                 throw DetectorException(
                     "'$path' has schema version $version, this program reads up to $SCHEMA_VERSION; " +
-                        "install a newer deimv2-mobile, or export again with this one",
+                        "install a newer deimv2, or export again with this one",
                 )
             }
             schema.problemOf(content)?.let {
