@@ -11,7 +11,7 @@ from deimv2.model.progress import SILENT, Progress
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.distill import Crops, Distillation, Distiller, load_teacher, new_student
 from deimv2.training.distributed import usable_device
-from deimv2.training.run_log import Screen
+from deimv2.training.run_log import ProgressLogger
 
 KEPT = ("teacher", "images", "student", "epochs", "batch", "side", "lr", "seed")
 
@@ -85,8 +85,8 @@ def distill(options: DistillOptions) -> Distilled:
         for name in KEPT
     }
     student = new_student(options.student, options.seed)
-    journal = Screen(output, progress)
-    distiller = Distiller(student, teacher, crops, output, device, journal, about)
+    logger = ProgressLogger(output, progress)
+    distiller = Distiller(student, teacher, crops, output, device, logger, about)
     if state is not None:
         distiller.restore(state)
     try:

@@ -13,8 +13,8 @@ from deimv2.model.weights.sources import DEMO
 from deimv2.verification.kept import MIN_SCORE
 
 LOOKED_AT = 200
-ENOUGH = 200  # detections to compare
-LEAST, MOST = 3, 32  # photographs
+ENOUGH_DETECTIONS = 200  # detections to compare
+MIN_PHOTOGRAPHS, MAX_PHOTOGRAPHS = 3, 32  # photographs
 
 
 def golden_photographs(
@@ -32,14 +32,14 @@ def golden_photographs(
     folder = chosen or usual
     if folder is not None:
         found = with_detections(net, find_photos(folder), progress)
-        if len(found) >= LEAST or chosen is not None:
+        if len(found) >= MIN_PHOTOGRAPHS or chosen is not None:
             return found
     return find_photos(DEMO / "photographs") if demo else PHOTOGRAPHS
 
 
 def with_detections(net: DEIMv2, paths: Sequence[Path], progress: Progress = SILENT) -> list[Path]:
-    """As few of the photos as have ENOUGH detections together, evenly chosen from those that have
-    any; where MOST have not, the MOST with most. LOOKED_AT are looked at, one of each name."""
+    """As few of the photos as have enough detections together, evenly chosen from those that have
+    any; where no number of them has, those with most. LOOKED_AT are looked at, one of each name."""
     counts: dict[Path, int] = {}
     unique = list({path.stem: path for path in paths}.values())
     for path in progress.track(evenly(unique, LOOKED_AT), "choosing photographs"):
@@ -50,11 +50,11 @@ def with_detections(net: DEIMv2, paths: Sequence[Path], progress: Progress = SIL
             continue
         counts[path] = int((found.scores > MIN_SCORE).sum())
     full = [path for path, count in counts.items() if count]
-    for number in range(LEAST, min(MOST, len(full)) + 1):
+    for number in range(MIN_PHOTOGRAPHS, min(MAX_PHOTOGRAPHS, len(full)) + 1):
         chosen = evenly(full, number)
-        if sum(counts[path] for path in chosen) >= ENOUGH:
+        if sum(counts[path] for path in chosen) >= ENOUGH_DETECTIONS:
             return chosen
-    return sorted(sorted(counts, key=lambda path: -counts[path])[:MOST])
+    return sorted(sorted(counts, key=lambda path: -counts[path])[:MAX_PHOTOGRAPHS])
 
 
 def evenly(paths: Sequence[Path], most: int) -> list[Path]:

@@ -23,11 +23,11 @@ from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import Dataset
-from deimv2.training.distributed import World, join, leave
+from deimv2.training.distributed import DistributedContext, join, leave
 from deimv2.training.recipes import RECIPES, Recipe
-from deimv2.training.run_log import Screen, Silence, open_board
+from deimv2.training.run_log import NullLogger, ProgressLogger, open_board
 from deimv2.training.schedule import fit, with_lr
-from deimv2.training.trainer import Journal, Options, Trainer
+from deimv2.training.trainer import Options, Trainer, TrainingLogger
 
 FINE_TUNING_EPOCHS = 60
 FINE_TUNING_BATCH = 16
@@ -164,9 +164,11 @@ def run(options: TrainOptions, rounding: Rounding | None) -> Training:
         leave()
 
 
-def run_here(options: TrainOptions, rounding: Rounding | None, world: World) -> Training:
+def run_here(
+    options: TrainOptions, rounding: Rounding | None, world: DistributedContext
+) -> Training:
     """This process's part of it."""
-    progress = options.progress if world.leads else SILENT
+    progress = options.progress if world.is_main else SILENT
     output = Path(options.output or Path("runs", options.variant))
     if options.resume is None:
         require_fresh(output)
@@ -180,26 +182,26 @@ def run_here(options: TrainOptions, rounding: Rounding | None, world: World) -> 
     net = start(options, rounding is not None, dataset, progress)
     make_folder(output)
     save = partial(save_weights, photos=None if val is None else val.images)
-    journal = Screen(output, progress, open_board(output)) if world.leads else Silence()
-    trainer = trainer_of(options, rounding, net, dataset, save, output, world, journal, progress)
+    logger = ProgressLogger(output, progress, open_board(output)) if world.is_main else NullLogger()
+    trainer = trainer_of(options, rounding, net, dataset, save, output, world, logger, progress)
     if options.resume is not None:
         trainer.restore(read_state(output))
         progress.log(f"goes on at step {trainer.step} of {trainer.steps}")
     evaluate = None
     if val is not None:
         evaluate = measurement(
-            val.images, val.annotations, dataset.names, check=world.leads, progress=progress
+            val.images, val.annotations, dataset.names, check=world.is_main, progress=progress
         )
     try:
         trainer.run(evaluate)
     except StopError:
         how = f"deimv2 train --resume {shlex.quote(str(output))}"
         progress.log(f"stopped at step {trainer.step}; go on with: {how}")
-        return Training(output / BEST, None, trainer.steps, finished=False, main=world.leads)
+        return Training(output / BEST, None, trainer.steps, finished=False, main=world.is_main)
     if rounding is not None and trainer.best_step == 0 and evaluate is not None:
         progress.log("no epoch was better than what it started from, which is kept")
     found = trainer.best if trainer.best >= 0 else None
-    return Training(output / BEST, found, trainer.steps, main=world.leads)
+    return Training(output / BEST, found, trainer.steps, main=world.is_main)
 
 
 def require_fresh(output: Path) -> None:
@@ -217,8 +219,8 @@ def trainer_of(
     dataset: Dataset,
     save: Callable[..., None],
     output: Path,
-    world: World,
-    journal: Journal,
+    world: DistributedContext,
+    logger: TrainingLogger,
     progress: Progress,
 ) -> Trainer:
     """With rounding: of `net`, prepared in place, with itself before as teacher."""
@@ -227,7 +229,7 @@ def trainer_of(
         dataset, recipe, net.image_size, (net.variant.mean, net.variant.std),
         options.seed, world.rank, world.size,
     )  # fmt: skip
-    make = partial(Trainer, net, dataset.names, recipe, batches, output, world, journal)
+    make = partial(Trainer, net, dataset.names, recipe, batches, output, world, logger)
     if rounding is None:
         return make(loop_options(options, None), save)
     teacher = Teacher(net)

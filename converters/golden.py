@@ -50,7 +50,7 @@ class Golden:
 # Below this gap between the scores of the last chosen and the first left-out token, another order
 # of summation may choose the other token, and then no two programs agree, the float32 model on
 # another machine included. Sums of a few hundred float32 products differ by about a tenth of it.
-LEAST_GAP = 1e-5
+MIN_GAP = 1e-5
 
 
 def selection_gap(net: DEIMv2, frame: npt.NDArray[np.uint8]) -> float:
@@ -102,7 +102,7 @@ def write_golden(
     entries = []
     for photo in photographs:
         frame = resize(load_photo(photo), net.image_size)
-        if selection_gap(net, frame) < LEAST_GAP:
+        if selection_gap(net, frame) < MIN_GAP:
             continue
         (found,) = detect(net, frame, top_k=2 * queries)
         content: dict[str, Any] = {

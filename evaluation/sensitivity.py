@@ -11,10 +11,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from deimv2.model import DEIMv2
-from deimv2.model.layers import Point
+from deimv2.model.layers import QuantPoint
 from deimv2.quantization.prepare import Chosen
 from deimv2.quantization.recipe import RECIPE, Part, decide, in_int8
-from deimv2.quantization.rounding import Bound, RoundedConv, RoundedLinear, Rounder
+from deimv2.quantization.rounding import Clamp, FakeQuantize, RoundedConv, RoundedLinear
 
 FLOAT, ALL = "nothing", "everything"
 ToInt8 = Callable[[DEIMv2, Chosen], None]  # prepares a network with ranges, in place
@@ -44,12 +44,14 @@ def part_of(name: str) -> str:
     return found.group()
 
 
-def switches(net: DEIMv2) -> Iterator[tuple[str, RoundedConv | RoundedLinear | Rounder | Bound]]:
+def switches(
+    net: DEIMv2,
+) -> Iterator[tuple[str, RoundedConv | RoundedLinear | FakeQuantize | Clamp]]:
     """Everything that rounds in a prepared network, with the part it belongs to."""
     for name, module in net.named_modules():
-        if isinstance(module, RoundedConv | RoundedLinear | Bound):
+        if isinstance(module, RoundedConv | RoundedLinear | Clamp):
             yield part_of(name), module
-        elif isinstance(module, Rounder):
+        elif isinstance(module, FakeQuantize):
             yield part_of(module.name), module
 
 
@@ -122,7 +124,7 @@ class Enclosed(nn.Module):
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
-        self.before, self.layer, self.after = Point(), layer, Point()
+        self.before, self.layer, self.after = QuantPoint(), layer, QuantPoint()
 
     def forward(self, x: Tensor, *rows: slice) -> Tensor:
         return self.after(self.layer(self.before(x), *rows))

@@ -281,8 +281,8 @@ class Decoder(nn.Module):
         for i, layer in enumerate(self.layers):
             x = layer(x, position, boxes, values, mask)
             if i == 0:
-                shift = self.rows(self.pre_bbox_head(x))
-                plain = (shift + self.inverse(boxes, unactivated)).sigmoid()
+                before = self.inverse(boxes, unactivated)
+                plain = (self.rows(self.pre_bbox_head(x)) + before).sigmoid()
                 reference = self.fixed(plain)
                 first_logits = self.dec_score_head[0](x) if self.training else None
             update = self.rows(self.dec_bbox_head[i](x if previous is None else x + previous))

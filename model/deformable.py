@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deimv2.model import variants
-from deimv2.model.layers import Point, RMSNorm, SelfAttention, SwiGLU
+from deimv2.model.layers import QuantPoint, RMSNorm, SelfAttention, SwiGLU
 
 Shapes = Sequence[tuple[int, int]]  # height and width of each level
 
@@ -102,7 +102,7 @@ class Gate(nn.Module):
         self.norm = RMSNorm(width)
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)
-        self.both, self.raw = Point(), Point()
+        self.both, self.raw = QuantPoint(), QuantPoint()
 
     def forward(self, x: Tensor, update: Tensor) -> Tensor:
         gates = self.raw(self.gate(self.both(torch.cat([x, update], dim=-1)))).sigmoid()

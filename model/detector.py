@@ -7,7 +7,7 @@ from deimv2.model.decoder import Decoder, DecoderOutput, ExtraQueries
 from deimv2.model.encoder import HybridEncoder, LiteEncoder
 from deimv2.model.errors import InputError
 from deimv2.model.hgnetv2 import HGNetv2
-from deimv2.model.layers import Point, fuse
+from deimv2.model.layers import QuantPoint, fuse
 from deimv2.model.sta import SpatialTuningAdapter
 from deimv2.model.variants import Variant, variant_of
 
@@ -42,7 +42,7 @@ class DEIMv2(nn.Module):
             else HybridEncoder(variant.encoder)
         )
         self.decoder = Decoder(variant.decoder, num_classes)
-        self.image: nn.Module = Point()
+        self.image: nn.Module = QuantPoint()
 
     def forward(self, images: Tensor, extra: ExtraQueries | None = None) -> DecoderOutput:
         if images.ndim != 4 or images.shape[1] != 3:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deimv2.model.layers import PackedLinear, Point
+from deimv2.model.layers import PackedLinear, QuantPoint
 from deimv2.model.variants import ViT
 
 PATCH = 16
@@ -76,7 +76,7 @@ class Attention(nn.Module):
         self.heads = heads
         self.qkv = (KeyMaskedLinear if masked_key_bias else PackedLinear)(width, 3 * width)
         self.proj = nn.Linear(width, width)
-        self.input, self.qk, self.values, self.attended, self.out = (Point() for _ in range(5))
+        self.input, self.qk, self.values, self.attended, self.out = (QuantPoint() for _ in range(5))
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         batch, tokens, width = x.shape
@@ -99,7 +99,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
-        self.input, self.raw, self.hidden, self.out = (Point() for _ in range(4))
+        self.input, self.raw, self.hidden, self.out = (QuantPoint() for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.hidden(F.gelu(self.raw(self.fc1(self.input(x)))))
@@ -114,7 +114,7 @@ class GatedFeedForward(nn.Module):
         self.w1 = nn.Linear(width, hidden)
         self.w2 = nn.Linear(width, hidden)
         self.w3 = nn.Linear(hidden, width)
-        self.input, self.raw1, self.raw2, self.gated, self.out = (Point() for _ in range(5))
+        self.input, self.raw1, self.raw2, self.gated, self.out = (QuantPoint() for _ in range(5))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.input(x)
@@ -166,7 +166,7 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.taps = c.taps
         self.patch_embed = nn.Conv2d(3, c.width, PATCH, PATCH)
-        self.patches: nn.Module = Point()
+        self.patches: nn.Module = QuantPoint()
         self.cls_token = nn.Parameter(torch.zeros(1, 1, c.width))
         self.storage_tokens = (
             nn.Parameter(torch.zeros(1, c.storage_tokens, c.width)) if c.storage_tokens else None

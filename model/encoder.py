@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deimv2.model import variants
-from deimv2.model.layers import ELAN, ConvNorm, Point, SelfAttention
+from deimv2.model.layers import ELAN, ConvNorm, QuantPoint, SelfAttention
 
 
 class PooledConv(nn.Module):
@@ -18,7 +18,7 @@ class PooledConv(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.pool: nn.Module = nn.AvgPool2d(kernel_size=3, stride=2, padding=1)
-        self.pooled: nn.Module = Point()
+        self.pooled: nn.Module = QuantPoint()
         self.point = ConvNorm(width, width, 1, act=nn.SiLU())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class LiteEncoder(nn.Module):
         self.fpn_block = ELAN(c.width, c.expansion, c.depth, extra_conv=True)
         self.down_sample2 = PooledConv(c.width)
         self.pan_block = ELAN(c.width, c.expansion, c.depth, extra_conv=True)
-        self.sums = nn.ModuleList([Point() for _ in range(3)])
+        self.sums = nn.ModuleList([QuantPoint() for _ in range(3)])
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         large = self.input_proj(maps[0])
@@ -79,7 +79,9 @@ class EncoderLayer(nn.Module):
         self.linear2 = nn.Linear(hidden, width)
         self.norm1 = nn.LayerNorm(width)
         self.norm2 = nn.LayerNorm(width)
-        self.attended, self.raw, self.hidden, self.answer, self.out = (Point() for _ in range(5))
+        self.attended, self.raw, self.hidden, self.answer, self.out = (
+            QuantPoint() for _ in range(5)
+        )
 
     def forward(self, x: Tensor, position: Tensor) -> Tensor:
         x = self.attended(self.norm1(x + self.self_attn(x, position)))
@@ -119,8 +121,8 @@ class HybridEncoder(nn.Module):
         self.fpn_blocks = nn.ModuleList([block() for _ in steps])
         self.downsample_convs = nn.ModuleList([DownConv(c.width) for _ in steps])
         self.pan_blocks = nn.ModuleList([block() for _ in steps])
-        self.fpn_sums = nn.ModuleList([Point() for _ in steps])
-        self.pan_sums = nn.ModuleList([Point() for _ in steps])
+        self.fpn_sums = nn.ModuleList([QuantPoint() for _ in steps])
+        self.pan_sums = nn.ModuleList([QuantPoint() for _ in steps])
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         maps = [proj(m) for proj, m in zip(self.input_proj, maps, strict=True)]

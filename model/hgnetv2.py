@@ -6,7 +6,7 @@ Source: PP-HGNetV2 of PaddleDetection as used by D-FINE (arXiv 2410.13842) and D
 import torch
 from torch import Tensor, nn
 
-from deimv2.model.layers import ConvNorm, Point
+from deimv2.model.layers import ConvNorm, QuantPoint
 from deimv2.model.variants import HGNet, Stage
 
 
@@ -51,7 +51,7 @@ class Block(nn.Module):
     def __init__(self, stage: Stage, inputs: int, residual: bool) -> None:
         super().__init__()
         self.residual = residual
-        self.sum: nn.Module = Point()
+        self.sum: nn.Module = QuantPoint()
         layer = LightConv if stage.light else conv_relu
         self.layers = nn.ModuleList(
             [

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Point(nn.Identity):
+class QuantPoint(nn.Identity):
     """Where quantization may measure and round what passes. By itself it does nothing."""
 
 
@@ -52,10 +52,10 @@ class ConvNorm(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outputs)
         smooth = isinstance(act, nn.SiLU | nn.GELU)  # a ReLU is part of the convolution
-        self.raw: nn.Module = Point() if smooth else nn.Identity()
+        self.raw: nn.Module = QuantPoint() if smooth else nn.Identity()
         self.act = act if act is not None else nn.Identity()
         self.affine = Affine() if affine else nn.Identity()
-        self.out: nn.Module = Point()
+        self.out: nn.Module = QuantPoint()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(self.affine(self.act(self.raw(self.norm(self.conv(x))))))
@@ -87,7 +87,7 @@ class RepVGG(nn.Module):
         self.conv1 = ConvNorm(width, width, 3)
         self.conv2: ConvNorm | None = ConvNorm(width, width, 1)
         self.act = nn.SiLU()
-        self.out: nn.Module = Point()
+        self.out: nn.Module = QuantPoint()
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(x)
@@ -118,7 +118,7 @@ class CSP(nn.Module):
         self.outputs = outputs
         self.conv1 = ConvNorm(inputs, 2 * outputs, 1, act=nn.SiLU())
         self.bottlenecks = nn.Sequential(*[RepVGG(outputs) for _ in range(depth)])
-        self.sum: nn.Module = Point()
+        self.sum: nn.Module = QuantPoint()
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv1(x)
@@ -174,7 +174,7 @@ class SwiGLU(nn.Module):
         for layer in (self.w12, self.w3):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
-        self.input, self.raw, self.gated, self.out = (Point() for _ in range(4))
+        self.input, self.raw, self.gated, self.out = (QuantPoint() for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.raw(self.w12(self.input(x)))
@@ -188,8 +188,8 @@ class MLP(nn.Module):
     def __init__(self, *widths: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in pairwise(widths)])
-        self.before = nn.ModuleList([Point() for _ in self.layers])
-        self.after = nn.ModuleList([Point() for _ in self.layers])
+        self.before = nn.ModuleList([QuantPoint() for _ in self.layers])
+        self.after = nn.ModuleList([QuantPoint() for _ in self.layers])
 
     def forward(self, x: Tensor) -> Tensor:
         for i, layer in enumerate(self.layers):
@@ -224,8 +224,8 @@ class SelfAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj.weight)
         nn.init.zeros_(self.in_proj.bias)
         nn.init.zeros_(self.out_proj.bias)
-        self.placed, self.content, self.qk, self.values = (Point() for _ in range(4))
-        self.attended, self.out = Point(), Point()
+        self.placed, self.content, self.qk, self.values = (QuantPoint() for _ in range(4))
+        self.attended, self.out = QuantPoint(), QuantPoint()
 
     def forward(self, x: Tensor, position: Tensor, mask: Tensor | None = None) -> Tensor:
         batch, tokens, width = x.shape

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deimv2.model.dinov3 import VisionTransformer
-from deimv2.model.layers import ConvNorm, Point
+from deimv2.model.layers import ConvNorm, QuantPoint
 from deimv2.model.variants import ViT
 
 
@@ -24,7 +24,7 @@ class DetailNet(nn.Module):
         self.conv2 = ConvNorm(width, 2 * width, 3, stride=2)
         self.conv3 = ConvNorm(2 * width, 4 * width, 3, stride=2)
         self.conv4 = ConvNorm(4 * width, 4 * width, 3, stride=2)
-        self.active2, self.active3 = Point(), Point()
+        self.active2, self.active3 = QuantPoint(), QuantPoint()
 
     def forward(self, images: Tensor) -> list[Tensor]:
         stride8 = self.conv2(self.pool(self.stem(images)))
@@ -44,7 +44,7 @@ class SpatialTuningAdapter(nn.Module):
         self.fusion = nn.ModuleList(
             [ConvNorm(config.width + width, config.outputs, 1) for width in widths]
         )
-        self.semantic = nn.ModuleList([Point() for _ in widths])
+        self.semantic = nn.ModuleList([QuantPoint() for _ in widths])
 
     def forward(self, images: Tensor) -> list[Tensor]:
         maps = []

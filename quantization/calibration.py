@@ -20,11 +20,11 @@ from deimv2.model.images import load_photo, normalise, resize
 from deimv2.model.layers import MLP, ConvNorm, RepVGG
 from deimv2.quantization.fitting import fit
 from deimv2.quantization.histogram import Histogram
-from deimv2.quantization.prepare import Chosen, prepare, rounders_of, set_ranges
+from deimv2.quantization.prepare import Chosen, fake_quantizers_of, prepare, set_ranges
 from deimv2.quantization.recipe import in_int8
-from deimv2.quantization.rounding import Bound, Images, Range, Rounder
+from deimv2.quantization.rounding import Clamp, FakeQuantize, Images, Range
 
-LEAST_PHOTOS = 8
+MIN_PHOTOS = 8
 IMAGE = "image"  # the rounder of the network's input
 
 
@@ -42,7 +42,7 @@ def calibrate(net: DEIMv2, images: Images, chosen: Chosen = in_int8) -> Calibrat
     """Prepares `net`, in place, with the ranges that its photos ask for, and weights that fit.
 
     chosen: as in `prepare`. `images` gives the normalised photos [B, 3, H, W], each time the same.
-    Raises InputError for less than LEAST_PHOTOS photos, or values that are no numbers.
+    Raises InputError for less than MIN_PHOTOS photos, or values that are no numbers.
     """
     prepare(net.eval(), chosen)
     found = observe(net, images)
@@ -57,7 +57,7 @@ def observe(net: DEIMv2, images: Images) -> Calibration:
     Meanwhile weights round, activations do not.
     """
     follows = smooth(net)
-    found = {each.name: Histogram(follows.get(each.name)) for each in rounders_of(net)}
+    found = {each.name: Histogram(follows.get(each.name)) for each in fake_quantizers_of(net)}
 
     def each_batch() -> Iterator[Tensor]:
         for batch in images():
@@ -69,9 +69,9 @@ def observe(net: DEIMv2, images: Images) -> Calibration:
     for look in (Histogram.extremes, Histogram.count):
         watches = {name: partial(look, histogram) for name, histogram in found.items()}
         photos = show(net, each_batch, watches)
-        if photos < LEAST_PHOTOS:
+        if photos < MIN_PHOTOS:
             raise InputError(
-                f"{photos} photos to calibrate with, expected at least {LEAST_PHOTOS}; name a "
+                f"{photos} photos to calibrate with, expected at least {MIN_PHOTOS}; name a "
                 "folder with more, a hundred or so that look like what the phone will see"
             )
         for name, histogram in found.items():
@@ -96,7 +96,7 @@ def smooth(net: DEIMv2) -> dict[str, nn.Module]:
             points, act = [block.conv1.out], block.act
         elif isinstance(block, MLP):
             points, act = list(block.after[:-1]), nn.SiLU()
-        found |= {point.name: act for point in points if isinstance(point, Rounder)}
+        found |= {point.name: act for point in points if isinstance(point, FakeQuantize)}
     return found
 
 
@@ -104,10 +104,10 @@ def smooth(net: DEIMv2) -> dict[str, nn.Module]:
 def show(net: DEIMv2, images: Images, watches: Mapping[str, Callable[[Tensor], None]]) -> int:
     """Runs on the photos, and shows what reaches each rounder, which lets it pass, to the watch of
     its name. Gives how many photos there were."""
-    rounding = [module for module in net.modules() if isinstance(module, Rounder | Bound)]
+    rounding = [module for module in net.modules() if isinstance(module, FakeQuantize | Clamp)]
     for module in rounding:
         module.on = False
-        if isinstance(module, Rounder):
+        if isinstance(module, FakeQuantize):
             module.watch = watches[module.name]
     photos = 0
     try:
@@ -117,7 +117,7 @@ def show(net: DEIMv2, images: Images, watches: Mapping[str, Callable[[Tensor], N
     finally:
         for module in rounding:
             module.on = True
-            if isinstance(module, Rounder):
+            if isinstance(module, FakeQuantize):
                 module.watch = None
     return photos
 

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from deimv2.model import DEIMv2
 from deimv2.quantization.rounding import (
     WEIGHT,
-    Bound,
+    Clamp,
+    FakeQuantize,
     Images,
     Range,
     RoundedConv,
     RoundedLinear,
-    Rounder,
     rounded_weight,
     weight_scales,
 )
@@ -73,7 +73,7 @@ class Inputs:
 @torch.no_grad()
 def fit(net: DEIMv2, images: Images) -> None:
     """Gives the int8 layers of a prepared network with ranges their best weights and biases."""
-    ranges = {m.name: m.range for m in net.modules() if isinstance(m, Rounder)}
+    ranges = {m.name: m.range for m in net.modules() if isinstance(m, FakeQuantize)}
     inputs = {}
     for layer in net.modules():
         if isinstance(layer, RoundedConv | RoundedLinear):
@@ -104,7 +104,7 @@ def _show(seen: Inputs, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
 @contextmanager
 def in_float(net: DEIMv2) -> Iterator[None]:
     """Nothing rounds."""
-    kinds = (RoundedConv, RoundedLinear, Rounder, Bound)
+    kinds = (RoundedConv, RoundedLinear, FakeQuantize, Clamp)
     rounding = [module for module in net.modules() if isinstance(module, kinds)]
     for module in rounding:
         module.on = False

@@ -16,7 +16,7 @@ from deimv2.quantization.rounding import HIGH, LOW, Range
 
 BINS = 4096
 CANDIDATES = 40  # positions tried for either end of a range
-LEAST = 1e-3  # of the mean variance: what a channel that hardly varies counts with
+MIN_VARIANCE = 1e-3  # of the mean variance: what a channel that hardly varies counts with
 Function = Callable[[Tensor], Tensor]
 
 
@@ -99,7 +99,7 @@ def importance(counts: Tensor, values: Tensor) -> Tensor:
 
 def floored(variance: Tensor) -> Tensor:
     """Of channels, so that those that hardly vary do not decide."""
-    return variance.clamp(min=LEAST * float(variance.mean()) + 1e-12)
+    return variance.clamp(min=MIN_VARIANCE * float(variance.mean()) + 1e-12)
 
 
 def _ends(furthest: float) -> list[float]:

@@ -17,9 +17,9 @@ from torch.utils._pytree import tree_leaves
 
 from deimv2.model import DEIMv2
 from deimv2.model.errors import InputError
-from deimv2.model.layers import Affine, ConvNorm, Point, fuse
+from deimv2.model.layers import Affine, ConvNorm, QuantPoint, fuse
 from deimv2.quantization.recipe import in_int8
-from deimv2.quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
+from deimv2.quantization.rounding import Clamp, FakeQuantize, Range, RoundedConv, RoundedLinear
 
 # Functions whose results are values of their inputs, moved.
 MOVES = {
@@ -30,7 +30,7 @@ LIMITS = {"relu", "hardtanh"}  # int8 kernels do these while they store
 Chosen = Callable[[str], bool]
 
 
-def prepare(net: DEIMv2, chosen: Chosen = in_int8) -> list[Rounder]:
+def prepare(net: DEIMv2, chosen: Chosen = in_int8) -> list[FakeQuantize]:
     """Fold, and put rounding into `net` (training form or fused); gives the rounders by name.
 
     They have no range yet, and round nothing until they have one. chosen: whether the layer of a
@@ -39,9 +39,9 @@ def prepare(net: DEIMv2, chosen: Chosen = in_int8) -> list[Rounder]:
     fold(net)
     layers = replace_layers(net, chosen)
     sharing = Sharing(net, layers)
-    rounder_at: dict[str, Rounder] = {}
+    rounder_at: dict[str, FakeQuantize] = {}
     for group in sharing.groups():
-        rounder = Rounder(group[0])
+        rounder = FakeQuantize(group[0])
         for name in group:
             parent, _, child = name.rpartition(".")
             setattr(net.get_submodule(parent), child, rounder)
@@ -49,12 +49,12 @@ def prepare(net: DEIMv2, chosen: Chosen = in_int8) -> list[Rounder]:
     for name, layer in layers.items():
         if isinstance(layer, RoundedConv | RoundedLinear):
             layer.inputs = tuple(dict.fromkeys(rounder_at[p].name for p in sharing.inputs[name]))
-    return rounders_of(net)
+    return fake_quantizers_of(net)
 
 
-def rounders_of(net: DEIMv2) -> list[Rounder]:
+def fake_quantizers_of(net: DEIMv2) -> list[FakeQuantize]:
     """Of a prepared network, each once, in its order."""
-    return [module for module in net.modules() if isinstance(module, Rounder)]
+    return [module for module in net.modules() if isinstance(module, FakeQuantize)]
 
 
 def apply_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None:
@@ -83,12 +83,12 @@ def freeze_float(net: nn.Module) -> None:
 
 def set_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None:
     """Let a prepared network round to these ranges, by the names of its rounders."""
-    for rounder in rounders_of(net):
+    for rounder in fake_quantizers_of(net):
         rounder.range = Range(*ranges[rounder.name])
     for block in net.modules():
-        if not isinstance(block, ConvNorm) or not isinstance(block.act, Bound):
+        if not isinstance(block, ConvNorm) or not isinstance(block.act, Clamp):
             continue
-        if isinstance(block.out, Rounder) and block.out.range is not None:
+        if isinstance(block.out, FakeQuantize) and block.out.range is not None:
             block.act.snap(block.out.range.scale)
 
 
@@ -110,7 +110,7 @@ def fold_affine(block: ConvNorm) -> None:
     assert isinstance(block.act, nn.ReLU) and block.conv.bias is not None
     block.conv.weight *= gain
     block.conv.bias.mul_(gain).add_(shift)
-    block.act, block.affine = Bound(shift, below=gain >= 0), nn.Identity()
+    block.act, block.affine = Clamp(shift, below=gain >= 0), nn.Identity()
 
 
 def replace_layers(net: nn.Module, chosen: Chosen = in_int8) -> dict[str, nn.Module]:
@@ -140,7 +140,7 @@ class Sharing(TorchFunctionMode):
     def __init__(self, net: DEIMv2, layers: dict[str, nn.Module]) -> None:
         super().__init__()
         self.net, self.layers = net, layers
-        self.points = [name for name, m in net.named_modules() if isinstance(m, Point)]
+        self.points = [name for name, m in net.named_modules() if isinstance(m, QuantPoint)]
         self.leader = {name: name for name in self.points}
         self.needed: set[str] = set()
         self.origin: dict[int, str] = {}  # of a tensor, the point whose values it holds

@@ -12,7 +12,7 @@ from torch import nn
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.dinov3 import KeyMaskedLinear, LayerScale
 from deimv2.model.layers import Affine, ConvNorm, RepVGG
-from deimv2.quantization.rounding import Bound
+from deimv2.quantization.rounding import Clamp
 
 
 @torch.no_grad()
@@ -49,7 +49,7 @@ def _unfold(block: ConvNorm, prepared: nn.Module) -> None:
     norm.bias.copy_(prepared.conv.bias)
     if isinstance(block.affine, Affine):
         bound = prepared.act
-        assert isinstance(bound, Bound)
+        assert isinstance(bound, Clamp)
         sign = 1 if bound.below else -1
         block.affine.scale.fill_(sign)
         block.affine.bias.fill_(bound.value)

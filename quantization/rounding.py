@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 LOW, HIGH = -128, 127
 WEIGHT = 127
-LEAST_STEP = 2.0**-24  # the smallest float16 above 0
+MIN_STEP = 2.0**-24  # the smallest float16 above 0
 Images = Callable[[], Iterable[Tensor]]  # gives normalised photos [B, 3, H, W], always the same
-LEAST_WEIGHTS = 2048  # smaller ones are not worth their steps where weights alone are int8
+MIN_WEIGHTS = 2048  # smaller ones are not worth their steps where weights alone are int8
 
 
 class Range(NamedTuple):
@@ -31,7 +31,7 @@ class Range(NamedTuple):
     def scale(self) -> float:
         """A step."""
         width = max(self.high, 0.0) - min(self.low, 0.0)
-        return max(float(np.float16(width / (HIGH - LOW))), LEAST_STEP)
+        return max(float(np.float16(width / (HIGH - LOW))), MIN_STEP)
 
     @property
     def zero_point(self) -> int:
@@ -47,7 +47,7 @@ class Range(NamedTuple):
         return torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, LOW, HIGH)
 
 
-class Rounder(nn.Module):
+class FakeQuantize(nn.Module):
     """Rounds all that passes to one range. Without a range, or switched off, nothing happens.
 
     A rounder may stand in several places: then they share the range, as int8 concatenation needs.
@@ -71,7 +71,7 @@ class Rounder(nn.Module):
 def weight_scales(weight: Tensor) -> Tensor:
     """Steps [out] of a weight [out, ...]."""
     largest = weight.detach().flatten(1).abs().amax(1)
-    return (largest / WEIGHT).half().float().clamp(min=LEAST_STEP)
+    return (largest / WEIGHT).half().float().clamp(min=MIN_STEP)
 
 
 def rounded_weight(weight: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ def round_weights(net: nn.Module) -> None:
     """Rounds large weights of layers that compute in float, in place, for files that store them as
     int8. Batch normalisation must be folded in before."""
     for layer in net.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= LEAST_WEIGHTS:
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= MIN_WEIGHTS:
             layer.weight.copy_(rounded_weight(layer.weight))
 
 
@@ -127,7 +127,7 @@ class RoundedLinear(nn.Module):
         return F.linear(x, rounded_weight(weight) if self.on else weight, self.bias[rows])
 
 
-class Bound(nn.Module):
+class Clamp(nn.Module):
     """Limits a map from below (or above) at a constant: what is left of a ReLU and an affine.
 
     a * relu(x) + b is max(a * x + b, b) for a > 0 and min(a * x + b, b) for a < 0; the product and

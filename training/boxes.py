@@ -10,13 +10,13 @@ from torch import Tensor
 EPS = 1e-12  # far below a pixel's area in an image of side 1 (1e-7 at 3000 pixels)
 
 
-def to_corners(boxes: Tensor) -> Tensor:
+def cxcywh_to_xyxy(boxes: Tensor) -> Tensor:
     """Centres to corners. Negative sides, which a refined box may have, count as 0."""
     half = boxes[..., 2:].clamp(min=0) / 2
     return torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
 
 
-def to_centres(corners: Tensor) -> Tensor:
+def xyxy_to_cxcywh(corners: Tensor) -> Tensor:
     low, high = corners[..., :2], corners[..., 2:]
     return torch.cat([(low + high) / 2, high - low], dim=-1)
 

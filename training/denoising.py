@@ -16,7 +16,7 @@ from torch import Tensor
 
 from deimv2.model.decoder import ExtraQueries, inverse_sigmoid
 from deimv2.training import recipes
-from deimv2.training.boxes import to_centres, to_corners
+from deimv2.training.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from deimv2.training.data.targets import Target, padded
 from deimv2.training.matcher import Matches
 
@@ -99,8 +99,8 @@ def noised_boxes(
     draw = torch.rand(boxes.shape, generator=generator, device=boxes.device)
     sign = torch.randint(2, boxes.shape, generator=generator, device=boxes.device) * 2 - 1
     half = boxes[..., 2:].repeat(1, 1, 2) / 2
-    corners = to_corners(boxes) + sign * (draw + negative[:, None]) * noise * half
-    return to_centres(corners.clamp(0, 1)).abs()  # edges may have crossed
+    corners = cxcywh_to_xyxy(boxes) + sign * (draw + negative[:, None]) * noise * half
+    return xyxy_to_cxcywh(corners.clamp(0, 1)).abs()  # edges may have crossed
 
 
 def hidden(groups: int, size: int, selected: int, device: torch.device) -> Tensor:

@@ -31,7 +31,7 @@ from deimv2.training.checkpoint import BEST, StopError, guarded, save_state, sto
 from deimv2.training.data.batches import leave_signals
 from deimv2.training.recipes import Schedule
 from deimv2.training.schedule import factor
-from deimv2.training.trainer import Journal, Place
+from deimv2.training.trainer import Place, TrainingLogger
 
 TEACHER = "l"  # the variant whose backbone is DINOv3's ViT-S
 STUDENTS = {"vit-tiny": "s", "vit-tiny-plus": "m"}
@@ -153,12 +153,12 @@ class Distiller:
         crops: Crops,
         folder: Path,
         device: torch.device,
-        journal: Journal,
+        logger: TrainingLogger,
         about: dict[str, Any],
     ) -> None:
         self.student, self.teacher = student.to(device).train(), teacher.to(device)
         self.crops, self.folder, self.device = crops, folder, device
-        self.journal, self.about = journal, about
+        self.logger, self.about = logger, about
         c = crops.c
         self.optimizer = torch.optim.AdamW(student.parameters(), c.lr, weight_decay=c.decay)
         steps = len(crops)
@@ -181,7 +181,7 @@ class Distiller:
         with stop_signals() as asked:
             for images, unreadable in loader:
                 for reason in unreadable:
-                    self.journal.say(f"passed over: {reason}")
+                    self.logger.say(f"passed over: {reason}")
                 losses.append(self._step(images.to(self.device)))
                 now = time.monotonic()
                 if self.step % report_every == 0 or self.step == len(self.crops):
@@ -201,7 +201,7 @@ class Distiller:
             "images_per_second": len(losses) * self.crops.c.batch / seconds,
         }
         epoch = max(0, self.step - 1) // self.crops.steps
-        self.journal.step(Place(self.step, len(self.crops), epoch), values)
+        self.logger.step(Place(self.step, len(self.crops), epoch), values)
 
     def _step(self, images: Tensor) -> float:
         for group in self.optimizer.param_groups:
@@ -244,4 +244,4 @@ class Distiller:
         self.student.load_state_dict(state["student"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
-        self.journal.rewind(self.step)
+        self.logger.rewind(self.step)

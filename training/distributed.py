@@ -17,7 +17,7 @@ PATIENCE = timedelta(hours=2)  # the others wait while rank 0 evaluates
 
 
 @dataclass(frozen=True)
-class World:
+class DistributedContext:
     """This process: its rank among `size` processes, and its device."""
 
     rank: int
@@ -25,7 +25,7 @@ class World:
     device: torch.device
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
     def mean(self, values: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def usable_device(name: str | None) -> torch.device:
     return device
 
 
-def join(device: str | None = None) -> World:
+def join(device: str | None = None) -> DistributedContext:
     """Joins the processes that torchrun announces in the environment; without it, one alone."""
     size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
     place = usable_device(device)
@@ -77,7 +77,7 @@ def join(device: str | None = None) -> World:
             torch.cuda.set_device(place)
         if not dist.is_initialized():
             dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
-    return World(rank, size, place)
+    return DistributedContext(rank, size, place)
 
 
 def leave() -> None:
@@ -110,7 +110,7 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         return x * scale[:, None, None] + shift[:, None, None]
 
 
-def synchronise(net: nn.Module, world: World) -> None:
+def synchronise(net: nn.Module, world: DistributedContext) -> None:
     """In place: normalise over all processes' batches, so that they train as one process would."""
     if world.size == 1:
         return

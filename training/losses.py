@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deimv2.model.decoder import DecoderOutput, Integral, Prediction
-from deimv2.training.boxes import giou, iou, to_corners
+from deimv2.training.boxes import cxcywh_to_xyxy, giou, iou
 from deimv2.training.data.edges import ddf, fgl
 from deimv2.training.data.targets import Target, joined
 from deimv2.training.denoising import Denoising
@@ -124,7 +124,7 @@ class Criterion:
             losses[f"mal{where}"] = w.mal * label_loss / p.objects
             found, wanted = p.boxes.of(prediction.boxes), truth.boxes[p.boxes.target]
             losses[f"l1{where}"] = w.l1 * (found - wanted).abs().sum() / p.regressed
-            overlaps = giou(to_corners(found), to_corners(wanted))
+            overlaps = giou(cxcywh_to_xyxy(found), cxcywh_to_xyxy(wanted))
             losses[f"giou{where}"] = w.giou * (1 - overlaps).sum() / p.regressed
             if not w.local or prediction.edges is None or prediction.reference is None:
                 continue
@@ -143,7 +143,7 @@ class Criterion:
     def _quality(prediction: Prediction, matches: Matches, truth: Target) -> Tensor:
         """IoU [K] of matched queries with their objects."""
         wanted = truth.boxes[matches.target]
-        return iou(to_corners(matches.of(prediction.boxes)), to_corners(wanted))
+        return iou(cxcywh_to_xyxy(matches.of(prediction.boxes)), cxcywh_to_xyxy(wanted))
 
 
 def _wide(p: Prediction) -> Prediction:

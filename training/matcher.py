@@ -13,7 +13,7 @@ from torch import Tensor
 
 from deimv2.model.decoder import Prediction
 from deimv2.training import recipes
-from deimv2.training.boxes import giou, iou, to_corners
+from deimv2.training.boxes import cxcywh_to_xyxy, giou, iou
 from deimv2.training.data.targets import Target, padded
 
 
@@ -66,7 +66,7 @@ class Matcher:
         """
         c = self.c
         score = logits.sigmoid().gather(2, labels[:, None].expand(-1, logits.shape[1], -1))
-        corners = to_corners(boxes)[:, :, None], to_corners(wanted)[:, None]
+        corners = cxcywh_to_xyxy(boxes)[:, :, None], cxcywh_to_xyxy(wanted)[:, None]
         if epoch >= c.change_epoch:
             return -score * iou(*corners) ** c.iou_power
         positive = -c.alpha * (1 - score) ** c.gamma * (score + 1e-8).log()

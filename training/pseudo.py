@@ -19,7 +19,7 @@ from deimv2.model.postprocess import detect
 from deimv2.training.data.dataset import Part
 
 MIN_SCORE = 0.3
-LEAST_PHOTOS = 16
+MIN_PHOTOS = 16
 HELD_OUT = 5  # one in so many photos is not trained on
 
 
@@ -34,11 +34,11 @@ def annotate(
     """Writes `folder`/train.json and val.json, COCO annotations of the photos; one in HELD_OUT is
     in the second.
 
-    Photos that cannot be read are left out. Raises InputError for less than LEAST_PHOTOS.
+    Photos that cannot be read are left out. Raises InputError for less than MIN_PHOTOS.
     """
-    if len(photos) < LEAST_PHOTOS:
+    if len(photos) < MIN_PHOTOS:
         raise InputError(
-            f"{len(photos)} photos to learn from, expected at least {LEAST_PHOTOS}, better some "
+            f"{len(photos)} photos to learn from, expected at least {MIN_PHOTOS}, better some "
             "hundred; name a folder with more"
         )
     root = Path(*_common(photos))

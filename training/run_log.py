@@ -14,8 +14,8 @@ from deimv2.training.trainer import Metrics, Place
 LOG, PLOT = "log.jsonl", "curves.png"
 
 
-class Screen:
-    """A journal that writes LOG and PLOT into a folder, and TensorBoard's files if installed."""
+class ProgressLogger:
+    """A logger that writes LOG and PLOT into a folder, and TensorBoard's files if installed."""
 
     def __init__(self, folder: Path, progress: Progress, board: Any | None = None) -> None:
         self.folder, self.progress, self.board = folder, progress, board
@@ -65,8 +65,8 @@ class Screen:
         return f"{minutes // 60}:{minutes % 60:02} h left"
 
 
-class Silence:
-    """The journal of every process but the first."""
+class NullLogger:
+    """The logger of every process but the first."""
 
     def step(self, place: Place, values: dict[str, float]) -> None: ...
     def epoch(self, place: Place, metrics: Metrics) -> None: ...

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from deimv2.training.recipes import Epochs, Recipe, Schedule
 
-LONGEST_WARMUP = 0.05  # of all steps
-LONGEST_MEMORY = 0.05  # of all steps, of the moving average: the recipes' own are 0.017 to 0.047
+MAX_WARMUP = 0.05  # of all steps
+MAX_MEMORY = 0.05  # of all steps, of the moving average: the recipes' own are 0.017 to 0.047
 
 
 def factor(step: int, steps_per_epoch: int, c: Schedule) -> float:
@@ -44,11 +44,11 @@ def fit(recipe: Recipe, epochs: int | None, batch: int | None, samples: int) -> 
         epochs=epochs,
         flat_epochs=moved(c.flat_epochs),
         tail_epochs=moved(c.tail_epochs),
-        warmup_steps=max(1, min(round(c.warmup_steps / ratio), round(LONGEST_WARMUP * steps))),
+        warmup_steps=max(1, min(round(c.warmup_steps / ratio), round(MAX_WARMUP * steps))),
         restart_epoch=moved(c.restart_epoch),
         batch=batch,
     )
-    memory = max(1.0, min(1 / ((1 - recipe.ema.decay) * ratio), LONGEST_MEMORY * steps))
+    memory = max(1.0, min(1 / ((1 - recipe.ema.decay) * ratio), MAX_MEMORY * steps))
     ema = replace(
         recipe.ema,
         decay=1 - 1 / memory,

@@ -25,7 +25,7 @@ from deimv2.training.checkpoint import BEST, StopError, guarded, save_state, sto
 from deimv2.training.data.batches import Batch, Batches, load
 from deimv2.training.data.targets import Target
 from deimv2.training.denoising import Denoising, denoise
-from deimv2.training.distributed import World, synchronise
+from deimv2.training.distributed import DistributedContext, synchronise
 from deimv2.training.ema import MovingAverage
 from deimv2.training.losses import Criterion
 from deimv2.training.recipes import Recipe
@@ -38,7 +38,7 @@ Save = Callable[[DEIMv2, Path, tuple[str, ...]], None]
 Extra = Callable[[Tensor], Mapping[str, Tensor]]  # losses by name for images just seen
 
 
-class Journal(Protocol):
+class TrainingLogger(Protocol):
     """Where the training tells what happens. Only rank 0's is asked."""
 
     def step(self, place: "Place", values: dict[str, float]) -> None: ...
@@ -123,15 +123,15 @@ class Trainer:
         recipe: Recipe,
         batches: Batches,
         folder: Path,
-        world: World,
-        journal: Journal,
+        world: DistributedContext,
+        logger: TrainingLogger,
         options: Options,
         save: Save = save_weights,
         extra: Extra | None = None,
     ) -> None:
         self.save_best, self.extra = save, extra
         self.names, self.recipe, self.batches = names, recipe, batches
-        self.folder, self.world, self.journal, self.options = folder, world, journal, options
+        self.folder, self.world, self.logger, self.options = folder, world, logger, options
         self.net = net.to(world.device).train()
         if world.device.type == "cpu":
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -173,7 +173,7 @@ class Trainer:
         )
         if self.options.measure_start and self.step == 0 and evaluate is not None:
             self._keep_if_best(evaluate)
-            self.journal.say(f"before the first step: AP {self.best:.4f}")
+            self.logger.say(f"before the first step: AP {self.best:.4f}")
         saved, meter = time.monotonic(), Meter()
         with stop_signals() as asked:
             source = iter(loader)
@@ -207,7 +207,7 @@ class Trainer:
         for reason in unreadable:
             if reason not in self.unreadable:
                 self.unreadable.add(reason)
-                self.journal.say(f"passed over: {reason}")
+                self.logger.say(f"passed over: {reason}")
 
     def _asked(self, here: bool, ended: bool) -> bool:
         """Whether to stop. Several processes must agree on it, so they ask only now and then."""
@@ -216,10 +216,10 @@ class Trainer:
         return any(self.world.gather([here]))
 
     def _tell(self, meter: "Meter") -> None:
-        if self.world.leads:
+        if self.world.is_main:
             lr = self.optimizer.param_groups[0]["lr"]
             values = meter.means() | {"lr": lr} | meter.speed(self.recipe.schedule.batch)
-            self.journal.step(self.place, values)
+            self.logger.step(self.place, values)
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """One update. Gives the losses by kind, summed over all layers, and all of them together.
@@ -297,20 +297,20 @@ class Trainer:
         last = self.step == self.steps
         due = last or (epoch + 1) % self.options.evaluate_every == 0
         metrics = self._keep_if_best(evaluate) if due or evaluate is None else {}
-        if self.world.leads and due:
-            self.journal.epoch(self.place, metrics)
+        if self.world.is_main and due:
+            self.logger.epoch(self.place, metrics)
 
     def _keep_if_best(self, evaluate: Evaluate | None) -> Metrics:
         """Gives what was measured; where nothing can be, the average is kept in any case."""
         metrics: Metrics = {}
-        if evaluate is not None and self.world.leads:
+        if evaluate is not None and self.world.is_main:
             metrics = evaluate(self.average.net)
         metrics = self.world.share(metrics)
         found = metrics.get("AP")
         if evaluate is None or (found is not None and found > self.best):
             self.best = self.best if found is None else found
             self.best_step = self.step
-            if self.world.leads:
+            if self.world.is_main:
                 best = self.folder / BEST
                 guarded(self.folder, lambda: self.save_best(self.average.net, best, self.names))
         return metrics
@@ -326,11 +326,11 @@ class Trainer:
         load_weights(self.average.net, state)
         self.net.load_state_dict(self.average.net.state_dict())
         self.average.decay = self.recipe.ema.restart_decay
-        self.journal.say(f"from the best weights so far (AP {self.best:.4f}) into the last epochs")
+        self.logger.say(f"from the best weights so far (AP {self.best:.4f}) into the last epochs")
 
     def save(self) -> None:
         """Writes LAST, whole or not at all. Raises InputError where the disk is full."""
-        if not self.world.leads:
+        if not self.world.is_main:
             return
         state = {
             "step": self.step,
@@ -366,8 +366,8 @@ class Trainer:
         self.best_step = state["best_step"]
         if self.restarted:
             self.average.decay = self.recipe.ema.restart_decay
-        if self.world.leads:
-            self.journal.rewind(self.step)
+        if self.world.is_main:
+            self.logger.rewind(self.step)
 
 
 def optimizer(net: DEIMv2, recipe: Recipe) -> torch.optim.AdamW:

@@ -30,13 +30,13 @@ KINDS = {"boxes": ("float32", 3), "scores": ("float32", 2), "labels": ("int32", 
 
 # Measured on Atto with the demo weights, 192 and 320 px: undoing the right normalisation gives 0.97
 # and more, a wrong one at most 0.62; unlike normalisations agree to at most 0.5 as they are.
-LEAST_AGREEMENT, LEAST_GAIN = 0.7, 0.2
+MIN_AGREEMENT, MIN_GAIN = 0.7, 0.2
 # There, what differs by one level of 255 agrees to 0.89 and more, a photograph with black to 0.03.
 ALIKE, UNLIKE = 0.8, 0.3
 # Photographs in two levels, 0 and 1, agree with the reference to 0.12 and more where the division
 # by 255 is missing, and to 0 elsewhere.
-LEAST_TRACE = 0.05
-LEAST_EXACT = 0.99  # of float32, whose rounding changes no digit that agreement is told in
+MIN_TRACE = 0.05
+MIN_EXACT = 0.99  # of float32, whose rounding changes no digit that agreement is told in
 
 
 def swapped_outputs(outputs: Sequence[Port]) -> str | None:
@@ -74,7 +74,7 @@ def find_cause(
         with np.errstate(all="ignore"):  # of what is not finite
             undone = [undo(each, runner.size) for each in found]
         # Wide limits may be held by chance, as where low scores are halved.
-        gained = agreement(references, undone) - plainly > LEAST_GAIN
+        gained = agreement(references, undone) - plainly > MIN_GAIN
         if gained and replay(goldens, undone, runner.size, limits).passed(limits):
             return sentence
     reversed_channels = [runner.detect(frame[..., ::-1].copy()) for frame in frames]
@@ -130,7 +130,7 @@ def _range_mistake(
             "graph, and convert again"
         )
     dim = [runner.detect((frame > 127).astype(np.uint8)) for frame in frames]
-    known = agreement(references, dim) > agreement(references, found) + LEAST_TRACE
+    known = agreement(references, dim) > agreement(references, found) + MIN_TRACE
     if known and (like := agreement(black, dim)) < UNLIKE:
         return (
             f"frames of 0 and 1 of 255 are no black ones to it (agreement {like:.2f} of 1): most "
@@ -153,7 +153,7 @@ def _normalisation_mistake(
         undone = [runner.detect(renormalised(frame, seen, meant)) for frame in frames]
         reached[name] = agreement(references, undone)
     best = max(reached, key=lambda name: reached[name])
-    if reached[best] < max(LEAST_AGREEMENT, plainly + LEAST_GAIN):
+    if reached[best] < max(MIN_AGREEMENT, plainly + MIN_GAIN):
         return None
     return (
         f"the pixels are most likely {best}, expected {_described(meant)}: where the frame makes "
@@ -181,7 +181,7 @@ def _described(statistics: Statistics) -> str:
 def _other_weights(plainly: float, limits: Limits) -> str | None:
     """What is left. Rounding explains much, but not where the limits leave no room for it."""
     exact = limits.min_score is None
-    if plainly >= (LEAST_EXACT if exact else UNLIKE):
+    if plainly >= (MIN_EXACT if exact else UNLIKE):
         return None
     return (
         f"it detects other things (agreement {plainly:.2f} of 1) and no known mistake explains it: "

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deimv2.converters.graph.layers import linear
-from deimv2.converters.graph.sampling import GatherSampler, TentSampler
+from deimv2.converters.graph.sampling import GatherSampler, MatmulSampler
 from deimv2.model import decoder as eager
 from deimv2.model import deformable
 
@@ -55,7 +55,7 @@ class StaticDeformableAttention(nn.Module):
     """
 
     def __init__(
-        self, attention: deformable.DeformableAttention, sampler: TentSampler | GatherSampler
+        self, attention: deformable.DeformableAttention, sampler: MatmulSampler | GatherSampler
     ) -> None:
         super().__init__()
         self.sampler, self.heads = sampler, attention.heads
@@ -194,10 +194,10 @@ class StaticDecoder(eager.Decoder):
         self.queries = queries
         self.anchors = AnchorTable(anchors[0])
         self.register_buffer("valid", valid.float())
-        self.sampler: GatherSampler | TentSampler = (
+        self.sampler: GatherSampler | MatmulSampler = (
             GatherSampler(sizes, decoder.points, heads, queries)
             if gather
-            else TentSampler(sizes, decoder.points, heads)
+            else MatmulSampler(sizes, decoder.points, heads)
         )
         for layer in decoder.layers:
             assert isinstance(layer, deformable.DecoderLayer)

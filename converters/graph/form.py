@@ -25,7 +25,7 @@ from deimv2.converters.graph.layers import (
     StaticSpatialTuningAdapter,
     WidePad,
 )
-from deimv2.converters.graph.sampling import GatherSampler, TentSampler
+from deimv2.converters.graph.sampling import GatherSampler, MatmulSampler
 from deimv2.model import DEIMv2, layers
 from deimv2.model.encoder import HybridEncoder, PooledConv
 from deimv2.model.sta import SpatialTuningAdapter
@@ -155,7 +155,7 @@ PRECISE: dict[type[nn.Module], str] = {
     MatmulLayerNorm: "squares overflow beyond 255, which single channels of a ViT exceed",
     AnchorTable: "a box side near 1 would be rounded to a third of a pixel",
     CellPositions: "a position near 80 cells would be rounded to a sixteenth of a cell",
-    TentSampler: "takes the difference of two positions",
+    MatmulSampler: "takes the difference of two positions",
     GatherSampler: "half precision counts only to 2048 rows",
     MatmulIntegral: "moves box edges by fractions of a pixel",
     MatmulEdgeMove: "moves box edges by fractions of a pixel",

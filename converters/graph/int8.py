@@ -12,17 +12,17 @@ from torch import Tensor, fx, nn
 from torch.ao.quantization.fx import _decomposed  # noqa: F401  registers the operations
 
 from deimv2.converters.graph.layers import ConvAvgPool
-from deimv2.converters.graph.sampling import TentSampler
+from deimv2.converters.graph.sampling import MatmulSampler
 from deimv2.model.layers import ConvNorm
 from deimv2.quantization.rounding import (
     HIGH,
     LOW,
     WEIGHT,
-    Bound,
+    Clamp,
+    FakeQuantize,
     Range,
     RoundedConv,
     RoundedLinear,
-    Rounder,
     weight_scales,
 )
 
@@ -96,7 +96,7 @@ class Extreme(nn.Module):
 
     value: Tensor
 
-    def __init__(self, bound: Bound) -> None:
+    def __init__(self, bound: Clamp) -> None:
         super().__init__()
         self.below = bound.below
         self.register_buffer("value", torch.tensor([bound.value]))
@@ -118,7 +118,7 @@ class ShiftedReLU(nn.Module):
     def __init__(self, block: ConvNorm) -> None:
         super().__init__()
         bound, rounder = block.act, block.out
-        assert isinstance(bound, Bound) and isinstance(rounder, Rounder)
+        assert isinstance(bound, Clamp) and isinstance(rounder, FakeQuantize)
         assert rounder.range is not None and block.conv.bias is not None
         self.below = bound.below
         self.register_buffer("value", torch.tensor([bound.value]))
@@ -138,13 +138,15 @@ class ShiftedReLU(nn.Module):
 
 
 def is_rounded(form: nn.Module) -> bool:
-    return any(isinstance(module, Rounder) for module in form.modules())
+    return any(isinstance(module, FakeQuantize) for module in form.modules())
 
 
 def saturates(block: ConvNorm) -> bool:
     """Whether the range ends at the block's bound, so that storing as int8 limits by itself."""
     bound, rounder = block.act, block.out
-    assert isinstance(bound, Bound) and isinstance(rounder, Rounder) and rounder.range is not None
+    assert (
+        isinstance(bound, Clamp) and isinstance(rounder, FakeQuantize) and rounder.range is not None
+    )
     code = round(bound.value / rounder.range.scale) + rounder.range.zero_point
     return code <= LOW if bound.below else code >= HIGH
 
@@ -157,7 +159,7 @@ def int8_form(form: nn.Module, frame: Tensor, folded: bool, half: bool) -> nn.Mo
     toolchain.
     """
     for block in form.modules():
-        if isinstance(block, ConvNorm) and isinstance(block.act, Bound):
+        if isinstance(block, ConvNorm) and isinstance(block.act, Clamp):
             if saturates(block):
                 block.act = nn.Identity()
             elif block.act.value == 0 and block.act.below:
@@ -178,7 +180,7 @@ def int8_form(form: nn.Module, frame: Tensor, folded: bool, half: bool) -> nn.Mo
 def to_int8(module: nn.Module, folded: bool, half: bool, pairs: dict[int, nn.Module]) -> None:
     """Replace all that rounds below `module`, in place. pairs: those made so far."""
     for name, child in module.named_children():
-        if isinstance(child, Rounder):
+        if isinstance(child, FakeQuantize):
             assert child.range is not None
             setattr(module, name, pairs.setdefault(id(child), Pair(child.range)))
         elif isinstance(child, RoundedConv):
@@ -189,7 +191,9 @@ def to_int8(module: nn.Module, folded: bool, half: bool, pairs: dict[int, nn.Mod
             assert isinstance(child.conv, nn.Conv2d)
             child.conv.weight.data = torch.full(child.conv.weight.shape, 1 / 9)  # not of a half
             child.conv = Int8Conv(RoundedConv(child.conv), folded, half)
-        elif isinstance(child, TentSampler) and half:  # Core ML alone has products of two int8 maps
+        elif (
+            isinstance(child, MatmulSampler) and half
+        ):  # Core ML alone has products of two int8 maps
             child.maps = Pair(WEIGHT_MAPS)
         else:
             to_int8(child, folded, half, pairs)

@@ -3,7 +3,7 @@
 Both forms equal bilinear sampling with zeros outside the map. `size` is (h, w) of a level; N heads,
 Q queries, P points per head at that level, D channels per head.
 
-- TentSampler needs no gather: a bilinear weight is a product of two tents, relu(1 - |x - column|)
+- MatmulSampler needs no gather: a bilinear weight is a product of two tents, relu(1 - |x - column|)
   and relu(1 - |y - row|). Points are summed into one [h, w] weight map per query before it meets
   the map, in matrix products that every accelerator takes. Work grows with h*w.
 - GatherSampler reads the four corners of each point from maps with a border of zeros. Work does not
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 Sizes = Sequence[tuple[int, int]]
 
 
-class TentSampler(nn.Module):
+class MatmulSampler(nn.Module):
     one: Tensor  # a scalar would be turned into a tensor anew by every call of the graph
 
     def __init__(self, sizes: Sizes, points: Sequence[int], heads: int) -> None:

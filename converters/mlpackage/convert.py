@@ -25,7 +25,7 @@ from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError
 from deimv2.model.optional import require
 from deimv2.model.ports import Port
-from deimv2.quantization.rounding import LEAST_WEIGHTS
+from deimv2.quantization.rounding import MIN_WEIGHTS
 
 DEBUG_MAP = "executorch_debug_handle_mapping.json"
 TYPES = {65568: "float32", 131104: "int32", 65552: "float16"}  # MLMultiArrayDataType
@@ -73,7 +73,7 @@ def store_weights(model: Any) -> Any:
     """Large weights as int8, one step per output channel; what computes is float."""
     optimize = require("coremltools.optimize.coreml", MLPACKAGE.extra)
     to_int8 = optimize.OpLinearQuantizerConfig(
-        mode="linear_symmetric", weight_threshold=LEAST_WEIGHTS
+        mode="linear_symmetric", weight_threshold=MIN_WEIGHTS
     )
     kinds = {"conv": to_int8, "linear": to_int8}
     return optimize.linear_quantize_weights(

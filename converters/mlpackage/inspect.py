@@ -33,7 +33,7 @@ from deimv2.model.files import size_of
 from deimv2.model.optional import require
 
 NEURAL_ENGINE = "Neural Engine"
-MOST_DIMENSIONS = 5
+MAX_DIMENSIONS = 5
 COMPRESSED = ("constexpr_affine_dequantize", "constexpr_blockwise_shift_scale")
 
 
@@ -90,8 +90,8 @@ def why_not(kind: str, values: Sequence[Value]) -> str | None:
     if any(value.dtype == "float32" for value in moving):
         return "is typed float32, expected float16"
     # coremltools' converters refuse more for Core ML as a whole.
-    if most := max((len(v.shape) for v in moving if len(v.shape) > MOST_DIMENSIONS), default=0):
-        return f"has {most} dimensions, expected up to {MOST_DIMENSIONS}"
+    if most := max((len(v.shape) for v in moving if len(v.shape) > MAX_DIMENSIONS), default=0):
+        return f"has {most} dimensions, expected up to {MAX_DIMENSIONS}"
     # https://github.com/hollance/neural-engine/blob/master/docs/unsupported-layers.md (measured by
     # developers; Apple lists no operations).
     if kind.startswith(("gather", "custom", "lstm", "gru", "rnn")):

@@ -38,7 +38,9 @@ XNNPACK = "XNNPACK"
 BACKEND = "XnnpackBackend"
 PROGRAM = "exir/_serialize/program.fbs"
 GRAPH = "backends/xnnpack/serialization/schema.fbs"
-LEAST = 1e-4  # scales below it have less than two digits: they are read as JSON, with six decimals
+MIN_SCALE = (
+    1e-4  # scales below it have less than two digits: they are read as JSON, with six decimals
+)
 SECONDS = 60  # flatc takes less than one
 NAMES = {
     "BYTE": "uint8", "CHAR": "int8", "SHORT": "int16", "INT": "int32", "LONG": "int64",
@@ -266,5 +268,5 @@ def scales(path: Path) -> Iterator[Scaled]:
                 given, weight, bias = map(of, ids)
                 if len(given) and len(weight):
                     yield Weight(f"weight {content['filter_id']}", weight)
-                if len(given) and len(weight) and len(bias) and given.min() > LEAST:
+                if len(given) and len(weight) and len(bias) and given.min() > MIN_SCALE:
                     yield Twice(f"bias {content['bias_id']}", given * weight, bias)

@@ -18,7 +18,7 @@ from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError
 from deimv2.model.optional import require
-from deimv2.quantization.rounding import LEAST_WEIGHTS
+from deimv2.quantization.rounding import MIN_WEIGHTS
 
 
 class Named(nn.Module):
@@ -82,7 +82,7 @@ def store_weights(path: Path, half: bool) -> None:
                 weight_tensor_config=weights,
                 compute_precision=types.ComputePrecision.FLOAT,
                 explicit_dequantize=True,
-                min_weight_elements=0 if half else LEAST_WEIGHTS,
+                min_weight_elements=0 if half else MIN_WEIGHTS,
             ),
             algorithm_key=algorithms.FLOAT_CASTING if half else algorithms.MIN_MAX_UNIFORM_QUANT,
         )

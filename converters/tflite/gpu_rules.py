@@ -26,7 +26,7 @@ OPERATIONS = frozenset({
 FLOATS = ("float32", "float16")
 # Inputs of whole numbers that have a meaning of their own, by position.
 INDICES = {"EMBEDDING_LOOKUP": 0, "GATHER": 1, "ONE_HOT": 0, "SELECT": 0, "SELECT_V2": 0}
-MOST_DIMENSIONS = 4
+MAX_DIMENSIONS = 4
 
 
 class TensorLike(Protocol):
@@ -60,8 +60,8 @@ def why_not_on_gpu(node: NodeLike) -> str | None:
     for tensor in (*values, *node.outputs):
         if not tensor.constant and tensor.dtype not in (*FLOATS, "bool") and tensor.step is None:
             return f"is on {tensor.dtype}, expected float or int8"
-        if len(tensor.shape) > MOST_DIMENSIONS:
-            return f"has {len(tensor.shape)} dimensions, expected up to {MOST_DIMENSIONS}"
+        if len(tensor.shape) > MAX_DIMENSIONS:
+            return f"has {len(tensor.shape)} dimensions, expected up to {MAX_DIMENSIONS}"
     if node.kind in ("SLICE", "STRIDED_SLICE") and len(node.inputs[0].shape) not in (3, 4):
         return f"slices {len(node.inputs[0].shape)} dimensions, expected 3 or 4"
     if node.kind in ("PAD", "PADV2", "MIRROR_PAD") and node.inputs[1].shape[0] not in (3, 4):

@@ -11,7 +11,7 @@ from deimv2.tests.cli.commands import complaint, output
 from deimv2.tests.training.scenes import GARMENTS
 
 CHECKPOINT = DEMO / "atto.safetensors"
-LEAST = {"AP": 0.70, "AP50": 0.87}
+MIN_AP = {"AP": 0.70, "AP50": 0.87}
 
 
 def scores(capsys: pytest.CaptureFixture[str], model: Path, photos: int) -> dict[str, float]:
@@ -61,7 +61,7 @@ def test_artifacts_have_the_ap_of_the_checkpoint(
     capsys: pytest.CaptureFixture[str], demo: Path
 ) -> None:
     checkpoint = scores(capsys, CHECKPOINT, 200)
-    for name, least in LEAST.items():
+    for name, least in MIN_AP.items():
         assert checkpoint[name] >= least
     few = scores(capsys, CHECKPOINT, 40)
     for kind in ("tflite", "pte"):

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from deimv2.cli.main import main
 from deimv2.converters.checkpoint import open_checkpoint
-from deimv2.converters.golden import LEAST_GAP, selection_gap
+from deimv2.converters.golden import MIN_GAP, selection_gap
 from deimv2.converters.manifest import Manifest
 from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.evaluation.coco import METRICS
@@ -242,7 +242,7 @@ def own_set(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     boxes, clear = [], []
     for photo, path in enumerate(PHOTOGRAPHS):
         frame = resize(load_photo(path), runner.size)
-        if selection_gap(runner.net, frame) < LEAST_GAP:
+        if selection_gap(runner.net, frame) < MIN_GAP:
             continue
         clear.append(path.name)
         found = runner.detect(frame)

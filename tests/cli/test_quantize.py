@@ -15,7 +15,7 @@ from deimv2.cli.main import main
 from deimv2.model import build_model
 from deimv2.model.weights import read_checkpoint, read_metadata, save_weights
 from deimv2.model.weights.sources import DEMO, load
-from deimv2.quantization.rounding import LEAST_WEIGHTS
+from deimv2.quantization.rounding import MIN_WEIGHTS
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.cli.trainings import SMALL, losses, started, wait_for_steps
 from deimv2.tests.training.scenes import GARMENTS, few
@@ -92,7 +92,7 @@ def test_what_is_kept_is_never_worse_than_the_start(
 
 def same_but_rounded(before: torch.Tensor, after: torch.Tensor) -> bool:
     """Large weights that compute in float are put on the steps in which the files store them."""
-    if before.numel() < LEAST_WEIGHTS:
+    if before.numel() < MIN_WEIGHTS:
         return torch.equal(before, after)
     return bool((before - after).abs().max() <= before.abs().max() / 250)
 

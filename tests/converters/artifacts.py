@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from deimv2.converters.graph.int8 import int8_form
 from deimv2.converters.tflite.convert import static_int8
 from deimv2.model.optional import quiet
-from deimv2.quantization.rounding import Range, RoundedConv, RoundedLinear, Rounder
+from deimv2.quantization.rounding import FakeQuantize, Range, RoundedConv, RoundedLinear
 
 SHAPE = (1, 4, 6, 8)
 CONVOLUTION, DEPTHWISE, LINEAR, FLOAT_LINEAR = 6 * 8 * 8 * 4 * 9, 3 * 4 * 8 * 9, 96 * 16, 16 * 5
@@ -32,8 +32,8 @@ class Mixed(nn.Module):
         return self.head(self.last(self.linear(x)))
 
 
-def rounder(name: str) -> Rounder:
-    made = Rounder(name)
+def rounder(name: str) -> FakeQuantize:
+    made = FakeQuantize(name)
     made.range = Range(-1.0, 1.0)
     return made
 

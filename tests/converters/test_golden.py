@@ -38,7 +38,7 @@ def test_ties_are_left_out(net: DEIMv2, tmp_path: Path, monkeypatch: pytest.Monk
     frames = [resize(load_photo(photo), net.image_size) for photo in PHOTOGRAPHS]
     gaps = [golden.selection_gap(net, frame) for frame in frames]
     least = float(np.median(gaps))
-    monkeypatch.setattr(golden, "LEAST_GAP", least)
+    monkeypatch.setattr(golden, "MIN_GAP", least)
     entries = golden.write_golden(tmp_path, net, PHOTOGRAPHS)
     kept = [p.stem for p, gap in zip(PHOTOGRAPHS, gaps, strict=True) if gap >= least]
     assert [Path(entry.image).stem for entry in entries] == kept
@@ -48,6 +48,6 @@ def test_ties_are_left_out(net: DEIMv2, tmp_path: Path, monkeypatch: pytest.Monk
 def test_too_few_photographs_without_a_tie_are_an_error(
     net: DEIMv2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(golden, "LEAST_GAP", float("inf"))
+    monkeypatch.setattr(golden, "MIN_GAP", float("inf"))
     with pytest.raises(CheckError, match="only 0 of 5 photographs"):
         golden.write_golden(tmp_path, net, PHOTOGRAPHS)

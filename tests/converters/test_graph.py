@@ -33,7 +33,7 @@ from deimv2.converters.graph.layers import (
     StaticPosition,
     StaticVisionTransformer,
 )
-from deimv2.converters.graph.sampling import GatherSampler, TentSampler
+from deimv2.converters.graph.sampling import GatherSampler, MatmulSampler
 from deimv2.model import VARIANTS, DEIMv2, build_model, load_weights
 from deimv2.model.decoder import EdgeMove, Integral, QualityEstimator, inverse_sigmoid
 from deimv2.model.deformable import DeformableAttention, GridSampler
@@ -160,10 +160,10 @@ def test_upsampling_as_a_convolution_is_exact() -> None:
 # -- deformable attention
 
 
-def static_sampler(gather: bool, queries: int) -> TentSampler | GatherSampler:
+def static_sampler(gather: bool, queries: int) -> MatmulSampler | GatherSampler:
     if gather:
         return GatherSampler(SIZES, POINTS, HEADS, queries)
-    return TentSampler(SIZES, POINTS, HEADS)
+    return MatmulSampler(SIZES, POINTS, HEADS)
 
 
 def special_cells(size: int) -> list[float]:
@@ -198,7 +198,7 @@ def test_sampling_inside_on_borders_and_far_away(gather) -> None:
     extent = torch.tensor([[SIZES[level][1], SIZES[level][0]] for level in level_of])
     x, y = (locations * extent - 0.5)[0].transpose(0, 1).flatten(0, 1).unbind(-1)
     static = static_sampler(gather, queries)
-    found = static(static.prepare(memory), x, y, weights[0].transpose(0, 1).flatten(0, 1))
+    found = static(static.prepare(memory, SIZES), x, y, weights[0].transpose(0, 1).flatten(0, 1))
     # the weights of neighbours are continuous, so rounding at a cell's edge does not matter
     assert_close(found, wanted, 1e-4)
 
@@ -226,7 +226,7 @@ def test_weight_maps_lie_between_0_and_1() -> None:
     """int8 rests on it: their step is fixed."""
     queries, width = 40, HEADS * 8
     attention = randomised(DeformableAttention(width, HEADS, POINTS))
-    sampler = TentSampler(SIZES, POINTS, HEADS)
+    sampler = MatmulSampler(SIZES, POINTS, HEADS)
     seen: list[Tensor] = []
     sampler.maps.register_forward_hook(lambda _, __, out: seen.append(out))
     query, memory = torch.randn(1, queries, width), torch.randn(1, 30, width)

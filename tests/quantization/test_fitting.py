@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from deimv2.quantization.fitting import Inputs, best_steps, best_weight, in_float, shifted
 from deimv2.quantization.prepare import prepare, set_ranges
 from deimv2.quantization.rounding import (
+    FakeQuantize,
     Range,
     RoundedConv,
     RoundedLinear,
-    Rounder,
     rounded_weight,
     weight_scales,
 )
@@ -147,4 +147,4 @@ def test_in_float_nothing_rounds_and_afterwards_all_does_again() -> None:
     ):
         assert (a - exact).abs().max() < 1e-4 * exact.abs().max()
         assert torch.equal(b, c) and not torch.allclose(a, b)
-    assert all(m.on for m in prepared.modules() if isinstance(m, Rounder))
+    assert all(m.on for m in prepared.modules() if isinstance(m, FakeQuantize))

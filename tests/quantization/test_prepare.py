@@ -8,7 +8,7 @@ from torch import nn
 
 from deimv2.quantization.prepare import prepare
 from deimv2.quantization.recipe import in_int8
-from deimv2.quantization.rounding import Bound, Range, RoundedConv, RoundedLinear, Rounder
+from deimv2.quantization.rounding import Clamp, FakeQuantize, Range, RoundedConv, RoundedLinear
 from deimv2.tests.quantization.nets import assert_alike, maps_of, random_net
 
 VARIANTS = ["atto", "pico", "n", "s", "x"]  # of both kinds of backbone, encoder and ViT
@@ -16,7 +16,7 @@ VARIANTS = ["atto", "pico", "n", "s", "x"]  # of both kinds of backbone, encoder
 
 def switch(module: nn.Module, on: bool) -> None:
     for layer in module.modules():
-        if isinstance(layer, RoundedConv | RoundedLinear | Rounder):
+        if isinstance(layer, RoundedConv | RoundedLinear | FakeQuantize):
             layer.on = on
 
 
@@ -58,7 +58,7 @@ def test_concatenated_maps_share_a_rounder() -> None:
     fusion = prepared.encoder.fpn_block
     assert fusion.cv1.out is fusion.cv2[1].out is fusion.cv3[1].out
     assert "image" in rounders
-    assert len(rounders) == len({id(m) for m in prepared.modules() if isinstance(m, Rounder)})
+    assert len(rounders) == len({id(m) for m in prepared.modules() if isinstance(m, FakeQuantize)})
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -103,6 +103,6 @@ def test_affines_of_either_sign_are_folded() -> None:
         expected = block(x)
         prepare(plain)
         switch(plain, on=False)
-        assert isinstance(block.act, Bound) and not block.act.below
+        assert isinstance(block.act, Clamp) and not block.act.below
         assert block.act.value == pytest.approx(0.3)
         assert torch.allclose(block(x), expected, atol=1e-5)

@@ -15,7 +15,7 @@ from deimv2.model.layers import ConvNorm
 from deimv2.model.weights import class_count, read_checkpoint, read_metadata
 from deimv2.model.weights.sources import DEMO, load
 from deimv2.quantization.prepare import Sharing, apply_ranges, fold, replace_layers
-from deimv2.quantization.rounding import HIGH, LOW, Bound, Range, weight_scales
+from deimv2.quantization.rounding import HIGH, LOW, Clamp, Range, weight_scales
 from deimv2.tests.quantization.read_back import Layer, Steps, read_layers
 from deimv2.tests.verification.broken import replace
 from deimv2.verification.scales import expected_steps, foreign_steps
@@ -74,7 +74,7 @@ def steps(found: Range) -> Steps:
 
 def is_shifted(net: DEIMv2, name: str, found: Range) -> bool:
     block = net.get_submodule(name.rpartition(".")[0])
-    if not isinstance(block, ConvNorm) or not isinstance(block.act, Bound):
+    if not isinstance(block, ConvNorm) or not isinstance(block.act, Clamp):
         return False
     code = round(block.act.value / found.scale) + found.zero_point
     beyond = code <= LOW if block.act.below else code >= HIGH

@@ -11,7 +11,7 @@ from deimv2.model.layers import Affine
 from deimv2.model.weights import load_weights, read_metadata, save_weights
 from deimv2.quantization.prepare import apply_ranges, prepare
 from deimv2.quantization.restore import restore
-from deimv2.quantization.rounding import Range, RoundedConv, RoundedLinear, Rounder
+from deimv2.quantization.rounding import FakeQuantize, Range, RoundedConv, RoundedLinear
 from deimv2.tests.quantization.nets import assert_alike, maps_of, random_net
 
 
@@ -56,5 +56,5 @@ def test_prepared_again_it_rounds_alike_to_the_bit(tmp_path: Path) -> None:
     with torch.no_grad():
         a, b = first(image), second(image)
     assert (a.logits - b.logits).abs().max() < 1e-4
-    kinds = (RoundedConv, RoundedLinear, Rounder)
+    kinds = (RoundedConv, RoundedLinear, FakeQuantize)
     assert sum(isinstance(m, kinds) for m in second.modules()) > 100

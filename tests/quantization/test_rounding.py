@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from deimv2.quantization.rounding import (
-    Bound,
+    Clamp,
+    FakeQuantize,
     Range,
     RoundedConv,
     RoundedLinear,
-    Rounder,
     rounded_weight,
     weight_scales,
 )
@@ -24,13 +24,13 @@ def test_zero_is_always_represented_exactly(low: float, high: float, zero_point:
     found = Range(low, high)
     assert found.zero_point == zero_point
     assert found.scale == np.float32(found.scale)
-    rounder = Rounder("here")
+    rounder = FakeQuantize("here")
     rounder.range = found
     assert rounder(torch.zeros(1)).item() == 0
 
 
 def test_every_pixel_value_has_a_step_of_its_own() -> None:
-    rounder = Rounder("image")
+    rounder = FakeQuantize("image")
     rounder.range = Range(0.0, 1.0)
     pixels = torch.arange(256) / 255
     assert torch.equal((rounder(pixels) / rounder.range.scale).round(), torch.arange(256.0))
@@ -47,7 +47,7 @@ def test_steps_are_float16_numbers() -> None:
 
 
 def test_values_are_rounded_to_the_nearest_step_and_cut_off_outside() -> None:
-    rounder = Rounder("here")
+    rounder = FakeQuantize("here")
     rounder.range = Range(-1.28, 1.27)
     x = torch.tensor([-5.0, -1.281, 0.012, 0.016, 1.0, 5.0])
     expected = torch.tensor([-1.28, -1.28, 0.01, 0.02, 1.0, 1.27])
@@ -55,7 +55,7 @@ def test_values_are_rounded_to_the_nearest_step_and_cut_off_outside() -> None:
 
 
 def test_gradients_pass_within_the_range_alone() -> None:
-    rounder = Rounder("here")
+    rounder = FakeQuantize("here")
     rounder.range = Range(-1.0, 1.0)
     x = torch.tensor([-2.0, -0.5, 0.5, 2.0], requires_grad=True)
     rounder(x).sum().backward()
@@ -63,7 +63,7 @@ def test_gradients_pass_within_the_range_alone() -> None:
 
 
 def test_without_a_range_or_switched_off_nothing_happens() -> None:
-    x, rounder = torch.randn(5), Rounder("here")
+    x, rounder = torch.randn(5), FakeQuantize("here")
     assert rounder(x) is x
     rounder.range, rounder.on = Range(-0.1, 0.1), False
     assert rounder(x) is x
@@ -101,5 +101,5 @@ def test_layers_keep_their_parameters_and_round_them(kind: str) -> None:
 @pytest.mark.parametrize(("gain", "shift"), [(1.5, -0.2), (0.7, 0.3), (-1.2, 0.4), (-0.5, -0.1)])
 def test_a_bound_is_what_is_left_of_relu_and_affine(gain: float, shift: float) -> None:
     x = torch.randn(100)
-    bound = Bound(shift, below=gain >= 0)
+    bound = Clamp(shift, below=gain >= 0)
     assert torch.allclose(bound(gain * x + shift), gain * x.relu() + shift, atol=1e-6)

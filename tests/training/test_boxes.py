@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from deimv2.training.boxes import giou, iou, to_centres, to_corners
+from deimv2.training.boxes import cxcywh_to_xyxy, giou, iou, xyxy_to_cxcywh
 
 UNIT = torch.tensor([0.0, 0, 1, 1])
 
 
 def test_corners_and_centres_undo_each_other() -> None:
     boxes = torch.rand(100, 4, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(to_centres(to_corners(boxes)), boxes)
+    torch.testing.assert_close(xyxy_to_cxcywh(cxcywh_to_xyxy(boxes)), boxes)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_small_boxes_overlap_exactly() -> None:
 
 def test_pairs_broadcast() -> None:
     g = torch.Generator().manual_seed(1)
-    a, b = (to_corners(torch.rand(n, 4, generator=g)) for n in (5, 3))
+    a, b = (cxcywh_to_xyxy(torch.rand(n, 4, generator=g)) for n in (5, 3))
     for function in (iou, giou):
         table = function(a[:, None], b)
         assert table.shape == (5, 3)
@@ -52,5 +52,5 @@ def test_pairs_broadcast() -> None:
 
 
 def test_negative_sides_count_as_none() -> None:
-    box = to_corners(torch.tensor([0.5, 0.5, -0.2, 0.3]))
+    box = cxcywh_to_xyxy(torch.tensor([0.5, 0.5, -0.2, 0.3]))
     torch.testing.assert_close(box, torch.tensor([0.5, 0.35, 0.5, 0.65]))

@@ -10,7 +10,7 @@ from deimv2.model.decoder import DecoderOutput, ExtraQueries, Prediction
 from deimv2.model.errors import InputError
 from deimv2.model.weights import random_state
 from deimv2.tests.training.cases import pairs, random_targets
-from deimv2.training.boxes import to_corners
+from deimv2.training.boxes import cxcywh_to_xyxy
 from deimv2.training.denoising import Denoising, denoise
 from deimv2.training.losses import Criterion
 from deimv2.training.recipes import RECIPES
@@ -68,9 +68,9 @@ def test_positive_queries_are_near_and_negative_ones_are_not() -> None:
     targets[0].boxes[:, :2] = 0.5  # far from the border, where edges are clipped
     targets[0].boxes[:, 2:].clamp_(max=0.3)
     found = denoise(targets, CLASSES, 10, RECIPE, g)
-    objects = to_corners(targets[0].boxes)
+    objects = cxcywh_to_xyxy(targets[0].boxes)
     half = targets[0].boxes[:, 2:].repeat(1, 2) / 2
-    boxes = to_corners(found.queries.boxes.sigmoid()).reshape(found.groups, 2, 5, 4)
+    boxes = cxcywh_to_xyxy(found.queries.boxes.sigmoid()).reshape(found.groups, 2, 5, 4)
     moved = (boxes - objects).abs() / half
     assert moved[:, 0].max() <= 1 + 1e-3 and moved[:, 0].min() < 0.1
     # edges that both moved inwards have crossed, and are each other

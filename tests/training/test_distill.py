@@ -35,7 +35,7 @@ CPU = torch.device("cpu")
 
 
 class Notes:
-    """A journal that remembers; at one step, it does what a person may do."""
+    """A logger that remembers; at one step, it does what a person may do."""
 
     def __init__(self, at: int = -1, signals: signal.Signals | None = None) -> None:
         self.at, self.signals = at, signals

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from deimv2.model.decoder import DecoderOutput, Integral, Prediction
 from deimv2.tests.model.golden import REFERENCE
 from deimv2.tests.training.cases import BINS, pairs, random_output, random_targets
-from deimv2.training.boxes import iou, to_corners
+from deimv2.training.boxes import cxcywh_to_xyxy, iou
 from deimv2.training.data.edges import edge_targets
 from deimv2.training.data.targets import Target, joined
 from deimv2.training.denoising import Denoising, denoise
@@ -260,9 +260,9 @@ def test_edge_targets_are_undone_by_the_integral() -> None:
     one_hot = one_hot + F.one_hot(lower + 1, BINS) * share[..., None]
     offsets = (one_hot * integral.offsets()).sum(-1)
     side = reference[:, 2:] / integral.reg_scale
-    now = to_corners(reference)
+    now = cxcywh_to_xyxy(reference)
     moved = torch.cat([now[:, :2] - offsets[:, :2] * side, now[:, 2:] + offsets[:, 2:] * side], -1)
-    torch.testing.assert_close(moved, to_corners(boxes), atol=1e-6, rtol=0)
+    torch.testing.assert_close(moved, cxcywh_to_xyxy(boxes), atol=1e-6, rtol=0)
 
 
 def test_objects_out_of_reach_fall_on_the_outermost_bins() -> None:
@@ -290,6 +290,6 @@ def test_the_perfect_answer_costs_nothing_for_boxes() -> None:
     perfect = Prediction(10 * F.one_hot(targets[0].labels, 3)[None] - 5.0, targets[0].boxes[None])
     out = DecoderOutput(perfect.logits, perfect.boxes, (perfect,), perfect, perfect)
     losses = criterion("atto")(out, targets)
-    quality = iou(to_corners(perfect.boxes[0]), to_corners(targets[0].boxes))
+    quality = iou(cxcywh_to_xyxy(perfect.boxes[0]), cxcywh_to_xyxy(targets[0].boxes))
     assert (quality > 1 - 1e-5).all()
     assert losses["l1"] < 1e-6 and losses["giou"] < 1e-4 and losses["mal"] < 0.05

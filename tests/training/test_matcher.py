@@ -9,7 +9,7 @@ import torch
 from deimv2.model.decoder import Prediction
 from deimv2.model.errors import InputError
 from deimv2.tests.training.cases import pairs, random_output, random_targets
-from deimv2.training.boxes import giou, iou, to_corners
+from deimv2.training.boxes import cxcywh_to_xyxy, giou, iou
 from deimv2.training.data.targets import Target, padded
 from deimv2.training.matcher import Matcher, Matches, union
 from deimv2.training.recipes import RECIPES
@@ -20,7 +20,7 @@ MATCHING = RECIPES["atto"].matching
 
 def cost_by_hand(logits: torch.Tensor, box: torch.Tensor, label: int, wanted, epoch: int) -> float:
     p = logits[label].sigmoid().item()
-    found, object_ = to_corners(box), to_corners(wanted)
+    found, object_ = cxcywh_to_xyxy(box), cxcywh_to_xyxy(wanted)
     if epoch >= 450:
         return -p * iou(found, object_).item() ** 4
     focal = -0.25 * (1 - p) ** 2 * np.log(p) + 0.75 * p**2 * np.log(1 - p)

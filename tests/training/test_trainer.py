@@ -18,17 +18,17 @@ from deimv2.training import checkpoint
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import read_dataset
-from deimv2.training.distributed import World
+from deimv2.training.distributed import DistributedContext
 from deimv2.training.recipes import RECIPES, Recipe
 from deimv2.training.schedule import fit, with_lr
 from deimv2.training.trainer import Metrics, Options, Place, Trainer, optimizer
 
-ALONE = World(0, 1, torch.device("cpu"))
+ALONE = DistributedContext(0, 1, torch.device("cpu"))
 SIDE = 160
 
 
 class Notes:
-    """A journal that remembers."""
+    """A logger that remembers."""
 
     def __init__(self) -> None:
         self.steps: dict[int, dict[str, float]] = {}

@@ -11,7 +11,7 @@ from deimv2.converters.precision import PRECISIONS
 from deimv2.tests.vectors import boxes, frames, manifests, parity
 from deimv2.tests.vectors.__main__ import FOLDER, make
 
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 
 
 def test_the_committed_files_are_what_the_command_makes() -> None:
@@ -23,7 +23,7 @@ def test_the_committed_files_are_what_the_command_makes() -> None:
     assert committed == set(made)
     changed = [name for name, content in made.items() if (FOLDER / name).read_bytes() != content]
     assert changed == [], "run python -m deimv2.tests.vectors, and look at what changed"
-    assert sum(map(len, made.values())) < MOST_BYTES
+    assert sum(map(len, made.values())) < MAX_BYTES
 
 
 @pytest.mark.parametrize("rotation", frames.ROTATIONS)

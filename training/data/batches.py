@@ -18,7 +18,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from deimv2.model.errors import InputError
 from deimv2.model.images import load_photo, normalise
-from deimv2.training.boxes import to_centres
+from deimv2.training.boxes import xyxy_to_cxcywh
 from deimv2.training.data.augment import Picture, augment, shrink
 from deimv2.training.data.dataset import Dataset
 from deimv2.training.data.mixing import mix, rescale
@@ -147,7 +147,7 @@ def _pixels(picture: Picture) -> Tensor:
 
 def _target(picture: Picture) -> Target:
     scale = torch.tensor([*picture.image.size] * 2, dtype=torch.float32)
-    boxes = to_centres(torch.from_numpy(picture.boxes).float().reshape(-1, 4) / scale)
+    boxes = xyxy_to_cxcywh(torch.from_numpy(picture.boxes).float().reshape(-1, 4) / scale)
     return Target(torch.from_numpy(picture.labels), boxes)
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deimv2.model.decoder import Integral, Prediction
-from deimv2.training.boxes import to_corners
+from deimv2.training.boxes import cxcywh_to_xyxy
 from deimv2.training.matcher import Matches
 
 TEMPERATURE = 5.0  # softens both distributions; D-FINE's released code
@@ -25,7 +25,7 @@ def edge_targets(reference: Tensor, boxes: Tensor, integral: Integral) -> tuple[
     """
     offsets = integral.offsets()
     side = reference[:, 2:].clamp(min=1e-12) / integral.reg_scale.abs()
-    now, wanted = to_corners(reference), to_corners(boxes)
+    now, wanted = cxcywh_to_xyxy(reference), cxcywh_to_xyxy(boxes)
     move = torch.cat([now[:, :2] - wanted[:, :2], wanted[:, 2:] - now[:, 2:]], dim=-1)
     move = (move / side.repeat(1, 2)).clamp(offsets[0], offsets[-1])
     lower = (torch.searchsorted(offsets, move, right=True) - 1).clamp(0, len(offsets) - 2)

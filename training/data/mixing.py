@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from deimv2.training.boxes import to_centres, to_corners
+from deimv2.training.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from deimv2.training.data.targets import Target, joined
 from deimv2.training.recipes import Mixing
 
@@ -42,7 +42,7 @@ def copy_blend(images: Tensor, targets: list[Target], c: Mixing, share: float, r
     height, width = images.shape[2:]
     every = joined(targets)
     source = np.repeat(np.arange(len(targets)), [len(t.labels) for t in targets])
-    corners = to_corners(every.boxes).numpy() * [width, height, width, height]
+    corners = cxcywh_to_xyxy(every.boxes).numpy() * [width, height, width, height]
     pixels = corners.round().astype(int).clip(0, [width, height, width, height])
     sides = pixels[:, 2:] - pixels[:, :2]
     usable = np.flatnonzero((sides.prod(axis=1) >= c.min_area) & (sides > 0).all(axis=1))
@@ -64,7 +64,7 @@ def copy_blend(images: Tensor, targets: list[Target], c: Mixing, share: float, r
             here = image[:, v : v + y2 - y1, u : u + x2 - x1]
             here.mul_(share).add_((1 - share) * images[source[i], :, y1:y2, x1:x2])
             scale = torch.tensor([width, height, width, height])
-            boxes.append(to_centres(torch.tensor([[x, y, x + w, y + h]]) / scale))
+            boxes.append(xyxy_to_cxcywh(torch.tensor([[x, y, x + w, y + h]]) / scale))
             labels.append(every.labels[i : i + 1])
         results.append(Target(torch.cat(labels), torch.cat(boxes)))
     return mixed, results

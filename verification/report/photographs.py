@@ -17,7 +17,7 @@ SIDE = 480  # pixels of a picture's longer side: sharp on a phone, and the page 
 SCALE = 1.75  # of lines and names, for pictures that are shown at half their size
 QUALITY = 80
 BEST = 10  # detections shown where none is above the threshold
-MOST = 20  # shown where there are more: untrained weights may score high everywhere
+MAX_SHOWN = 20  # shown where there are more: untrained weights may score high everywhere
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def photograph(
     confident = any(map(len, above.values()))
     pictures = []
     for name, each in found.items():
-        shown = above[name].best(MOST) if confident else each.best(BEST)
-        more = max(0, len(above[name]) - MOST)
+        shown = above[name].best(MAX_SHOWN) if confident else each.best(BEST)
+        more = max(0, len(above[name]) - MAX_SHOWN)
         pictures.append(picture(name, frame, shown, more, manifest.labels))
     return Photograph(golden.name, attribution, confident, size, tuple(pictures))
 

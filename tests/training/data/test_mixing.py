@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from deimv2.tests.training.cases import random_targets
-from deimv2.training.boxes import to_centres, to_corners
+from deimv2.training.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from deimv2.training.data.mixing import copy_blend, mix, mixup, rescale, scales
 from deimv2.training.data.targets import Target
 from deimv2.training.recipes import Mixing
@@ -29,11 +29,11 @@ def target(*corners: tuple[int, int, int, int], label: int = 0) -> Target:
     """Of corners in pixels."""
     boxes = torch.tensor(corners, dtype=torch.float32).reshape(-1, 4)
     scale = torch.tensor([WIDTH, HEIGHT] * 2)
-    return Target(torch.full((len(corners),), label), to_centres(boxes / scale))
+    return Target(torch.full((len(corners),), label), xyxy_to_cxcywh(boxes / scale))
 
 
 def pixels(boxes: torch.Tensor) -> list[list[int]]:
-    return (to_corners(boxes) * torch.tensor([WIDTH, HEIGHT] * 2)).round().int().tolist()
+    return (cxcywh_to_xyxy(boxes) * torch.tensor([WIDTH, HEIGHT] * 2)).round().int().tolist()
 
 
 def test_mixup_blends_with_the_picture_before_and_holds_the_objects_of_both() -> None:
