@@ -3,16 +3,49 @@
 import json
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from deimv2.converters.manifest import Manifest
 from deimv2.model.errors import InputError
 from deimv2.model.weights.sources import DEMO
-from deimv2.profiling.timing import BASELINE, Runner
+from deimv2.profiling.timing import BASELINE, MATMUL, SIDE, Runner, time_in_turn
 from deimv2.tests.cli.commands import Capture, complaint, output
 
 FEW = ("--rounds", "3")
+
+
+class Scripted:
+    """In place of a process: times of turn after turn."""
+
+    TIMES: ClassVar = {
+        MATMUL: [1.0] * 9, BASELINE: [9.0] * 4 + [2.0, 4.0, 2.0], "a.onnx": [9.0] * 4 + [5, 4, 3],
+    }  # fmt: skip
+
+    def __init__(self, path: Path | str, threads: int) -> None:
+        self.name = Path(path).name
+        self.times = iter(self.TIMES[self.name])
+
+    def __enter__(self) -> "Scripted":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def ask(self, what: str) -> float:
+        return {"load": 0.5, "memory": 7}.get(what) or next(self.times)
+
+
+def test_ratios_are_of_the_same_round_and_the_first_rounds_do_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("deimv2.profiling.timing.Runner", Scripted)
+    monkeypatch.setattr("deimv2.profiling.timing.PAUSE", 0.0)
+    baseline, row = time_in_turn([Path("a.onnx")], Path(BASELINE), 1, {"a.onnx": SIDE**3}, 3)
+    assert (baseline.median, baseline.ratio) == (2.0, None)
+    assert (row.load, row.first, row.median, row.memory) == (0.5, 9.0, 4.0, 7)
+    assert row.ratio == 1.5  # the median of 5/2, 4/4 and 3/2; that of medians is 2
+    assert row.p95 == pytest.approx(4.9) and row.peak_share == pytest.approx(1 / 4)
 
 
 def test_every_file_is_timed_against_the_baseline(exported: Path, capsys: Capture) -> None:

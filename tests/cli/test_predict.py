@@ -9,11 +9,16 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+from deimv2.converters import PRECISIONS
+from deimv2.converters.golden import read_golden
+from deimv2.converters.manifest import Manifest
 from deimv2.model import build_model
 from deimv2.model.coco import COCO_LABELS
+from deimv2.model.detections import Detections
 from deimv2.model.weights import random_state
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.tiny import found, write_folder, write_onnx
+from deimv2.verification.parity import compare
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -201,6 +206,14 @@ def test_a_label_without_a_name_is_one_line(capsys: Capture, photo: Path, tmp_pa
 def test_exported_artifacts_predict(
     capsys: Capture, exported: Path, photo: Path, kind: str
 ) -> None:
+    """On a golden photograph, what the golden file says."""
     (path,) = exported.glob(f"*.{kind}")
-    rows = json.loads(output(capsys, "predict", path, photo, "--threshold", 0, "--json"))
-    assert len(rows[0]["detections"]) == 100
+    manifest = Manifest.read(exported)
+    golden, *_ = read_golden(exported, manifest.golden)
+    png = exported / manifest.golden[0].image
+    (row,) = json.loads(output(capsys, "predict", path, png, "--threshold", 0, "--json"))
+    found = Detections.from_json(row["detections"])
+    limits = PRECISIONS["fp32"].limits
+    parity = compare(golden.reference, found, manifest.input.size, limits, golden.candidates)
+    assert parity.passed(limits), parity.failures(limits)
+    assert row["detections"][0]["name"] == manifest.labels[row["detections"][0]["label"]]

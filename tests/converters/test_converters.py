@@ -73,7 +73,7 @@ def card_in(path: Path) -> str | None:
 def test_a_card_survives_the_round_trip(card: ModelCard) -> None:
     odd = replace(card, labels=("Käse", 'a "b"', "猫"), image_size=(64, 96))
     assert ModelCard.from_json(odd.to_json()) == odd
-    assert odd.to_json() == odd.to_json()
+    assert odd.to_json().startswith('{"image_size":[64,96],"labels":["Käse","a \\"b\\"","猫"],')
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"labels": 3}', "[]"])
@@ -90,11 +90,6 @@ def test_every_artifact_carries_its_card(exported: Path, card: ModelCard, kind: 
 
 
 @kinds
-def test_the_check_accepts_what_was_exported(exported: Path, card: ModelCard, kind: str) -> None:
-    CHECKS[kind](artifact(exported, kind), card)
-
-
-@kinds
 @pytest.mark.parametrize(
     ("fields", "part"),
     [
@@ -107,6 +102,7 @@ def test_the_check_accepts_what_was_exported(exported: Path, card: ModelCard, ki
 def test_the_check_refuses_what_the_card_does_not_say(
     exported: Path, card: ModelCard, kind: str, fields: dict[str, object], part: str
 ) -> None:
+    CHECKS[kind](artifact(exported, kind), card)
     with pytest.raises(CheckError, match=part):
         CHECKS[kind](artifact(exported, kind), replace(card, **fields))  # type: ignore[arg-type]
 

@@ -21,7 +21,8 @@ def test_the_mobile_form_agrees_with_the_eager_form(variant: str) -> None:
     # tents cost most where maps are large; the small ViT variant stands for the larger ones
     for gather in (True, False) if net.variant.parameters < 1e7 else (True,):
         form = mobile_form(copy.deepcopy(net), Target(gather=gather, nearest=True))
-        logits, boxes = form.decoder(form.encoder(form.backbone(image)))
+        found = form.decoder(form.encoder(form.backbone(image)))
+        logits, boxes = found.logits, found.boxes
         partners, logit_error, box_error = matched_errors(
             eager.logits[0], eager.boxes[0], logits, boxes
         )

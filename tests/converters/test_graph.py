@@ -339,7 +339,9 @@ def test_the_mobile_form_equals_the_model(variant, classes, size, gather) -> Non
     wanted = net(normalise(image, net.variant.mean, net.variant.std))
     form = mobile_form(net, Target(gather=gather, nearest=gather))
     raw: list[Tensor] = []
-    form.decoder.register_forward_hook(lambda _module, _inputs, outputs: raw.extend(outputs))
+    form.decoder.register_forward_hook(
+        lambda _module, _inputs, found: raw.extend((found.logits, found.boxes))
+    )
     boxes, scores, labels = form(frame)
     # Both ways, because partners may repeat: queries of border tokens are alike.
     eager = (wanted.logits[0], wanted.boxes[0])

@@ -110,8 +110,12 @@ def test_an_input_size_other_than_the_manifests_is_named(tmp_path: Path) -> None
 
 
 def test_an_export_passes(exported: Path) -> None:
+    """With the very numbers that the export wrote into the manifest."""
     report = verify_folder(exported)
     assert report.passed, [row.problems for row in report.rows]
+    found = {row.artifact: row.to_json()["measured"] for row in report.rows}
+    recorded = Manifest.read(exported).parity
+    assert found == {name: entry["measured"] for name, entry in recorded.items()}
     assert {Path(row.artifact).suffix for row in report.rows} == {
         ".tflite", ".pte", ".onnx", ".mlpackage"
     }  # fmt: skip
