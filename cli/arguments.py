@@ -50,12 +50,12 @@ def share(text: str) -> float:
 def add_calibration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", type=Path, metavar="DIR",
-        help="folder of photos like those the phone will see, for the ranges of int8; default for "
-        "the demo weights: scenes as they were trained on",
+        help="folder of photos like the ones the phone will see, to find the int8 ranges on "
+        "(default for the demo weights: scenes like their training data)",
     )  # fmt: skip
     parser.add_argument(
         "--calibration-photos", type=count, default=200, metavar="N",
-        help="how many of them, evenly chosen (default 200)",
+        help="how many of them to use, evenly spaced (default 200)",
     )  # fmt: skip
 
 
@@ -63,5 +63,5 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record",
         action="store_true",
-        help="write the result into the manifest.json beside the artifact",
+        help="write the result into the manifest.json next to the artifact",
     )

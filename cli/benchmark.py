@@ -34,10 +34,10 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--rounds", type=count, default=50, metavar="N", help="default: 50")
     parser.add_argument(
         "--weights", metavar="demo|coco|random|PATH",
-        help="the baseline's; default: what the first artifact says it was made of",
+        help="weights of the baseline (default: the ones the first artifact was made from)",
     )  # fmt: skip
     parser.add_argument(
-        "--no-baseline", action="store_false", dest="baseline", help="without a baseline"
+        "--no-baseline", action="store_false", dest="baseline", help="do not time a baseline"
     )
     add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")

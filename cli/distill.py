@@ -32,7 +32,9 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--workers", type=natural, default=2, metavar="N", help="default: 2")
     parser.add_argument("--save-minutes", type=float, default=5.0, metavar="X", help="default: 5")
     parser.add_argument("--report-every", type=count, default=20, metavar="STEPS")
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a stopped one")
+    parser.add_argument(
+        "--resume", type=Path, metavar="DIR", help="continue a stopped distillation"
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: runs/STUDENT")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

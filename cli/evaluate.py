@@ -31,15 +31,18 @@ def add(subparsers: Any) -> None:
     add_annotated(parser)
     parser.add_argument(
         "--labels", type=Path, metavar="FILE",
-        help="the model's class names, one per line; default: those in the model. Without any, "
-        "its classes are those of the annotations in the order of their ids",
+        help="the model's class names, one per line (default: the ones in the model; without any, "
+        "the classes of the annotations in the order of their ids)",
     )  # fmt: skip
     parser.add_argument(
-        "--variant", metavar="NAME", help="of a checkpoint; default: told from its tensors"
+        "--variant",
+        metavar="NAME",
+        help="variant of a checkpoint (default: recognised from its tensors)",
     )
     parser.add_argument(
         "--precision", choices=("fp32", "int8"), default="fp32",
-        help="of a checkpoint: float32, or rounding as its int8 artifacts do (default fp32)",
+        help="for a checkpoint: compute in float32, or round as its int8 artifacts do "
+        "(default fp32)",
     )  # fmt: skip
     parser.add_argument("--threads", type=count, metavar="N", help="default: the runtime's choice")
     add_record(parser)

@@ -18,7 +18,8 @@ def add(subparsers: Any) -> None:
         "export",
         help="make .tflite, .mlpackage and .pte files and check them",
         description="Converts a variant with its weights, runs every artifact on real photographs "
-        "against float32 PyTorch, and keeps those that hold the limits. Exit code 1 if one fails.",
+        "against float32 PyTorch, and keeps the ones that stay within the limits. The exit code is "
+        "1 if any of them fails.",
         epilog=EXAMPLE,
     )
     parser.add_argument("--variant", default="atto", help="see deimv2 list (default atto)")
@@ -29,23 +30,26 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",
-        help="default fp32; int8 computes in int8 and needs weights from deimv2 quantize, or "
-        "--calibration; int8-weight only stores weights so",
+        help="default fp32; int8 computes in int8 and needs a checkpoint from deimv2 quantize, or "
+        "--calibration; int8-weight stores the weights as int8 and computes in float",
     )  # fmt: skip
     add_calibration(parser)
     parser.add_argument(
         "--weights", metavar="demo|coco|random|PATH",
-        help="the demo weights (default where the variant has them), the released COCO weights, "
-        "reproducible random numbers (default elsewhere), or a .pth or .safetensors file",
+        help="demo weights (the default where a variant has them), the released COCO weights, "
+        "reproducible random numbers (the default elsewhere), or a .pth or .safetensors file",
     )  # fmt: skip
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
     parser.add_argument(
-        "--image-size", type=size, metavar="SIDE|HxW", help="default: the variant's own"
+        "--image-size",
+        type=size,
+        metavar="SIDE|HxW",
+        help="input size (default: the variant's own)",
     )
     parser.add_argument(
         "--target", choices=(CPU, ACCELERATOR), default=CPU,
-        help="what .tflite, .pte and .onnx are laid out for: accelerator keeps gathers out of the "
-        "decoder (default cpu)",
+        help="the processor to lay out .tflite, .pte and .onnx for: accelerator keeps gathers out "
+        "of the decoder (default cpu)",
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="default artifacts/VARIANT-PRECISION"
@@ -59,18 +63,18 @@ def add_checks(parser: argparse.ArgumentParser) -> None:
     """On what artifacts are checked, and what becomes of those that fail."""
     parser.add_argument(
         "--photos", type=Path, metavar="DIR",
-        help="photos to check on: as many of them as have 200 detections, 32 at most; they go into "
-        "golden/ (default: those of --calibration, those that a checkpoint of ours was validated "
-        "on, or five that come with deimv2)",
+        help="photos to check on; as few as give 200 detections, and 32 at most, are copied to "
+        "golden/ (default: the --calibration photos, the ones the checkpoint was validated on, or "
+        "five that come with deimv2)",
     )  # fmt: skip
     parser.add_argument(
         "--float-weights", type=Path, metavar="FILE",
-        help="int8: the weights before they were quantized, to compare with (default: those that "
-        "the checkpoint names)",
+        help="int8 only: the weights before quantization, to compare with (default: the ones named "
+        "in the checkpoint)",
     )  # fmt: skip
     parser.add_argument(
         "--kept", type=share, metavar="SHARE",
-        help="int8: of float32's detections above 0.3, the share that must still be found "
+        help="int8 only: the share of float32's detections above 0.3 that int8 must still find "
         "(default 0.9)",
     )  # fmt: skip
     parser.add_argument(
@@ -78,7 +82,7 @@ def add_checks(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--keep-rejected", action=argparse.BooleanOptionalAction, default=True,
-        help="leave a file that misses a limit as NAME.rejected.EXT, outside the manifest "
+        help="keep files that miss a limit as NAME.rejected.EXT, outside the manifest "
         "(default: yes)",
     )  # fmt: skip
 

@@ -21,8 +21,8 @@ def add(subparsers: Any) -> None:
         "inspect",
         help="what is in an artifact and who computes it",
         description="Reads an artifact: inputs and outputs, operations and their multiply-"
-        "accumulates (MACs), what a delegate takes and what stays outside, precision and size. "
-        "Nothing is run. Exit code 1 if less is delegated, or in int8, than was required.",
+        "accumulates (MACs), what a delegate takes and what it leaves, precision and size. "
+        "Nothing is run. The exit code is 1 if a required share is missed.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
@@ -30,11 +30,11 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--require-delegated", type=share, metavar="SHARE",
-        help="of the MACs, that the first delegate has to take, in 0..1",
+        help="fail unless the first delegate takes this share of the MACs, in 0..1",
     )  # fmt: skip
     parser.add_argument(
         "--require-integer", type=share, metavar="SHARE",
-        help="of the MACs, that have to be in integer kernels, in 0..1",
+        help="fail unless integer kernels do this share of the MACs, in 0..1",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -102,7 +102,7 @@ def print_operations(found: "Inspection") -> None:
 
 def print_delegates(found: "Inspection") -> None:
     console.print_table(
-        ("delegate", "told by", "calls", "operations", "of", "% of MACs"),
+        ("delegate", "source", "calls", "operations", "of", "% of MACs"),
         [
             (
                 delegate.name,

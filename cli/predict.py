@@ -25,9 +25,14 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "inputs", type=Path, nargs="+", metavar="MODEL PHOTO...",
         help="an artifact or a checkpoint, then photos or folders of photos; without a model, the "
-        "demo weights where there are any",
+        "demo weights of Atto",
     )  # fmt: skip
-    parser.add_argument("--output", type=Path, metavar="DIR", help="draw on the photos, into DIR")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for copies of the photos with the boxes drawn",
+    )
     parser.add_argument(
         "--threshold", type=score, default=0.5, metavar="SCORE",
         help="show detections that score more than this (default 0.5)",
@@ -37,7 +42,9 @@ def add(subparsers: Any) -> None:
         help="class names, one per line; default: those in the file, or COCO's",
     )  # fmt: skip
     parser.add_argument(
-        "--variant", metavar="NAME", help="of a checkpoint; default: told from its tensors"
+        "--variant",
+        metavar="NAME",
+        help="variant of a checkpoint (default: recognised from its tensors)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

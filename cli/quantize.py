@@ -16,17 +16,15 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "quantize",
         help="find int8 ranges on your photos, and train with them",
-        description="Runs a checkpoint on photos, finds the ranges that int8 needs and weights "
-        "that fit them, and writes a checkpoint, which export --precision int8 takes for every "
-        "format. With --qat it is then trained while rounding as int8 does, on --data, or on the "
-        "photos of --calibration alone, where it learns from the float network alone. AP is "
-        "measured before the first step, and the best is kept.",
+        description="Runs a checkpoint on photos, finds the int8 ranges and weights that fit them, "
+        "and writes a checkpoint that export --precision int8 takes for every format. With --qat "
+        "it is then trained while rounding as int8 does: on --data, or on the --calibration photos "
+        "alone, with the float network as its teacher. AP is measured before the first step, and "
+        "the best weights are kept.",
         epilog=EXAMPLE,
     )
     parser.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
-    parser.add_argument(
-        "--weights", metavar="demo|coco|random|PATH", help="default as in deimv2 export"
-    )
+    parser.add_argument("--weights", metavar="demo|coco|random|PATH", help="as in deimv2 export")
     add_calibration(parser)
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
     parser.add_argument(
@@ -35,9 +33,9 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--qat", action="store_true", help="train with rounding; the options below are its own"
+        "--qat", action="store_true", help="train with rounding; the options below belong to it"
     )
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a stopped --qat")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="continue a stopped --qat")
     add_data(parser, val=True)
     add_training(parser, rounds=True)
     parser.set_defaults(run=run)

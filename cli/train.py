@@ -18,9 +18,9 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train on your own photos",
-        description="Trains on photos with COCO annotations, fresh or from trained weights, and "
-        "keeps the best weights as best.safetensors. A training that was stopped goes on with "
-        "--resume. For several GPUs: torchrun --nproc-per-node 4 -m deimv2 train ...",
+        description="Trains on photos with COCO annotations, from scratch or from trained weights, "
+        "and keeps the best weights as best.safetensors. --resume continues a training that was "
+        "stopped. For several GPUs: torchrun --nproc-per-node 4 -m deimv2 train ...",
         epilog=EXAMPLE,
     )
     add_data(parser, val=True)
@@ -28,13 +28,14 @@ def add(subparsers: Any) -> None:
     start.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
     start.add_argument(
         "--weights", metavar="none|demo|coco|PATH",
-        help="what to start from; class heads are made anew for other classes. Default: none",
+        help="weights to start from; class heads are replaced where the classes differ "
+        "(default none)",
     )  # fmt: skip
     start.add_argument("--backbone", type=Path, metavar="FILE", help="pre-trained backbone weights")
-    start.add_argument("--resume", type=Path, metavar="DIR", help="go on with a stopped training")
+    start.add_argument("--resume", type=Path, metavar="DIR", help="continue a stopped training")
     add_training(parser)
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="default: runs/VARIANT; must not hold a training"
+        "--output", type=Path, metavar="DIR", help="folder for the results (default: runs/VARIANT)"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=run)
@@ -45,26 +46,26 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
     how = parser.add_argument_group("training")
     lasts, batch = "2", "16"
     if not rounds:
-        lasts = "60 from weights, the paper's for a fresh training. The "
-        lasts += "phases of the paper's recipe keep their shares"
-        batch += " from weights, the paper's for a fresh training"
+        lasts = "60 from weights, the paper's from scratch; the phases of the paper's recipe are "
+        lasts += "scaled to it"
+        batch += " from weights, the paper's from scratch"
     how.add_argument("--epochs", type=count, metavar="N", help=f"default: {lasts}")
     how.add_argument(
         "--batch", type=count, metavar="N",
-        help=f"photos per step, in all processes together; default: {batch}",
+        help=f"photos per step, over all processes; default: {batch}",
     )  # fmt: skip
     how.add_argument(
         "--lr", type=rate, metavar="X",
-        help="of the heads; the others keep their ratio"
+        help="learning rate of the heads; the other rates keep their ratio to it"
         + ("; default: 1e-05" if rounds else ""),
     )  # fmt: skip
     final = "0"
     if not rounds:
-        final = "the paper's (0.5 or 1), which suits its long moving average. Some thousand steps "
-        final += "end better at 0"
+        final = "the paper's (0.5 or 1), which suits its long moving average; trainings of a few "
+        final += "thousand steps end better at 0"
     how.add_argument(
         "--final-lr", type=share, metavar="X",
-        help=f"what the learning rate ends at, as a share of itself; default: {final}",
+        help=f"the learning rate at the end, as a share of --lr; default: {final}",
     )  # fmt: skip
     how.add_argument("--image-size", type=size, metavar="N|HxW", help="default: the variant's own")
     if not rounds:
@@ -74,9 +75,11 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
     machine.add_argument("--device", metavar="cpu|cuda", help="default: cuda where there is one")
     machine.add_argument("--threads", type=count, metavar="N", help="default: PyTorch's choice")
     machine.add_argument("--workers", type=natural, default=2, metavar="N", help="default: 2")
-    machine.add_argument("--no-amp", action="store_false", dest="amp", help="float32 on GPUs too")
     machine.add_argument(
-        "--compile", action="store_true", help="torch.compile; needs a C++ compiler"
+        "--no-amp", action="store_false", dest="amp", help="compute in float32 on GPUs too"
+    )
+    machine.add_argument(
+        "--compile", action="store_true", help="use torch.compile (needs a C++ compiler)"
     )
     machine.add_argument("--save-minutes", type=float, default=5.0, metavar="X", help="default: 5")
     machine.add_argument("--report-every", type=count, default=20, metavar="STEPS")
@@ -85,15 +88,20 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
 
 def add_variety(how: Any) -> None:
     how.add_argument(
-        "--no-denoising", action="store_false", dest="denoising", help="without denoising queries"
+        "--no-denoising",
+        action="store_false",
+        dest="denoising",
+        help="train without denoising queries",
     )
     how.add_argument(
         "--no-dense",
         action="store_false",
         dest="dense",
-        help="without Mosaic, MixUp and Copy-Blend",
+        help="train without Mosaic, MixUp and Copy-Blend",
     )
-    how.add_argument("--no-augment", action="store_false", dest="augment", help="flips only")
+    how.add_argument(
+        "--no-augment", action="store_false", dest="augment", help="augment by flips only"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -18,7 +18,8 @@ def add(subparsers: Any) -> None:
         "verify",
         help="check an export folder: hashes and parity",
         description="Checks the hash of every file in an export folder and runs every artifact on "
-        "the golden photographs, against the float32 model's detections. Exit code 1 if one fails.",
+        "the golden photographs, against the detections of the float32 model. The exit code is 1 "
+        "if any check fails.",
         epilog=EXAMPLE,
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="what deimv2 export wrote")
@@ -27,18 +28,18 @@ def add(subparsers: Any) -> None:
         type=Path,
         metavar="DIR",
         help="also compare the artifacts with each other on these photos "
-        "(the folder holds no float32 model to compare with)",
+        "(an export folder holds no float32 model)",
     )
     parser.add_argument(
         "--report",
         type=Path,
         metavar="FILE",
-        help="write a page (HTML) with pictures, charts and hashes, to read in a browser or share",
+        help="write an HTML page with pictures, charts and hashes",
     )
     parser.add_argument(
         "--device", choices=("arm64",),
-        help="run the .tflite and .pte files on an emulated ARM64 instead, compare with this "
-        "machine and count instructions (default: this machine)",
+        help="run the .tflite and .pte files on an emulated ARM64 processor instead, compare with "
+        "this machine and count instructions",
     )  # fmt: skip
     add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")

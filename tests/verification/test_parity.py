@@ -332,3 +332,14 @@ def test_parity_is_json() -> None:
     again = Parity.from_json(json.loads(text))
     assert again.to_json() == found.to_json() and again.worst_label == some().labels[1]
     assert again.failures(FP32) == found.failures(FP32)
+
+
+def test_what_reaches_a_limit_is_within_it() -> None:
+    assert Errors.of([0.05]).failures("box", 0.05, " px", 1.0) == []
+    assert Errors.of([np.nextafter(0.05, 1)]).failures("box", 0.05, " px", 1.0) != []
+
+
+def test_as_many_as_are_needed_are_enough() -> None:
+    assert FP16.least == 5
+    found = [check(few, few, FP16) for few in (take(some(), range(n)) for n in (4, 5))]
+    assert "only 4 detections above 0.3" in found[0][0] and found[1] == []
