@@ -16,17 +16,16 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from deimv2.api.options import Pathish
+from deimv2.api.options import Pathish, as_path
 from deimv2.converters.artifact import open_model
 from deimv2.converters.checkpoint import CHECKPOINTS, CheckpointRunner, open_checkpoint
 from deimv2.converters.manifest import SCORE_THRESHOLD, check_beside
 from deimv2.converters.runner import Runner
-from deimv2.model.coco import COCO_LABELS
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import draw
 from deimv2.model.errors import InputError
 from deimv2.model.images import load_photo, resize
-from deimv2.model.labels import read_labels_file
+from deimv2.model.labels import known_names
 from deimv2.model.variants import VARIANTS
 from deimv2.model.weights.hub import fetch_checkpoint
 from deimv2.model.weights.sources import fetch
@@ -230,13 +229,9 @@ def class_count(runner: Runner) -> int | None:
 
 def class_names(path: Path, runner: Runner, file: Pathish | None) -> Sequence[str]:
     """From `file`, else from inside the model, else COCO's for a checkpoint of 80 classes."""
-    count = class_count(runner)
-    if file is not None:
-        return read_labels_file(Path(file), count)
-    if runner.labels is not None:
-        return runner.labels
-    if count == len(COCO_LABELS):
-        return COCO_LABELS
-    raise InputError(
-        f"'{path}' carries no class names, expected them inside or in a file; add --labels FILE"
-    )
+    names = known_names(class_count(runner), as_path(file), runner.labels)
+    if names is None:
+        raise InputError(
+            f"'{path}' carries no class names, expected them inside or in a file; add --labels FILE"
+        )
+    return names

@@ -18,7 +18,7 @@ from deimv2.evaluation.coco import evaluate as score
 from deimv2.model.coco import COCO_LABELS
 from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
-from deimv2.model.labels import read_labels_file
+from deimv2.model.labels import known_names
 from deimv2.model.progress import SILENT, Progress
 from deimv2.training.data.dataset import find_part
 
@@ -173,15 +173,11 @@ def measured(
 
 
 def names_of(runner: Runner, file: Path | None, annotations: Annotations) -> Sequence[str] | None:
-    """From `file`, else from inside the model, else COCO's where the annotations are COCO's."""
-    classes = class_count(runner)
-    if file is not None:
-        return read_labels_file(file, classes)
-    if runner.labels is not None and len(runner.labels) == classes:
-        return runner.labels
-    if classes == len(COCO_LABELS) and sorted(annotations.names) == sorted(COCO_LABELS):
-        return COCO_LABELS
-    return None
+    """Those of the model; COCO's, for one that carries none, only where the annotations' are."""
+    names = known_names(class_count(runner), file, runner.labels)
+    if names is COCO_LABELS and sorted(annotations.names) != sorted(COCO_LABELS):
+        return None
+    return names
 
 
 def report_classes(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.converters import format_of
-from deimv2.converters.metadata import INPUT, OUTPUT_MEANINGS, OUTPUTS
+from deimv2.converters.contract import INPUT, OUTPUTS
 from deimv2.converters.schema import problem_of
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import sha256_of, size_of, write_whole
@@ -74,10 +74,8 @@ class GoldenFile:
 
 def outputs(queries: int) -> tuple[Output, ...]:
     """The three outputs of every artifact, best detection first."""
-    kinds = (((1, queries, 4), "float32"), ((1, queries), "float32"), ((1, queries), "int32"))
     return tuple(
-        Output(name, shape, dtype, OUTPUT_MEANINGS[name])
-        for name, (shape, dtype) in zip(OUTPUTS, kinds, strict=True)
+        Output(each.name, each.shape(queries), each.dtype, each.meaning) for each in OUTPUTS
     )
 
 

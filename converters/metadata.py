@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
+from deimv2.converters.contract import INPUT, OUTPUTS
 from deimv2.converters.precision import PRECISIONS, Precision
 
 KEY = "deimv2.json"  # the name of the card wherever a format stores named metadata
@@ -57,16 +58,5 @@ class ModelCard:
         """Shape and type of the input and the outputs of a file that takes a uint8 frame."""
         return {
             INPUT: ((1, *self.image_size, 3), "uint8"),
-            "boxes": ((1, self.queries, 4), "float32"),
-            "scores": ((1, self.queries), "float32"),
-            "labels": ((1, self.queries), "int32"),
+            **{each.name: (each.shape(self.queries), each.dtype) for each in OUTPUTS},
         }
-
-
-INPUT = "image"
-OUTPUTS = ("boxes", "scores", "labels")
-OUTPUT_MEANINGS = {
-    "boxes": "x1, y1, x2, y2 in 0..1 of the frame, best first; not clipped to the frame",
-    "scores": "confidence in 0..1, best first",
-    "labels": "index of the class",
-}

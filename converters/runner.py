@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from deimv2.converters.contract import EXPECTED, OUTPUTS
 from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError
 from deimv2.model.ports import Port
@@ -55,22 +56,18 @@ def image_size(path: Path, inputs: Sequence[Port]) -> tuple[int, int]:
 def output_order(path: Path, outputs: Sequence[Port]) -> tuple[int, int, int]:
     """Which outputs are boxes, scores and labels; type and rank tell them apart, in any order.
 
-    Raises InputError unless they are float32 [1, K, 4], float32 [1, K] and int32 [1, K].
+    Raises InputError unless they are those of `contract`.
     """
-    kinds = {(port.dtype, len(port.shape)): i for i, port in enumerate(outputs)}
-    order = [kinds.get(kind) for kind in (("float32", 3), ("float32", 2), ("int32", 2))]
-    if len(outputs) == 3 and None not in order:
-        boxes, scores, labels = (index for index in order if index is not None)
-        _, count, *_ = shape = outputs[boxes].shape
-        flat = (1, count)
-        if shape == (1, count, 4) and outputs[scores].shape == flat == outputs[labels].shape:
+    places = {(port.dtype, len(port.shape)): i for i, port in enumerate(outputs)}
+    found = [places[each.kind] for each in OUTPUTS if each.kind in places]
+    if len(outputs) == len(found) == len(OUTPUTS):
+        boxes, scores, labels = found
+        count = outputs[boxes].shape[1]
+        if all(
+            outputs[i].shape == each.shape(count) for i, each in zip(found, OUTPUTS, strict=True)
+        ):
             return boxes, scores, labels
-    raise _foreign(
-        path,
-        "gives",
-        outputs,
-        "boxes float32 [1, K, 4], scores float32 [1, K], labels int32 [1, K]",
-    )
+    raise _foreign(path, "gives", outputs, EXPECTED)
 
 
 def _foreign(path: Path, verb: str, ports: Sequence[Port], expected: str) -> InputError:

@@ -10,7 +10,7 @@ i + 32. The first 16 planes turn with the patch's y, the others with its x, both
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -165,24 +165,23 @@ class VisionTransformer(nn.Module):
     def __init__(self, c: ViT) -> None:
         super().__init__()
         self.taps = c.taps
-        self.patch_embed = nn.Conv2d(3, c.width, PATCH, PATCH)
+        self.patch_embed: nn.Module = nn.Conv2d(3, c.width, PATCH, PATCH)
         self.patches: nn.Module = QuantPoint()
         self.cls_token = nn.Parameter(torch.zeros(1, 1, c.width))
         self.storage_tokens = (
             nn.Parameter(torch.zeros(1, c.storage_tokens, c.width)) if c.storage_tokens else None
         )
-        self.rotary = RotaryAngles(c.width // c.heads, c.rope_base)
+        self.rotary: nn.Module = RotaryAngles(c.width // c.heads, c.rope_base)
         self.blocks = nn.ModuleList([TransformerBlock(c) for _ in range(c.depth)])
         self.norm = nn.LayerNorm(c.width, c.norm_eps) if c.pretrained_extras else nn.Identity()
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        batch, _, height, width = images.shape
-        return [
-            x[:, -(height // PATCH) * (width // PATCH) :]
-            .transpose(1, 2)
-            .reshape(batch, -1, height // PATCH, width // PATCH)
-            for x in self._tapped(images, self.taps)
-        ]
+        h, w = images.shape[2] // PATCH, images.shape[3] // PATCH
+        maps = []
+        for x in self._tapped(images, self.taps):
+            tokens = x[:, x.shape[1] - h * w :]
+            maps.append(tokens.transpose(1, 2).reshape(len(x), x.shape[2], h, w))
+        return maps
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The last block's class token [B, D] and patch tokens [B, H/16 * W/16, D]."""
@@ -190,18 +189,21 @@ class VisionTransformer(nn.Module):
         patches = (images.shape[2] // PATCH) * (images.shape[3] // PATCH)
         return x[:, 0], x[:, -patches:]
 
-    def _tapped(self, images: Tensor, taps: Sequence[int]) -> list[Tensor]:
+    def _tapped(self, images: Tensor, taps: Sequence[int]) -> Iterator[Tensor]:
         """All tokens [B, T, D] after each tapped block: class, storage, patches."""
         patches = self.patches(self.patch_embed(images))
-        batch, _, h, w = patches.shape
-        tokens = [self.cls_token.expand(batch, -1, -1)]
-        if self.storage_tokens is not None:
-            tokens.append(self.storage_tokens.expand(batch, -1, -1))
-        x = torch.cat([*tokens, patches.flatten(2).transpose(1, 2)], dim=1)
+        batch, width, h, w = patches.shape
+        tokens = patches.reshape(batch, width, h * w).transpose(1, 2)
+        x = torch.cat([*self.still_tokens(batch), tokens], dim=1)
         cos, sin = self.rotary(h, w)
-        tapped = []
         for i, block in enumerate(self.blocks):
             x = block(x, cos, sin)
             if i in taps:
-                tapped.append(self.norm(x))
-        return tapped
+                yield self.norm(x)
+
+    def still_tokens(self, batch: int) -> list[Tensor]:
+        """The tokens [B, T, D] that have no place in the image: class, and storage where it is."""
+        tokens = [self.cls_token.expand(batch, -1, -1)]
+        if self.storage_tokens is not None:
+            tokens.append(self.storage_tokens.expand(batch, -1, -1))
+        return tokens

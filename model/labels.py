@@ -1,7 +1,9 @@
 """Class names from a text file: one per line, UTF-8."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from deimv2.model.coco import COCO_LABELS
 from deimv2.model.errors import InputError
 
 
@@ -35,3 +37,18 @@ def read_labels_file(path: Path, count: int | None = None) -> list[str]:
             "use the label list that it was trained with"
         )
     return labels
+
+
+def known_names(
+    count: int | None, file: Path | None, stored: Sequence[str] | None
+) -> Sequence[str] | None:
+    """The class names of a model with `count` classes (None: nobody knows how many).
+
+    From the file, else those stored with the model, else COCO's for 80 classes, else None. Raises
+    InputError for a file that does not fit.
+    """
+    if file is not None:
+        return read_labels_file(file, count)
+    if stored is not None and count in (None, len(stored)):
+        return stored
+    return COCO_LABELS if count == len(COCO_LABELS) else None

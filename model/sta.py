@@ -33,6 +33,13 @@ class DetailNet(nn.Module):
         return [stride8, stride16, stride32]
 
 
+class Resize(nn.Module):
+    """Bilinear, to a map of this (h, w)."""
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
 class SpatialTuningAdapter(nn.Module):
     """Backbone of S, M, L, X: image [B, 3, H, W] -> maps [B, outputs, H/s, W/s], s 8, 16, 32."""
 
@@ -45,13 +52,11 @@ class SpatialTuningAdapter(nn.Module):
             [ConvNorm(config.width + width, config.outputs, 1) for width in widths]
         )
         self.semantic = nn.ModuleList([QuantPoint() for _ in widths])
+        self.resize = nn.ModuleList([Resize() for _ in widths])
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        maps = []
-        parts = self.vit(images), self.detail(images), self.semantic, self.fusion
-        for semantic, detail, resized, fusion in zip(*parts, strict=True):
-            semantic = F.interpolate(
-                semantic, size=detail.shape[2:], mode="bilinear", align_corners=False
-            )
-            maps.append(fusion(torch.cat([resized(semantic), detail], dim=1)))
-        return maps
+        parts = self.vit(images), self.detail(images), self.resize, self.semantic, self.fusion
+        return [
+            fusion(torch.cat([point(resize(semantic, detail.shape[2:])), detail], dim=1))
+            for semantic, detail, resize, point, fusion in zip(*parts, strict=True)
+        ]

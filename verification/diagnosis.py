@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from deimv2.converters.contract import EXPECTED, NAMES, OUTPUTS
 from deimv2.converters.golden import Golden
-from deimv2.converters.metadata import OUTPUTS
 from deimv2.converters.precision import Limits
 from deimv2.converters.runner import Frame, Runner
 from deimv2.model.detections import Detections
@@ -26,7 +26,7 @@ from deimv2.verification.parity import SAME_IOU, replay
 Size = tuple[int, int]
 Statistics = tuple[RGB, RGB]  # mean, std
 SYMMETRIC: Statistics = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)  # bytes to -1..1
-KINDS = {"boxes": ("float32", 3), "scores": ("float32", 2), "labels": ("int32", 2)}
+KINDS = {each.name: each.kind for each in OUTPUTS}
 
 # Measured on Atto with the demo weights, 192 and 320 px: undoing the right normalisation gives 0.97
 # and more, a wrong one at most 0.62; unlike normalisations agree to at most 0.5 as they are.
@@ -42,7 +42,7 @@ MIN_EXACT = 0.99  # of float32, whose rounding changes no digit that agreement i
 def swapped_outputs(outputs: Sequence[Port]) -> str | None:
     """Of an artifact whose outputs are of the right kinds but not under the right names."""
     named = {
-        OUTPUTS[i] if port.name == f"#{i}" and i < len(OUTPUTS) else port.name: port
+        NAMES[i] if port.name == f"#{i}" and i < len(NAMES) else port.name: port
         for i, port in enumerate(outputs)
     }
     found = {name: (port.dtype, len(port.shape)) for name, port in named.items()}
@@ -50,9 +50,8 @@ def swapped_outputs(outputs: Sequence[Port]) -> str | None:
         return None
     given = ", ".join(f"{name} {port.dtype} {list(port.shape)}" for name, port in named.items())
     return (
-        f"the outputs are {given}, expected boxes float32 [1, K, 4], scores float32 [1, K], "
-        "labels int32 [1, K]: they are swapped or misnamed, and apps take them by name (of a "
-        ".pte by place); convert again with the outputs in this order"
+        f"the outputs are {given}, expected {EXPECTED}: they are swapped or misnamed, and apps "
+        "take them by name (of a .pte by place); convert again with the outputs in this order"
     )
 
 

@@ -22,8 +22,8 @@ from deimv2.converters.graph.layers import (
     RepeatUpsample,
     SplitSelfAttention,
     StaticPosition,
-    StaticSpatialTuningAdapter,
     WidePad,
+    static_adapter,
 )
 from deimv2.converters.graph.sampling import GatherSampler, MatmulSampler
 from deimv2.model import DEIMv2, layers
@@ -120,7 +120,7 @@ def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
         layers.RMSNorm: MatmulRMSNorm,
         nn.LayerNorm: MatmulLayerNorm,
         layers.SelfAttention: SplitSelfAttention,
-        SpatialTuningAdapter: lambda m: StaticSpatialTuningAdapter(m, height, width),
+        SpatialTuningAdapter: lambda m: static_adapter(m, height, width),
     }
     if target.half:
         rewrites[nn.ZeroPad2d] = WidePad

@@ -150,47 +150,43 @@ class SplitRotaryAttention(nn.Module):
         swapped = torch.cat([x[..., self.middle :], x[..., : self.middle]], dim=-1)
         return x * self.cos + swapped * self.sin
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cos: None = None, sin: None = None) -> Tensor:
         x = self.input(x)
         q, k, v = (to_heads(p(x), self.heads) for p in (self.q, self.k, self.v))
         return self.proj(attend(self.rotate(q), self.rotate(k), v))
 
 
-class StaticVisionTransformer(nn.Module):
-    """The ViT for one image size: class and storage tokens and rotation tables are constants."""
+class NoAngles(nn.Module):
+    """In place of those that `SplitRotaryAttention` holds."""
+
+    def forward(self, h: int, w: int) -> tuple[None, None]:
+        return None, None
+
+
+class StaticVisionTransformer(dinov3.VisionTransformer):
+    """The ViT for one image size: class and storage tokens and rotation tables are constants.
+
+    Takes the layers of `vit` over.
+    """
 
     still: Tensor
 
     def __init__(self, vit: dinov3.VisionTransformer, height: int, width: int) -> None:
-        super().__init__()
-        self.grid = (height // dinov3.PATCH, width // dinov3.PATCH)
+        nn.Module.__init__(self)  # its parts are another's
         self.taps = vit.taps
         self.patch_embed = nn.Sequential(vit.patch_embed, vit.patches)
-        tokens = (vit.cls_token, vit.storage_tokens)
-        still = torch.cat([t for t in tokens if t is not None], dim=1).detach()
+        self.patches = nn.Identity()
+        still = torch.cat(vit.still_tokens(1), dim=1).detach()
         self.register_buffer("still", still)
-        cos, sin = vit.rotary(*self.grid)
+        cos, sin = vit.rotary(height // dinov3.PATCH, width // dinov3.PATCH)
         for block in vit.blocks:
             assert isinstance(block, dinov3.TransformerBlock)
             assert isinstance(block.attn, dinov3.Attention)
             block.attn = SplitRotaryAttention(block.attn, cos, sin, still.shape[1])
-        self.blocks = vit.blocks
-        self.norm = vit.norm
+        self.blocks, self.norm, self.rotary = vit.blocks, vit.norm, NoAngles()
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        h, w = self.grid
-        patches = self.patch_embed(images)
-        width = patches.shape[1]
-        x = torch.cat([self.still, patches.reshape(1, width, h * w).transpose(1, 2)], dim=1)
-        maps = []
-        for i, block in enumerate(self.blocks):
-            assert isinstance(block, dinov3.TransformerBlock)
-            x = x + block.attn(block.norm1(x))
-            x = x + block.mlp(block.norm2(x))
-            if i in self.taps:
-                tokens = self.norm(x)[:, self.still.shape[1] :]
-                maps.append(tokens.transpose(1, 2).reshape(1, width, h, w))
-        return maps
+    def still_tokens(self, batch: int) -> list[Tensor]:
+        return [self.still]
 
 
 class StaticPosition(nn.Module):
@@ -239,28 +235,20 @@ class FixedResize(nn.Module):
             raise ValueError(f"ratio {ratio}; expected 2, 1 or 0.5")
         self.ratio = ratio
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         if self.ratio == 2.0:
             size = (2 * x.shape[2], 2 * x.shape[3])
             return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
         return x if self.ratio == 1.0 else F.avg_pool2d(x, 2, 2)
 
 
-class StaticSpatialTuningAdapter(nn.Module):
-    """The STA with fixed resizes and the static ViT."""
-
-    def __init__(self, adapter: sta.SpatialTuningAdapter, height: int, width: int) -> None:
-        super().__init__()
-        self.vit = StaticVisionTransformer(adapter.vit, height, width)
-        self.detail, self.semantic, self.fusion = adapter.detail, adapter.semantic, adapter.fusion
-        self.resize = nn.ModuleList([FixedResize(ratio) for ratio in (2.0, 1.0, 0.5)])
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        parts = self.vit(images), self.detail(images), self.resize, self.semantic, self.fusion
-        return [
-            fusion(torch.cat([point(resize(semantic)), detail], dim=1))
-            for semantic, detail, resize, point, fusion in zip(*parts, strict=True)
-        ]
+def static_adapter(
+    adapter: sta.SpatialTuningAdapter, height: int, width: int
+) -> sta.SpatialTuningAdapter:
+    """With fixed resizes and the static ViT, in place."""
+    adapter.vit = StaticVisionTransformer(adapter.vit, height, width)
+    adapter.resize = nn.ModuleList([FixedResize(ratio) for ratio in (2.0, 1.0, 0.5)])
+    return adapter
 
 
 class RepeatUpsample(nn.Module):

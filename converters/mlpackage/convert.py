@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from deimv2.converters.contract import INPUT, OUTPUTS
 from deimv2.converters.graph import Target
-from deimv2.converters.metadata import INPUT, KEY, OUTPUT_MEANINGS, OUTPUTS, ModelCard
+from deimv2.converters.metadata import KEY, ModelCard
 from deimv2.converters.mlpackage import MLPACKAGE
 from deimv2.converters.toolchain import expect, prepare
+from deimv2.mil.operations import OPERATIONS
 from deimv2.mil.package import SPECIFICATION, check_files, read_specification
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError
@@ -30,23 +32,12 @@ from deimv2.quantization.rounding import MIN_WEIGHTS
 DEBUG_MAP = "executorch_debug_handle_mapping.json"
 TYPES = {65568: "float32", 131104: "int32", 65552: "float16"}  # MLMultiArrayDataType
 STEPS = ("quantize", "dequantize", "constexpr_affine_dequantize")
-# Operations that Core ML documents for iOS 17 and that our graphs are made of; anything else in a
-# package is a surprise that nobody has looked at.
-KNOWN = frozenset({
-    "add", "abs", "avg_pool", "cast", "clip", "concat", "const", "constexpr_affine_dequantize",
-    "conv", "dequantize", "expand_dims", "floor", "gather", "gelu",
-    "greater_equal", "linear", "matmul", "max_pool", "maximum", "minimum", "mul", "pad",
-    "quantize", "reduce_max", "reduce_mean", "relu", "reshape", "rsqrt",
-    "select", "sigmoid", "silu", "slice_by_index", "softmax", "sub", "topk",
-    "transpose", "upsample_bilinear", "upsample_nearest_neighbor",
-})  # fmt: skip
 
 
 def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
     """Write the package; raises CheckError when what was written is not as it should be."""
     ct = require("coremltools", MLPACKAGE.extra)
     half = card.kind.computes != "float32"
-    types = {name: dtype for name, (_, dtype) in card.interface().items()}
     form, image = prepare(net, Target(gather=gather, nearest=True, frame=False, half=half))
     pipeline = ct.PassPipeline()
     pipeline.remove_passes({"common::add_int16_cast"})  # indices stay int32, as in float32
@@ -54,7 +45,7 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
     converted = ct.convert(
         exported,
         inputs=[ct.ImageType(INPUT, shape=image.shape, color_layout=ct.colorlayout.RGB)],
-        outputs=[ct.TensorType(name, dtype=np.dtype(types[name])) for name in OUTPUTS],
+        outputs=[ct.TensorType(each.name, dtype=np.dtype(each.dtype)) for each in OUTPUTS],
         minimum_deployment_target=ct.target.iOS17,
         # The graph itself says what is half, but for these, which the converter knows as float32.
         compute_precision=ct.transform.FP16ComputePrecision(lambda op: op.op_type in STEPS),
@@ -88,8 +79,8 @@ def stamp(model: Any, card: ModelCard) -> None:
     model.input_description[INPUT] = (
         "RGB frame, stretched to the input size (bilinear, antialiased)"
     )
-    for name, meaning in OUTPUT_MEANINGS.items():
-        model.output_description[name] = meaning
+    for each in OUTPUTS:
+        model.output_description[each.name] = each.meaning
     model.user_defined_metadata.clear()
     model.user_defined_metadata[KEY] = card.to_json()
 
@@ -154,7 +145,7 @@ def check_package(path: Path, card: ModelCard) -> None:
     inputs, outputs = interface(path)
     found = {port.name: (port.shape, port.dtype) for port in [*inputs, *outputs]}
     expect(f"{path.name}: inputs and outputs", found, expected)
-    unknown = sorted(set(operations(path)) - KNOWN)
+    unknown = sorted(set(operations(path)) - {"const", *OPERATIONS})
     if unknown:
         raise CheckError(
             f"{path.name} contains {', '.join(unknown)}; expected documented operations"

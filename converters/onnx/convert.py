@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from deimv2.converters.contract import INPUT, NAMES
 from deimv2.converters.graph import Target
-from deimv2.converters.metadata import INPUT, KEY, OUTPUTS, ModelCard
+from deimv2.converters.metadata import KEY, ModelCard
 from deimv2.converters.onnx import ONNX
 from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
@@ -32,7 +33,7 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
         exported,
         (frame,),
         input_names=[INPUT],
-        output_names=list(OUTPUTS),
+        output_names=list(NAMES),
         opset_version=OPSET,
         dynamo=True,
         optimize=True,

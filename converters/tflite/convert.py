@@ -11,8 +11,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from deimv2.converters.contract import INPUT, NAMES
 from deimv2.converters.graph import Target
-from deimv2.converters.metadata import INPUT, KEY, OUTPUTS, ModelCard
+from deimv2.converters.metadata import KEY, ModelCard
 from deimv2.converters.tflite import TFLITE
 from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
@@ -30,7 +31,7 @@ class Named(nn.Module):
         self.training = False  # an exported graph refuses to be asked by eval()
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        return dict(zip(OUTPUTS, self.form(image), strict=True))
+        return dict(zip(NAMES, self.form(image), strict=True))
 
 
 def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:

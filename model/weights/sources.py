@@ -11,7 +11,7 @@ from deimv2.model.coco import COCO_LABELS
 from deimv2.model.detector import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
-from deimv2.model.labels import read_labels_file
+from deimv2.model.labels import known_names, read_labels_file
 from deimv2.model.variants import VARIANTS, variant_of
 from deimv2.model.weights.files import read_checkpoint
 from deimv2.model.weights.hub import fetch_checkpoint
@@ -109,17 +109,13 @@ def _random(variant: str, file: Path | None, image_size: tuple[int, int] | None)
 def _names(
     file: Path | None, stored: list[str] | None, count: int, weights: str
 ) -> tuple[str, ...]:
-    """From the file, else from the checkpoint, else COCO's for 80 classes."""
-    if file is not None:
-        return tuple(read_labels_file(file, count))
-    if stored is not None and len(stored) == count:
-        return tuple(stored)
-    if count == len(COCO_LABELS):
-        return tuple(COCO_LABELS)
-    raise InputError(
-        f"'{weights}' has {count} classes and carries no names for them; "
-        "add --labels FILE with one name per line"
-    )
+    names = known_names(count, file, stored)
+    if names is None:
+        raise InputError(
+            f"'{weights}' has {count} classes and carries no names for them; "
+            "add --labels FILE with one name per line"
+        )
+    return tuple(names)
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:

@@ -12,8 +12,9 @@ import pytest
 
 from deimv2.converters import FORMATS
 from deimv2.converters.artifact import convert
+from deimv2.converters.contract import INPUT
 from deimv2.converters.manifest import Manifest
-from deimv2.converters.metadata import INPUT, KEY, ModelCard
+from deimv2.converters.metadata import KEY, ModelCard
 from deimv2.converters.mlpackage import convert as coreml
 from deimv2.converters.onnx import convert as onnx_converter
 from deimv2.converters.pte import convert as executorch

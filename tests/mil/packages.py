@@ -10,7 +10,8 @@ import numpy as np
 from coremltools.converters.mil import Builder as mb  # noqa: N813  as Apple calls it
 from coremltools.converters.mil.mil import types
 
-from deimv2.converters.metadata import INPUT, KEY, OUTPUTS
+from deimv2.converters.contract import INPUT, NAMES
+from deimv2.converters.metadata import KEY
 from deimv2.model.optional import quiet
 from deimv2.tests.tiny import LABELS, SIZE, found
 
@@ -39,7 +40,7 @@ def save(path: Path, build: Callable[..., Any], *inputs: Array, **settings: Any)
     return path
 
 
-def save_detector(path: Path, names: tuple[str, ...] = OUTPUTS, **image: Any) -> Path:
+def save_detector(path: Path, names: tuple[str, ...] = NAMES, **image: Any) -> Path:
     """A detector that finds `tests.tiny.found` in a white frame, by a weight that lies in a file,
     and the same boxes with lower scores in a darker one."""
     assert LABELS == ["cat", "dog"]

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos
+from deimv2.model.layers import ConvNorm, RepVGG
 from deimv2.model.weights import load_weights, read_checkpoint, read_metadata, save_weights
-from deimv2.quantization.calibration import calibrate, observe, photos_of
-from deimv2.quantization.prepare import apply_ranges, set_ranges
+from deimv2.quantization.calibration import calibrate, observe, photos_of, pixels, smooth
+from deimv2.quantization.prepare import apply_ranges, prepare, set_ranges
 from deimv2.quantization.restore import restore
-from deimv2.quantization.rounding import Range
+from deimv2.quantization.rounding import Clamp, FakeQuantize, Range, RoundedConv, RoundedLinear
 from deimv2.tests.quantization.nets import maps_of, random_net
 from deimv2.tests.training.scenes import GARMENTS
 
@@ -84,8 +86,48 @@ def test_bounds_follow_the_last_ranges_alone(net: DEIMv2, photos: list[Path]) ->
 
 
 def test_pixels_pass_through_the_first_rounder_unchanged(net: DEIMv2, photos: list[Path]) -> None:
-    ranges = calibrate(copy.deepcopy(net), photos_of(net, photos)).ranges
-    assert ranges["image"] == Range(0.0, 1.0)
+    """Of all that a pixel can be, not of what these photos hold."""
+    dim = [torch.full((1, 3, SIZE, SIZE), 0.4 + 0.02 * i) for i in range(8)]
+    batches = torch.cat(dim).split(4)
+    for images, count in ((photos_of(net, photos), 12), (lambda: batches, 8)):
+        found = calibrate(copy.deepcopy(net), images)
+        assert found.ranges["image"] == Range(0.0, 1.0) and found.photos == count
+
+
+def test_pixels_of_a_normalised_image_reach_below_0() -> None:
+    ends = pixels(build_model("s", image_size=160))
+    assert (ends.low, ends.high) == pytest.approx((-0.485 / 0.229, (1 - 0.406) / 0.225))
+
+
+def test_weights_are_fitted_to_the_ranges(net: DEIMv2, photos: list[Path]) -> None:
+    """That it helps is tested with `fit` itself."""
+    images = photos_of(net, photos)
+    fitted, plain = copy.deepcopy(net), copy.deepcopy(net)
+    apply_ranges(plain, calibrate(fitted, images).ranges)
+    others = plain.state_dict()
+    moved = {name for name, value in fitted.state_dict().items() if not value.equal(others[name])}
+    rounded = {
+        f"{name}.weight"
+        for name, layer in plain.named_modules()
+        if isinstance(layer, RoundedConv | RoundedLinear)
+    }
+    assert len(rounded) > 30 and len(moved & rounded) > 0.9 * len(rounded)
+
+
+def test_what_bends_values_is_known_where_they_are_counted(net: DEIMv2) -> None:
+    """The ranges before a SiLU are chosen by what comes out of it."""
+    prepare(prepared := copy.deepcopy(net).eval())
+    found = smooth(prepared)
+    kinds = {type(block) for block in prepared.modules() if isinstance(block, ConvNorm | RepVGG)}
+    assert kinds == {ConvNorm, RepVGG}
+    for block in prepared.modules():
+        point = block.raw if isinstance(block, ConvNorm) else None
+        if isinstance(block, RepVGG):
+            point = block.conv1.out
+        if isinstance(point, FakeQuantize):
+            assert found[point.name] is block.act
+    assert any(name.endswith(".raw") for name in found)
+    assert {type(act) for act in found.values()} <= {nn.SiLU, nn.GELU, nn.ReLU, Clamp}
 
 
 def test_too_few_photos_are_refused(net: DEIMv2, photos: list[Path]) -> None:
