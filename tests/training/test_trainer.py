@@ -225,7 +225,8 @@ def test_a_damaged_state_is_refused(tmp_path: Path, damage: str) -> None:
         content = {"truncated": path.read_bytes()[:1000], "empty": b"", "text": b"hello"}
         path.write_bytes(content[damage])
     with pytest.raises(
-        InputError, match="format 2, expected 1" if damage == "format" else "damaged"
+        InputError,
+        match=f"format {checkpoint.FORMAT + 1}, expected" if damage == "format" else "damaged",
     ):
         read_state(tmp_path)
 
