@@ -17,8 +17,10 @@ import torch
 from PIL import Image
 
 from deimv2.api.options import Pathish, as_path
+from deimv2.converters import format_of
 from deimv2.converters.artifact import open_model
 from deimv2.converters.checkpoint import CHECKPOINTS, CheckpointRunner, open_checkpoint
+from deimv2.converters.format import CPU, GPU
 from deimv2.converters.manifest import SCORE_THRESHOLD, check_beside
 from deimv2.converters.runner import Runner
 from deimv2.model.detections import Detections
@@ -165,6 +167,7 @@ def load(
     variant: str | None = None,
     precision: str = "fp32",
     threads: int | None = None,
+    device: str = CPU,
 ) -> Detector:
     """Opens a detector.
 
@@ -175,12 +178,13 @@ def load(
     variant:   of a checkpoint; None: told from its tensors
     precision: of a checkpoint: "fp32", or "int8", rounding as its int8 artifacts do
     threads:   None leaves it to the runtime
+    device:    "gpu": a `.tflite` on LiteRT's GPU accelerator
 
     Raises InputError for a file that is missing, broken or of another kind, one that a manifest
     lies beside with another hash, or for classes without names.
     """
     path, variant = found(source, weights, variant)
-    runner = open_runner(path, variant, threads, precision == "int8")
+    runner = open_runner(path, variant, threads, precision == "int8", device)
     return Detector(path, runner, class_names(path, runner, labels))
 
 
@@ -196,7 +200,11 @@ def found(source: Pathish, weights: str, variant: str | None) -> tuple[Path, str
 
 
 def open_runner(
-    path: Path, variant: str | None, threads: int | None = None, rounding: bool = False
+    path: Path,
+    variant: str | None,
+    threads: int | None = None,
+    rounding: bool = False,
+    device: str = CPU,
 ) -> Runner:
     """An artifact that a manifest lies beside must be the one that the manifest describes.
 
@@ -204,6 +212,8 @@ def open_runner(
     a checkpoint rounds as its int8 artifacts do.
     """
     if path.suffix in CHECKPOINTS:
+        if device != CPU:
+            raise InputError(f"'{path}' does not run on '{device}', expected a .tflite for {GPU}")
         if threads is not None:
             torch.set_num_threads(threads)
         return open_checkpoint(path, variant, rounding)
@@ -217,7 +227,12 @@ def open_runner(
             "an artifact is of one variant"
         )
     check_beside(path)
-    return open_model(path, threads)
+    if device == CPU:
+        return open_model(path, threads)
+    format = format_of(path)
+    if format is None or not format.is_at(path) or device not in format.devices:
+        raise InputError(f"'{path}' does not run on '{device}', expected a .tflite for {GPU}")
+    return format.open_on(path, device)
 
 
 def class_count(runner: Runner) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from deimv2.api.detector import Detector, class_count, open_runner
 from deimv2.api.options import Pathish, as_path, takes
+from deimv2.converters.format import CPU
 from deimv2.converters.manifest import NAME, Manifest
 from deimv2.converters.results import record_all, require_listed
 from deimv2.converters.runner import Runner
@@ -56,7 +57,7 @@ class EvaluateOptions:
     limit:       only the first photos
     labels:      file of the model's class names; None: those in the model. Without any, its classes
                  are those of the annotations in the order of their ids
-    variant, precision, threads: as in `deimv2.load`
+    variant, precision, threads, device: as in `deimv2.load`
     record:      write AP and AP50 into the manifest beside the artifact
     """
 
@@ -70,6 +71,7 @@ class EvaluateOptions:
     variant: str | None = None
     precision: str = "fp32"
     threads: int | None = None
+    device: str = CPU
     record: bool = False
     progress: Progress = SILENT
 
@@ -109,7 +111,9 @@ def measured_all(options: EvaluateOptions, models: Sequence[Path]) -> list[Evalu
         else:
             with options.progress.status(f"opening {model}"):
                 rounds = options.precision == "int8"
-                runner = open_runner(model, options.variant, options.threads, rounds)
+                runner = open_runner(
+                    model, options.variant, options.threads, rounds, options.device
+                )
         labels = as_path(options.labels)
         results.append(measured(model, runner, labels, annotations, photos, options.progress))
     if options.record:

@@ -4,13 +4,17 @@ from functools import partial
 from pathlib import Path
 
 from deimv2.api.options import Pathish, as_path
+from deimv2.converters.format import GPU
 from deimv2.converters.results import record_all
 from deimv2.emulation.check import entry, verify_on_arm64
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 from deimv2.model.progress import SILENT, Progress
+from deimv2.verification.gpu import verify_on_gpu
 from deimv2.verification.report import page
 from deimv2.verification.verify import Report, verify_folder
+
+ARM64 = "arm64"
 
 
 def verify(
@@ -27,7 +31,8 @@ def verify(
 
     images: folder of photos on which the artifacts are compared with each other, too
     device: "arm64": run the `.tflite` and `.pte` files on an emulated ARM64 instead, compare with
-            this machine and count instructions
+            this machine and count instructions; "gpu": run the `.tflite` files on LiteRT's GPU
+            accelerator instead
     report: file (HTML) to write, with pictures, charts and hashes
     record: of `device`: write the result into the manifest
 
@@ -39,6 +44,8 @@ def verify(
     if device is None:
         with progress.status(f"verifying {folder}"):
             found = verify_folder(folder, as_path(images))
+    elif device == GPU:
+        found = verify_on_gpu(folder, partial(progress.track, message="on the GPU"))
     else:
         progress.log("running .tflite and .pte on ARM64; Core ML and ONNX have no place there")
         found = verify_on_arm64(folder, partial(progress.track, message="on ARM64"))
@@ -55,8 +62,8 @@ def check_options(
     images: Pathish | None, device: str | None, report: Path | None, record: bool
 ) -> None:
     """Raises InputError for what cannot be done together, or written, before minutes of work."""
-    if device not in (None, "arm64"):
-        raise InputError(f"device '{device}', expected arm64, or none for this machine")
+    if device not in (None, ARM64, GPU):
+        raise InputError(f"device '{device}', expected {ARM64} or {GPU}, or none for this machine")
     if device and images:
         raise InputError("--images compares on this machine; leave out --images or --device")
     if device and report:
@@ -64,9 +71,10 @@ def check_options(
             f"--report shows what this machine detects, found --device {device} with it; run "
             "--device with --record, which the page of a later run shows"
         )
-    if record and not device:
+    if record and device != ARM64:
         raise InputError(
-            "--record is for --device; what this machine detects stands in the manifest already"
+            f"--record is for --device {ARM64}; what this machine detects stands in the manifest "
+            "already"
         )
     if report and (report.is_dir() or not report.parent.is_dir()):
         raise InputError(

@@ -65,3 +65,10 @@ def add_record(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write the result into the manifest.json next to the artifact",
     )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", choices=("cpu", "gpu"), default="cpu",
+        help="gpu: run a .tflite on LiteRT's GPU accelerator (default cpu)",
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_record, count
+from deimv2.cli.arguments import add_device, add_record, count
 from deimv2.cli.data import add_annotated
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def add(subparsers: Any) -> None:
         "(default fp32)",
     )  # fmt: skip
     parser.add_argument("--threads", type=count, metavar="N", help="default: the runtime's choice")
+    add_device(parser)
     add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

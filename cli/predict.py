@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
+from deimv2.cli.arguments import add_device
 
 if TYPE_CHECKING:
     from deimv2.api.detector import Result
@@ -46,6 +47,7 @@ def add(subparsers: Any) -> None:
         metavar="NAME",
         help="variant of a checkpoint (default: recognised from its tensors)",
     )
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         photo for path in places for photo in (find_photos(path) if path.is_dir() else [path])
     ]
     with console.status(f"opening {model}"):
-        detector = load(model, labels=args.labels, variant=args.variant)
+        detector = load(model, labels=args.labels, variant=args.variant, device=args.device)
     if args.output is not None:
         make_folder(args.output)
     rows, texts = [], []

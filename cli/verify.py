@@ -37,9 +37,10 @@ def add(subparsers: Any) -> None:
         help="write an HTML page with pictures, charts and hashes",
     )
     parser.add_argument(
-        "--device", choices=("arm64",),
-        help="run the .tflite and .pte files on an emulated ARM64 processor instead, compare with "
-        "this machine and count instructions",
+        "--device", choices=("arm64", "gpu"),
+        help="arm64: run the .tflite and .pte files on an emulated ARM64 processor instead, "
+        "compare with this machine and count instructions; gpu: run the .tflite files on LiteRT's "
+        "GPU accelerator instead, all of them there",
     )  # fmt: skip
     add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from deimv2.model import DEIMv2
 
 CPU, ACCELERATOR = "cpu", "accelerator"  # targets
+GPU, GPU_FLOAT32 = "gpu", "gpu float32"  # devices; the second with float32 arithmetic
 
 
 class Format(ABC):
@@ -33,6 +34,7 @@ class Format(ABC):
     folder:     an artifact is a folder
     input:      what a frame is to it, as in the manifest: a "tensor" or an "image"
     native:     its own runtime runs on this system, so that times say something
+    devices:    other than the CPU that `open_on` runs it on, on any machine with such a device
     arm64:      the program that runs it inside the emulated ARM64, None where there is none
     """
 
@@ -46,6 +48,7 @@ class Format(ABC):
     folder: bool = False
     input: str = "tensor"
     native: bool = True
+    devices: tuple[str, ...] = ()
     arm64: str | None = None
 
     @property
@@ -92,11 +95,12 @@ class Format(ABC):
         return self.open(path, None)
 
     def processors(self) -> tuple[str, ...]:
-        """Those of this machine on which a file is compared with its reference, by name."""
+        """Those of this machine on which every file is compared with its reference, by name."""
         return ()
 
     def open_on(self, path: Path, processor: str) -> "ArtifactRunner":
-        raise InputError(f"'{path}' runs on no processor '{processor}'; choose another")
+        """Raises InputError where there is no such processor or device."""
+        raise InputError(f"'{path}' runs on no '{processor}' here; leave it out")
 
 
 def names(formats: Sequence[Format]) -> tuple[str, ...]:

@@ -195,7 +195,7 @@ class StaticDecoder(eager.Decoder):
         self.anchors = AnchorTable(anchors[0])
         self.register_buffer("valid", valid.float())
         self.sampler: GatherSampler | MatmulSampler = (
-            GatherSampler(sizes, decoder.points, heads, queries)
+            GatherSampler(sizes, decoder.points, heads)
             if gather
             else MatmulSampler(sizes, decoder.points, heads)
         )

@@ -61,6 +61,7 @@ class MatmulSampler(nn.Module):
 class GatherSampler(nn.Module):
     """Maps get one row and column of zeros before and two after, which clamped corners read."""
 
+    table: Tensor
     origin: Tensor
     stride: Tensor
     width: Tensor
@@ -68,7 +69,7 @@ class GatherSampler(nn.Module):
     minus: Tensor
     one: Tensor
 
-    def __init__(self, sizes: Sizes, points: Sequence[int], heads: int, queries: int) -> None:
+    def __init__(self, sizes: Sizes, points: Sequence[int], heads: int) -> None:
         super().__init__()
         self.sizes, self.heads = tuple(sizes), heads
         start, starts, strides = 0, list[int](), list[int]()
@@ -78,8 +79,10 @@ class GatherSampler(nn.Module):
             strides += [w + 3] * n
             width, height = width + [w] * n, height + [h] * n
             start += (h + 3) * (w + 3)
-        head = torch.arange(heads).repeat_interleave(queries)[:, None] * start
-        self.register_buffer("origin", head + torch.tensor(starts, dtype=torch.float32))
+        # In four dimensions: of a constant of two or three LiteRT's GPU delegate adds the first row
+        # everywhere (docs/gpu.md).
+        self.register_buffer("table", torch.arange(heads).float().view(1, heads, 1, 1) * start)
+        self.register_buffer("origin", torch.tensor([starts], dtype=torch.float32))
         self.register_buffer("stride", torch.tensor([strides], dtype=torch.float32))
         self.register_buffer("width", torch.tensor([width], dtype=torch.float32))
         self.register_buffer("height", torch.tensor([height], dtype=torch.float32))
@@ -104,6 +107,8 @@ class GatherSampler(nn.Module):
         left, top = x.floor(), y.floor()
         right, bottom = x - left, y - top
         corner = top * self.stride + left + self.origin
+        by_head = corner.view(1, self.heads, -1, corner.shape[1])
+        corner = (by_head + self.table).view(corner.shape)
         below = corner + self.stride
         corners = torch.cat([corner, corner + self.one, below, below + self.one], dim=1)
         weights = weights.float()

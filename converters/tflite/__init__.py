@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deimv2.converters.format import Format
+from deimv2.converters.format import GPU, GPU_FLOAT32, Format
 
 if TYPE_CHECKING:
     from deimv2.converters.inspection import Inspection, Scaled
@@ -20,6 +20,7 @@ class TFLite(Format):
     packages = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")
     precisions = ("fp32", "fp16", "int8", "int8-weight")
     platforms = ("android",)
+    devices = (GPU, GPU_FLOAT32)
     arm64 = "litert"
 
     def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool) -> None:
@@ -41,6 +42,11 @@ class TFLite(Format):
         from deimv2.converters.tflite.inspect import scales
 
         return scales(path)
+
+    def open_on(self, path: Path, processor: str) -> "ArtifactRunner":
+        from deimv2.converters.tflite.gpu import GpuRunner
+
+        return GpuRunner(path, float32=processor == GPU_FLOAT32)
 
 
 TFLITE = TFLite()

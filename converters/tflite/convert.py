@@ -44,8 +44,8 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
     )
     converted.export(str(path))
     if card.kind.stores != "float32":
-        store_weights(path, half=card.kind.stores == "float16")
-    stamp(path, card)
+        store_weights(path, card)
+    finish(path, card)
     check(path, card)
 
 
@@ -57,25 +57,33 @@ def static_int8() -> Any:
     return config.QuantConfig(pt2e_quantizer=pt2e.PT2EQuantizer().set_global(scheme))
 
 
-def store_weights(path: Path, half: bool) -> None:
+def store_weights(path: Path, card: ModelCard) -> None:
     """Cast the weights of every operation to float16, or store large ones as int8.
 
     What computes is float32 either way, what is int8 already stays so; a weight that lies on its
-    steps already is not changed.
+    steps already is not changed. Linear layers that stay in float beside int8 are stored as
+    float16: LiteRT's GPU delegate refuses int8 weights of theirs with a step for each channel.
     """
+    if card.kind.stores == "float16":
+        _store(path, True, "ALL_SUPPORTED")
+    elif card.kind.rounds:
+        _store(path, True, "FULLY_CONNECTED")
+    else:
+        _store(path, False, "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
+
+def _store(path: Path, half: bool, *operations: str) -> None:
     quantizer = require("ai_edge_quantizer.quantizer", TFLITE.extra)
     types = require("ai_edge_quantizer.qtyping", TFLITE.extra)
     algorithms = require("ai_edge_quantizer.algorithm_manager", TFLITE.extra).AlgorithmName
-    names = ["ALL_SUPPORTED"] if half else ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"]
+    granularity = types.QuantGranularity
     weights = types.TensorQuantizationConfig(
         num_bits=16 if half else 8,
         dtype=types.TensorDataType.FLOAT if half else types.TensorDataType.INT,
-        granularity=types.QuantGranularity.TENSORWISE
-        if half
-        else types.QuantGranularity.CHANNELWISE,
+        granularity=granularity.TENSORWISE if half else granularity.CHANNELWISE,
     )
     storing = quantizer.Quantizer(str(path))
-    for name in names:
+    for name in operations:
         storing.update_quantization_recipe(
             regex=".*",
             operation_name=types.TFLOperationName[name],
@@ -87,14 +95,49 @@ def store_weights(path: Path, half: bool) -> None:
             ),
             algorithm_key=algorithms.FLOAT_CASTING if half else algorithms.MIN_MAX_UNIFORM_QUANT,
         )
+    storing.update_quantization_recipe(  # the GPU delegate takes no gather from what is dequantized
+        regex=".*",
+        operation_name=types.TFLOperationName.EMBEDDING_LOOKUP,
+        algorithm_key=algorithms.NO_QUANTIZE,
+    )
     storing.quantize().export_model(str(path), overwrite=True)
 
 
-def stamp(path: Path, card: ModelCard) -> None:
-    """Add the card as a metadata buffer, and a description."""
-    schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
+def finish(path: Path, card: ModelCard) -> None:
+    """What no converter does: gathers for the GPU, and the card."""
     flatbuffers = require("ai_edge_litert.tools.flatbuffer_utils", TFLITE.extra)
     model = flatbuffers.read_model(str(path))
+    lookups_to_gathers(model)
+    stamp(model, card)
+    flatbuffers.write_model(model, str(path))
+
+
+def lookups_to_gathers(model: Any) -> None:
+    """EMBEDDING_LOOKUP -> GATHER along the first axis: the same rows.
+
+    LiteRT's GPU delegate accepts the former with a table that the graph computes, then reads the
+    table as a constant and ends the process (docs/gpu.md).
+    """
+    schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
+    kinds = schema.BuiltinOperator
+    lookups = {
+        i for i, c in enumerate(model.operatorCodes) if c.builtinCode == kinds.EMBEDDING_LOOKUP
+    }
+    for i in lookups:
+        code = model.operatorCodes[i]
+        code.builtinCode = code.deprecatedBuiltinCode = kinds.GATHER
+    for op in model.subgraphs[0].operators:
+        if op.opcodeIndex in lookups:
+            indices, table = op.inputs
+            op.inputs = [table, indices]
+            op.builtinOptionsType = schema.BuiltinOptions.GatherOptions
+            op.builtinOptions = schema.GatherOptionsT()
+            op.builtinOptions.axis = op.builtinOptions.batchDims = 0
+
+
+def stamp(model: Any, card: ModelCard) -> None:
+    """Add the card as a metadata buffer, and a description."""
+    schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
     model.description = card.description.encode()
     buffer = schema.BufferT()
     buffer.data = list(card.to_json().encode())
@@ -102,7 +145,6 @@ def stamp(path: Path, card: ModelCard) -> None:
     entry.name, entry.buffer = KEY.encode(), len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
-    flatbuffers.write_model(model, str(path))
 
 
 def read_card(path: Path) -> str | None:

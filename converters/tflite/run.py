@@ -34,6 +34,7 @@ class LiteRTRunner:
         inputs, outputs = self._net.get_input_details(), self._net.get_output_details()
         self.size = frame_size(path, [_port(tensor) for tensor in inputs])
         self.order = output_order(path, [_port(tensor) for tensor in outputs])
+        self.queries = int(outputs[self.order[1]]["shape"][1])
         self._input = inputs[0]["index"]
         self._outputs = [tensor["index"] for tensor in outputs]
         self.labels = labels_in(read_card(path), path)

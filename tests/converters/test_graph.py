@@ -162,7 +162,7 @@ def test_upsampling_as_a_convolution_is_exact() -> None:
 
 def static_sampler(gather: bool, queries: int) -> MatmulSampler | GatherSampler:
     if gather:
-        return GatherSampler(SIZES, POINTS, HEADS, queries)
+        return GatherSampler(SIZES, POINTS, HEADS)
     return MatmulSampler(SIZES, POINTS, HEADS)
 
 

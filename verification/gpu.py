@@ -1,0 +1,59 @@
+"""Do the artifacts of an export folder detect on a GPU what their reference detects?"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from deimv2.converters import FORMATS
+from deimv2.converters.format import GPU, GPU_FLOAT32
+from deimv2.converters.golden import Golden, read_golden
+from deimv2.converters.manifest import File, Manifest, check_golden, file_problem
+from deimv2.converters.precision import PRECISIONS, Limits, Precision, precision_of
+from deimv2.model.errors import CheckError, InputError
+from deimv2.verification.parity import replay
+from deimv2.verification.verify import Report, Row
+
+
+def verify_on_gpu(
+    folder: Path, progress: Callable[[Sequence[File]], Iterable[File]] = iter
+) -> Report:
+    """Runs the files of an export folder that a GPU of this machine runs on the golden photographs,
+    once with float32 arithmetic, and once as the GPU likes, which on phones is in float16.
+
+    A file passes only if all of it is on the GPU. progress: passes the files through. Raises
+    InputError for a folder without a valid manifest or such files, or where there is no driver.
+    What is wrong with one file is in its row.
+    """
+    manifest = Manifest.read(folder)
+    files = [file for file in manifest.files if GPU in FORMATS[file.format].devices]
+    if not files:
+        names = [f".{name}" for name, each in FORMATS.items() if GPU in each.devices]
+        raise InputError(f"no {' or '.join(names)} file in '{folder}', expected one; export it")
+    check_golden(folder, manifest.golden)
+    goldens = read_golden(folder, manifest.golden)
+    precision = precision_of(manifest.precision)
+    rows = []
+    for file in progress(files):
+        if problem := file_problem(folder, file.name, file.sha256):
+            rows.append(Row(file.name, "the manifest's hash", (problem,)))
+            continue
+        for device in (GPU_FLOAT32, GPU):
+            rows.append(_row(folder / file.name, device, precision, goldens))
+    return Report(str(folder), tuple(rows))
+
+
+def limits_on(device: str, precision: Precision) -> Limits:
+    """The precision's own; where the GPU may compute in float16, float16's at least."""
+    own, half = precision.limits, PRECISIONS["fp16"].limits
+    return half if device == GPU and own.min_score is None else own
+
+
+def _row(path: Path, device: str, precision: Precision, goldens: Sequence[Golden]) -> Row:
+    name, limits = f"{path.name} {device}", limits_on(device, precision)
+    against = f"{precision.reference}, {len(goldens)} golden photographs"
+    try:
+        runner = FORMATS[path.suffix[1:]].open_on(path, device)
+        found = tuple(runner.detect(golden.frame) for golden in goldens)
+    except CheckError as error:
+        return Row(name, against, (str(error),))
+    parity = replay(goldens, found, runner.size, limits)
+    return Row(name, against, tuple(parity.failures(limits)), parity, limits, found)
