@@ -13,7 +13,6 @@ from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.photographs import golden_photographs
 from deimv2.converters import FORMATS, PHONE_FORMATS
 from deimv2.converters.artifact import convert, inspect
-from deimv2.converters.format import ACCELERATOR, CPU
 from deimv2.converters.golden import Golden, read_golden, write_golden
 from deimv2.converters.manifest import (
     File,
@@ -49,7 +48,6 @@ class ExportOptions:
     calibration:   folder of photos like those the phone will see, for the ranges of int8
     labels:        file of class names, one per line
     image_size:    (H, W); None: the checkpoint's, or the variant's own
-    target:        "cpu", or "accelerator", which keeps gathers out of the decoder
     output:        folder; None: artifacts/VARIANT-PRECISION
     photos:        folder of photos to check on; None: those of `calibration`, those that a
                    checkpoint of ours was validated on, or those that come with the package
@@ -68,7 +66,6 @@ class ExportOptions:
     calibration_photos: int = PHOTOS
     labels: Pathish | None = None
     image_size: tuple[int, int] | None = None
-    target: str = CPU
     output: Pathish | None = None
     photos: Pathish | None = None
     float_weights: Pathish | None = None
@@ -142,8 +139,6 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
     """The precision and the formats. Raises InputError for what does not fit, or lacks a
     toolchain."""
     precision = precision_of(options.precision)
-    if options.target not in (CPU, ACCELERATOR):
-        raise InputError(f"target '{options.target}', expected '{CPU}' or '{ACCELERATOR}'")
     having = [name for name, each in FORMATS.items() if precision.name in each.precisions]
     kinds = list(dict.fromkeys(options.formats or (k for k in having if k in PHONE_FORMATS)))
     if foreign := [kind for kind in kinds if kind not in having]:
@@ -264,7 +259,7 @@ def artifact(
     start = time.monotonic()
     try:
         with progress.status(f"converting to {path.name}"):
-            convert(FORMATS[kind], loaded.net, card, path, options.target, work / LOG)
+            convert(FORMATS[kind], loaded.net, card, path, work / LOG)
         row = Row(path.name, STRUCTURE)  # which its converter has checked
         if options.verify:
             with progress.status(f"verifying {path.name}"):

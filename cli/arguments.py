@@ -67,8 +67,9 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
+def add_device(
+    parser: argparse.ArgumentParser, meaning: str = "gpu: run a .tflite on LiteRT's GPU accelerator"
+) -> None:
     parser.add_argument(
-        "--device", choices=("cpu", "gpu"), default="cpu",
-        help="gpu: run a .tflite on LiteRT's GPU accelerator (default cpu)",
-    )  # fmt: skip
+        "--device", choices=("cpu", "gpu"), default="cpu", help=f"{meaning} (default cpu)"
+    )

@@ -8,7 +8,6 @@ from deimv2.cli import console
 from deimv2.cli.arguments import add_calibration, share, size
 from deimv2.cli.verify import print_report
 from deimv2.converters import FORMATS, PHONE_FORMATS, PRECISIONS
-from deimv2.converters.format import ACCELERATOR, CPU
 
 EXAMPLE = "example: deimv2 export --variant atto --output artifacts/atto"
 
@@ -46,11 +45,6 @@ def add(subparsers: Any) -> None:
         metavar="SIDE|HxW",
         help="input size (default: the variant's own)",
     )
-    parser.add_argument(
-        "--target", choices=(CPU, ACCELERATOR), default=CPU,
-        help="the processor to lay out .tflite, .pte and .onnx for: accelerator keeps gathers out "
-        "of the decoder (default cpu)",
-    )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="default artifacts/VARIANT-PRECISION"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import share
+from deimv2.cli.arguments import add_device, share
 from deimv2.model.errors import CheckError, InputError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def add(subparsers: Any) -> None:
         "--require-integer", type=share, metavar="SHARE",
         help="fail unless integer kernels do this share of the MACs, in 0..1",
     )  # fmt: skip
+    add_device(parser, "gpu: ask LiteRT's GPU accelerator what it takes, as the first delegate")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         from deimv2.converters.manifest import check_beside
 
         check_beside(args.artifact)
-        found = inspect(args.artifact)
+        found = inspect(args.artifact, args.device)
     if args.require_delegated is not None and not found.delegates:
         raise InputError(
             f"'{args.artifact}' knows no delegate, expected a .tflite, .pte or .mlpackage; "

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deimv2.converters import FORMATS, Format, format_of
 from deimv2.converters.checkpoint import CHECKPOINTS, open_checkpoint
+from deimv2.converters.format import CPU
 from deimv2.converters.inspection import Inspection, Scaled
 from deimv2.converters.metadata import ModelCard
 from deimv2.converters.runner import Runner, broken
@@ -32,16 +33,14 @@ CONTRADICTIONS = (
 )  # fmt: skip
 
 
-def convert(
-    format: Format, net: DEIMv2, card: ModelCard, path: Path, target: str, log: Path
-) -> None:
+def convert(format: Format, net: DEIMv2, card: ModelCard, path: Path, log: Path) -> None:
     """Writes one artifact. What the toolchain prints goes to `log`.
 
     Raises CheckError when the toolchain fails or its file is not as it should be.
     """
     try:
         with quiet(log):
-            format.convert(net, card, path, format.gathers(target))
+            format.convert(net, card, path, format.gathers)
     except (CheckError, InputError, OSError):
         raise
     except Exception as error:  # toolchains raise anything
@@ -72,8 +71,10 @@ def open_model(path: str | PathLike[str], threads: int | None = None) -> Runner:
     raise InputError(f"'{path}' ends in '{path.suffix}', expected a {kinds}; check the path")
 
 
-def inspect(path: str | PathLike[str]) -> Inspection:
+def inspect(path: str | PathLike[str], device: str = CPU) -> Inspection:
     """Reads what is in an artifact, from the file itself; nothing is run.
+
+    device: asked what it takes of the file, where it is another than the CPU.
 
     Raises MissingExtraError if the format's toolchain is not installed, and InputError for a file
     that is missing, broken or of another kind.
@@ -87,7 +88,7 @@ def inspect(path: str | PathLike[str]) -> Inspection:
             f"no artifact at '{path}', expected one of {', '.join(SUFFIXES)}; check the path"
         )
     with reading(path):
-        return format.inspect(path)
+        return format.inspect(path) if device == CPU else format.inspect_on(path, device)
 
 
 def scales_of(path: Path) -> list[Scaled]:
@@ -104,7 +105,7 @@ def reading(path: Path) -> Iterator[None]:
     try:
         with quiet(None):
             yield
-    except InputError:
+    except (InputError, CheckError):
         raise
     except CONTRADICTIONS as error:
         raise broken(path, f"{type(error).__name__}: {error}") from error

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from deimv2.converters.runner import ArtifactRunner
     from deimv2.model import DEIMv2
 
-CPU, ACCELERATOR = "cpu", "accelerator"  # targets
-GPU, GPU_FLOAT32 = "gpu", "gpu float32"  # devices; the second with float32 arithmetic
+# Devices; the last is a GPU with float32 arithmetic.
+CPU, GPU, GPU_FLOAT32 = "cpu", "gpu", "gpu float32"
 
 
 class Format(ABC):
@@ -29,7 +29,8 @@ class Format(ABC):
     extra:      of the package, which installs it
     packages:   that have to be there
     precisions: that there are files of
-    targets:    that its files can be laid out for
+    gathers:    whether deformable sampling gathers, or goes through products of matrices
+                (docs/decisions/002-sampling.md)
     platforms:  whose apps run it; none for a format that others are compared with
     folder:     an artifact is a folder
     input:      what a frame is to it, as in the manifest: a "tensor" or an "image"
@@ -43,7 +44,7 @@ class Format(ABC):
     extra: str
     packages: tuple[str, ...]
     precisions: tuple[str, ...]
-    targets: tuple[str, ...] = (CPU, ACCELERATOR)
+    gathers: bool = True
     platforms: tuple[str, ...] = ()
     folder: bool = False
     input: str = "tensor"
@@ -61,11 +62,6 @@ class Format(ABC):
             if find_spec(package) is None:
                 raise MissingExtraError(package, self.extra)
 
-    def gathers(self, target: str) -> bool:
-        """Whether deformable sampling gathers, or goes through products of matrices, which a
-        delegate takes with the whole decoder (docs/decisions/002-sampling.md has measurements)."""
-        return target == CPU and CPU in self.targets
-
     def is_at(self, path: Path) -> bool:
         return path.is_dir() if self.folder else path.is_file()
 
@@ -81,6 +77,11 @@ class Format(ABC):
     @abstractmethod
     def inspect(self, path: Path) -> "Inspection":
         """What the file holds, read without running it."""
+
+    def inspect_on(self, path: Path, device: str) -> "Inspection":
+        """With the device as its first delegate, which is asked. Raises CheckError for a file that
+        ends its process, InputError where there is no such device."""
+        raise InputError(f"'{path}' runs on no '{device}' here; leave it out")
 
     def check(self, path: Path, card: "ModelCard") -> None:
         """Raises CheckError for what is wrong in a file and opening it does not find."""

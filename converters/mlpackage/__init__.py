@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deimv2.converters.format import ACCELERATOR, Format
+from deimv2.converters.format import Format
 
 if TYPE_CHECKING:
     from deimv2.converters.inspection import Inspection, Scaled
@@ -19,7 +19,7 @@ class MLPackage(Format):
     extra = "coreml"
     packages = ("coremltools",)
     precisions = ("fp32", "fp16", "int8", "int8-weight")
-    targets = (ACCELERATOR,)  # the Neural Engine takes no gathers
+    gathers = False  # the Neural Engine takes none
     platforms = ("ios",)
     folder = True
     input = "image"

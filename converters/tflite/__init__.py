@@ -38,6 +38,11 @@ class TFLite(Format):
 
         return read(path)
 
+    def inspect_on(self, path: Path, device: str) -> "Inspection":
+        from deimv2.converters.tflite.inspect import on_gpu
+
+        return on_gpu(self.inspect(path), path)
+
     def scales(self, path: Path) -> "Iterable[Scaled]":
         from deimv2.converters.tflite.inspect import scales
 

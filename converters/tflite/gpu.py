@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,14 @@ def environment() -> Mapping[str, str]:
         return {}
     libraries = os.pathsep.join(filter(None, (str(folder), os.environ.get("LD_LIBRARY_PATH"))))
     return {"VK_ICD_FILENAMES": str(folder / "icd.json"), "LD_LIBRARY_PATH": libraries}
+
+
+class RefusedError(CheckError):
+    """kinds: of the operations that the accelerator leaves to the CPU."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        super().__init__(f"the GPU does not take {', '.join(kinds)}, expected all of the file")
+        self.kinds = tuple(kinds)
 
 
 class GpuRunner:
@@ -80,9 +88,12 @@ class GpuRunner:
         return Detections(boxes, scores, labels)
 
     def close(self) -> None:
+        """Ends the process."""
         self._process.kill()
-        self._process.communicate()
-        self._said.close()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._said):
+            if stream is not None:
+                stream.close()
 
     def __del__(self) -> None:
         if hasattr(self, "_process") and self._process.poll() is None:
@@ -101,8 +112,10 @@ class GpuRunner:
 
     def _failure(self) -> CheckError | InputError:
         """Why the process has ended, or is of no use."""
-        self._process.stdin.close()  # type: ignore[union-attr]
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         code, said = self._process.wait(), self._words()
+        self.close()
         if MISSING in said:
             return InputError(
                 f"no GPU and no driver to run '{self._path}' on, expected one of Vulkan; set up a "
@@ -112,7 +125,7 @@ class GpuRunner:
             name = signal.Signals(-code).name
             return CheckError(f"it ended the GPU's process (signal {-code}, {name})")
         if refused := refused_operations(said):
-            return CheckError(f"the GPU does not take {', '.join(refused)}, expected all of it")
+            return RefusedError(refused)
         errors = [line for line in said.splitlines() if " Failed to create " in line]
         reason = errors[0].partition("] ")[2] if errors else said.strip().splitlines()[-1]
         return CheckError(f"the GPU cannot run it ({reason[:200]})")

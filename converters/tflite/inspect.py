@@ -1,4 +1,4 @@
-"""Reads a `.tflite`. What XNNPACK takes is asked of the runtime; for the GPU see `gpu_rules`."""
+"""Reads a `.tflite`. What XNNPACK takes, and the GPU, is asked of the runtime."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ from deimv2.converters.inspection import (
 from deimv2.converters.runner import parsed_card
 from deimv2.converters.tflite import TFLITE
 from deimv2.converters.tflite.convert import card_of, open_interpreter
-from deimv2.converters.tflite.gpu_rules import GPU, why_not_on_gpu
+from deimv2.converters.tflite.gpu import GpuRunner, RefusedError
 from deimv2.model.optional import require
 from deimv2.model.ports import Port
 
-XNNPACK = "XNNPACK"
+XNNPACK, GPU = "XNNPACK", "GPU"
 BIASED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 MOVING = ("MAX_POOL_2D", "PAD", "RESHAPE", "SLICE", "TRANSPOSE")
 INT8 = ("int8", "uint8")
@@ -70,13 +70,13 @@ def read(path: Path) -> Inspection:
     taken = {node.kind for i, node in enumerate(nodes) if i in inside}
     operations = []
     for i, node in enumerate(nodes):
-        reasons = {
-            XNNPACK: None if i in inside else why_not(node, taken),
-            GPU: why_not_on_gpu(node),
-        }
-        op = Operation(node.kind, node.outputs[0].shape, macs(node), is_integer(node))
-        outside = {name: reason for name, reason in reasons.items() if reason}
-        operations.append(replace(op, outside=outside))
+        reason = None if i in inside else why_not(node, taken)
+        operations.append(
+            Operation(
+                node.kind, node.outputs[0].shape, macs(node), is_integer(node),
+                {XNNPACK: reason} if reason else {},
+            )
+        )  # fmt: skip
     card = card_of(model)
     ins, outs = _ports(model, graph, tensors)
     return Inspection(
@@ -87,15 +87,33 @@ def read(path: Path) -> Inspection:
         inputs=ins,
         outputs=outs,
         operations=operations,
-        delegates=(
-            Delegate(XNNPACK, "LiteRT on this machine", calls),
-            Delegate(GPU, "the rules that LiteRT documents"),
-        ),
+        delegates=(Delegate(XNNPACK, "LiteRT on this machine", calls),),
         constants=[
             Constant(t.name, t.dtype, t.shape, t.size)
             for t in {t.buffer: t for t in tensors if t.constant}.values()
         ],
     )
+
+
+def on_gpu(inspection: Inspection, path: Path) -> Inspection:
+    """With the GPU as its first delegate. Raises CheckError for a file that ends its process, and
+    InputError where there is no GPU and no driver."""
+    try:
+        runner = GpuRunner(path, float32=False)
+    except RefusedError as error:
+        refused, told = error.kinds, "LiteRT's GPU accelerator"
+    else:
+        refused, told = (), f"LiteRT on {runner.adapter}"
+        runner.close()
+    operations = [
+        replace(op, outside={**op.outside, GPU: "the accelerator does not take it"})
+        if op.kind in refused
+        else op
+        for op in inspection.operations
+    ]
+    gpu = Delegate(GPU, told, None if refused else 1)
+    delegates = (gpu, *inspection.delegates)
+    return replace(inspection, operations=operations, delegates=delegates)
 
 
 def delegated(interpreter: Any) -> tuple[set[int], int]:

@@ -10,8 +10,6 @@ from pathlib import Path
 import onnx
 import pytest
 
-from deimv2.converters import FORMATS
-from deimv2.converters.artifact import convert
 from deimv2.converters.contract import INPUT
 from deimv2.converters.manifest import Manifest
 from deimv2.converters.metadata import KEY, ModelCard
@@ -24,7 +22,6 @@ from deimv2.mil.package import SPECIFICATION, read_specification
 from deimv2.model import build_model
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.ports import Port
-from deimv2.model.weights import random_state
 
 CHECKS: dict[str, Callable[[Path, ModelCard], None]] = {
     "tflite": litert.check,
@@ -207,19 +204,10 @@ def calls(path: Path) -> Counter[str]:
     return found
 
 
-@pytest.mark.parametrize(("target", "delegates"), [("cpu", 7), ("accelerator", 4)])
-def test_xnnpack_takes_a_pte_file_in_few_pieces(
-    exported: Path, card: ModelCard, tmp_path: Path, target: str, delegates: int
-) -> None:
-    """Two cuts stay: the choice of queries and that of detections. Gathers cut the decoder too."""
-    path = artifact(exported, "pte")
-    if target != "cpu":
-        path = tmp_path / "tents.pte"
-        net = build_model("atto")
-        net.load_state_dict(random_state(net))
-        convert(FORMATS["pte"], net.eval(), card, path, target, tmp_path / "log")
-    found = calls(path)
-    assert 1 <= found.pop("DelegateCall") <= delegates
+def test_xnnpack_takes_a_pte_file_in_few_pieces(exported: Path) -> None:
+    """Gathers cut it: the choice of queries, that of detections, and sampling in each layer."""
+    found = calls(artifact(exported, "pte"))
+    assert 1 <= found.pop("DelegateCall") <= 7
     assert found.total() <= 25, found
     assert not [name for name in found if "conv" in name or "mm" in name or "linear" in name]
 

@@ -24,7 +24,6 @@ from deimv2.converters.mlpackage.inspect import Value, why_not
 from deimv2.converters.pte.convert import load_runtime
 from deimv2.converters.pte.inspect import OFFERED, XNNPACK
 from deimv2.converters.tflite.convert import open_interpreter
-from deimv2.converters.tflite.gpu_rules import why_not_on_gpu
 from deimv2.converters.tflite.inspect import Node, Tensor, delegated, is_integer, macs
 from deimv2.mil.package import SPECIFICATION
 from deimv2.model import build_model
@@ -53,7 +52,7 @@ def artifact(exported: Path, kind: str) -> Path:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_cost_is_what_pytorch_counts(exported: Path, kind: str) -> None:
     target = Target(
-        gather=FORMATS[kind].gathers("cpu"),
+        gather=FORMATS[kind].gathers,
         nearest=kind != "pte",
         frame=kind != "mlpackage",
     )
@@ -262,32 +261,6 @@ def test_int8_means_weights_and_activations(filters: Tensor, given: Tensor, inte
 )
 def test_costs(kind: str, inputs: tuple[Tensor, ...], output: tuple[int, ...], cost: int) -> None:
     assert macs(Node(kind, inputs, (tensor(*output),))) == cost
-
-
-@pytest.mark.parametrize(
-    ("kind", "inputs", "output", "reason"),
-    [
-        ("CONV_2D", (MAP, FILTER), MAP, None),
-        ("CONV_2D", (INT8_MAP, INT8_FILTER), INT8_MAP, None),
-        ("TOPK_V2", (MAP,), MAP, "no such operation"),
-        ("MUL", (WORD, WORD), WORD, "is on int32"),
-        ("RESHAPE", (tensor(1, 2, 3, 4, 5),), MAP, "has 5 dimensions"),
-        ("SLICE", (tensor(8, 8), PLACE, PLACE), tensor(4, 8), "slices 2 dimensions"),
-        ("SLICE", (MAP, PLACE, PLACE), MAP, None),
-        ("CAST", (tensor(1, 4, dtype="uint8"),), tensor(1, 4), "casts uint8 to float32"),
-        ("CAST", (tensor(1, 4),), WORD, None),
-        ("PAD", (tensor(4, 4), tensor(2, 2, size=16)), MAP, "pads 2 dimensions"),
-        ("EMBEDDING_LOOKUP", (IDS, tensor(9, 8)), tensor(5, 8), None),
-        ("GATHER", (tensor(9, 8), WORD), tensor(1, 4, 8), "indices of 2 dimensions"),
-        ("MUL", (tensor(1, 4, 1), tensor(1, 1, 4)), tensor(1, 4, 4), "both grow"),
-        ("MUL", (MAP, tensor(1, 1, 1, 8)), MAP, None),
-    ],
-)
-def test_gpu_rules(
-    kind: str, inputs: tuple[Tensor, ...], output: Tensor, reason: str | None
-) -> None:
-    found = why_not_on_gpu(Node(kind, inputs, (output,)))
-    assert found is None if reason is None else found is not None and reason in found
 
 
 @dataclass(frozen=True)
