@@ -10,6 +10,7 @@ from typing import Any
 from deimv2.api.options import Pathish
 from deimv2.converters import FORMATS
 from deimv2.converters.artifact import inspect
+from deimv2.converters.format import CPU
 from deimv2.converters.inspection import Inspection
 from deimv2.converters.onnx.baseline import write_baseline
 from deimv2.converters.results import record_all, require_listed
@@ -19,7 +20,6 @@ from deimv2.model.weights.sources import load
 from deimv2.profiling.timing import BASELINE, Timing, machine, time_in_turn
 
 ROUNDS = 50
-KINDS = [each.suffix for each in FORMATS.values() if each.native]
 
 
 def benchmark(
@@ -29,6 +29,7 @@ def benchmark(
     rounds: int = ROUNDS,
     baseline: bool = True,
     weights: str | None = None,
+    device: str = CPU,
     record: bool = False,
     progress: Progress = SILENT,
 ) -> list[Timing]:
@@ -38,17 +39,22 @@ def benchmark(
     artifacts: files, or folders of exports
     threads:   one number, or several, one after the other
     weights:   the baseline's; None: what the first artifact says it was made of
+    device:    "gpu": the artifacts on LiteRT's GPU accelerator; the baseline stays on the CPU
     record:    write the result into the manifest beside the artifacts
 
     Raises InputError for what cannot be timed, or weights that are not at hand.
     """
     given = [artifacts] if isinstance(artifacts, str | PathLike) else artifacts
     counts = [threads] if isinstance(threads, int) else threads
-    files = find([Path(each) for each in given])
+    files = find([Path(each) for each in given], device)
     with progress.status(f"reading {len(files)} artifacts"):
         found = {path: inspect(path) for path in files}
     require_unique([path.name for path in files])
     if record:
+        if device != CPU:
+            raise InputError(
+                f"--record holds times on the CPU, found --device {device}; leave it out"
+            )
         require_listed(files)
         if len(counts) > 1:
             raise InputError(
@@ -65,7 +71,7 @@ def benchmark(
             for count in counts
             for row in time_in_turn(
                 files, reference, count, macs, rounds,
-                partial(progress.track, message=f"{count} threads, rounds", rate=True),
+                partial(progress.track, message=f"{count} threads, rounds", rate=True), device,
             )
         ]  # fmt: skip
     if record:
@@ -90,14 +96,19 @@ def entry(timing: Timing) -> dict[str, Any]:
     )
 
 
-def find(paths: Sequence[Path]) -> list[Path]:
+def find(paths: Sequence[Path], device: str = CPU) -> list[Path]:
     """The files that can be timed, in folders too. Raises InputError where there are none."""
+    kinds = [
+        each.suffix
+        for each in FORMATS.values()
+        if (each.native if device == CPU else device in each.devices)
+    ]
     found = []
     for path in paths:
-        inside = sorted(p for p in path.iterdir() if p.suffix in KINDS) if path.is_dir() else [path]
-        if not inside or not path.exists() or inside[0].suffix not in KINDS:
+        inside = sorted(p for p in path.iterdir() if p.suffix in kinds) if path.is_dir() else [path]
+        if not inside or not path.exists() or inside[0].suffix not in kinds:
             raise InputError(
-                f"nothing to time at '{path}', expected {', '.join(KINDS)} files or a folder with "
+                f"nothing to time at '{path}', expected {', '.join(kinds)} files or a folder with "
                 "some; check the path"
             )
         found += inside

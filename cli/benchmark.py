@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_record, count
+from deimv2.cli.arguments import add_device, add_record, count
 
 if TYPE_CHECKING:
     from deimv2.profiling.timing import Timing
@@ -39,6 +39,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--no-baseline", action="store_false", dest="baseline", help="do not time a baseline"
     )
+    add_device(parser, "gpu: the artifacts on LiteRT's GPU accelerator, the baseline on the CPU")
     add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         rounds=args.rounds,
         baseline=args.baseline,
         weights=args.weights,
+        device=args.device,
         record=args.record,
         progress=console.PROGRESS,
     )

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from deimv2.converters import format_of
+from deimv2.converters.format import CPU
 from deimv2.model.errors import InputError
 from deimv2.profiling.memory import peak_memory
 
@@ -55,8 +57,9 @@ class Timing:
 class Runner:
     """A process that has loaded one file and runs it when told."""
 
-    def __init__(self, path: Path | str, threads: int) -> None:
-        command = [sys.executable, "-m", "deimv2.profiling.timing", str(path), str(threads)]
+    def __init__(self, path: Path | str, threads: int, device: str = CPU) -> None:
+        module = "deimv2.profiling.timing"
+        command = [sys.executable, "-m", module, str(path), str(threads), device]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             cwd=Path(__file__).parents[1],
@@ -90,14 +93,18 @@ def time_in_turn(
     macs: Mapping[str, int],
     rounds: int,
     progress: Callable[[Sequence[int]], Iterable[int]] = iter,
+    device: str = CPU,
 ) -> list[Timing]:
-    """Times the files, and the baseline first where there is one.
+    """Times the files, and the baseline first where there is one, which is on the CPU always.
 
     macs: multiply-accumulates by file name. Raises InputError for a file that does not run.
     """
     with ExitStack() as stack:
-        paths: list[Path | str] = [MATMUL, *([baseline] if baseline else []), *files]
-        runners = [stack.enter_context(Runner(path, threads)) for path in paths]
+        beside: list[Path | str] = [MATMUL, *([baseline] if baseline else [])]
+        runners = [
+            *(stack.enter_context(Runner(path, threads)) for path in beside),
+            *(stack.enter_context(Runner(path, threads, device)) for path in files),
+        ]
         loads = [runner.ask("load") for runner in runners]
         firsts = [runner.ask("run") for runner in runners]
         for _ in range(WARM_UP):
@@ -135,7 +142,7 @@ def in_turn(runners: Sequence[Runner]) -> list[float]:
     return seconds
 
 
-def loaded(path: str, threads: int) -> Callable[[], object]:
+def loaded(path: str, threads: int, device: str) -> Callable[[], object]:
     """What runs a file once, on a photograph."""
     if path == MATMUL:
         import torch
@@ -154,7 +161,11 @@ def loaded(path: str, threads: int) -> Callable[[], object]:
     from deimv2.converters.photographs import PHOTOGRAPHS
     from deimv2.model.images import load_photo, resize
 
-    runner = open_model(path, threads)
+    format = format_of(Path(path))
+    if device == CPU or format is None:
+        runner = open_model(path, threads)
+    else:
+        runner = format.open_on(Path(path), device)
     frame = resize(load_photo(PHOTOGRAPHS[0]), runner.size)
     return lambda: runner.detect(frame)
 
@@ -167,7 +178,7 @@ def machine() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def serve(path: str, threads: int) -> None:
+def serve(path: str, threads: int, device: str) -> None:
     """The process of a Runner: answers each line of standard input with one of JSON."""
     import deimv2.converters.artifact  # noqa: F401  before memory is looked at
 
@@ -177,7 +188,7 @@ def serve(path: str, threads: int) -> None:
         start = time.perf_counter()
         match line.strip():
             case "load":
-                run = loaded(path, threads)
+                run = loaded(path, threads, device)
             case "run" if run is not None:
                 run()
             case "memory":
@@ -187,4 +198,4 @@ def serve(path: str, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))
+    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3])

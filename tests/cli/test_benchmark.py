@@ -23,7 +23,7 @@ class Scripted:
         MATMUL: [1.0] * 9, BASELINE: [9.0] * 4 + [2.0, 4.0, 2.0], "a.onnx": [9.0] * 4 + [5, 4, 3],
     }  # fmt: skip
 
-    def __init__(self, path: Path | str, threads: int) -> None:
+    def __init__(self, path: Path | str, threads: int, device: str = "cpu") -> None:
         self.name = Path(path).name
         self.times = iter(self.TIMES[self.name])
 
