@@ -128,6 +128,11 @@ def resumed(options: TrainOptions) -> tuple[TrainOptions, Rounding | None]:
     """
     folder = Path(options.resume or "")
     stored = read_state(folder)["about"]
+    if "options" not in stored:
+        raise InputError(
+            f"'{folder}' holds no training, expected a stopped one; go on with the command that "
+            f"made it: deimv2 distill --resume {folder}"
+        )
     given = [
         each.name
         for each in fields(options)

@@ -1,8 +1,8 @@
 """What the rest of the package knows of a format of artifacts.
 
 Each format is a folder of its own: `convert.py` writes a file, `run.py` runs one, `inspect.py`
-reads one, and the object in its `__init__.py` imports them on first use. A new format
-is a new folder and a line in `deimv2.converters.FORMATS`.
+reads one, and the object in its `__init__.py` imports them on first use. A new format is a new
+folder and a line in `deimv2.converters.FORMATS`.
 """
 
 from abc import ABC, abstractmethod

@@ -130,6 +130,8 @@ def test_what_cannot_be_resumed_is_refused(
     assert f"'{tmp_path}' holds no distillation" in message
     folder = tmp_path / "run"
     output(capsys, *line(teacher, images, folder, "--epochs", 1, "--workers", 0))
+    message = complaint(capsys, "train", "--resume", folder)
+    assert "holds no training" in message and f"deimv2 distill --resume {folder}" in message
     next(images.glob("*.jpg")).unlink()
     before = (folder / LOG).read_bytes()
     message = complaint(capsys, "distill", "--resume", folder)
