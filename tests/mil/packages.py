@@ -7,11 +7,13 @@ from typing import Any
 
 import coremltools as ct
 import numpy as np
+import torch
 from coremltools.converters.mil import Builder as mb  # noqa: N813  as Apple calls it
 from coremltools.converters.mil.mil import types
 
 from deimv2.converters.contract import INPUT, NAMES
 from deimv2.converters.metadata import KEY
+from deimv2.mil import open_package
 from deimv2.model.optional import quiet
 from deimv2.tests.tiny import LABELS, SIZE, found
 
@@ -61,3 +63,13 @@ def save_detector(path: Path, names: tuple[str, ...] = NAMES, **image: Any) -> P
     settings = {"shape": (1, 3, *SIZE), "color_layout": ct.colorlayout.RGB, **image}
     frame = np.zeros((1, 3, *SIZE), np.float32)
     return save(path, build, frame, inputs=[ct.ImageType(INPUT, **settings)])
+
+
+def run(path: Path, *inputs: Array) -> list[Array]:
+    """The outputs of a package on these inputs, which must be those that it asks for."""
+    program = open_package(path)
+    ports = [(port.shape, port.dtype) for port in program.inputs]
+    assert ports == [(x.shape, x.dtype.name) for x in inputs]
+    names = [port.name for port in program.inputs]
+    found = program({n: torch.tensor(x) for n, x in zip(names, inputs, strict=True)})
+    return [found[port.name].numpy() for port in program.outputs]

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from coremltools.converters.mil import Builder as mb  # noqa: N813  as Apple calls it
 from coremltools.converters.mil.mil import types
 
 from deimv2.converters.mlpackage.convert import operations
-from deimv2.mil import OPERATIONS, UnsupportedError, open_package
+from deimv2.mil import OPERATIONS, UnsupportedError
 from deimv2.tests.mil.definitions import (
     bilinear,
     conv,
@@ -23,17 +22,7 @@ from deimv2.tests.mil.definitions import (
     real,
     weights,
 )
-from deimv2.tests.mil.packages import Array, save
-
-
-def run(path: Path, *inputs: Array) -> list[Array]:
-    program = open_package(path)
-    ports = [(port.shape, port.dtype) for port in program.inputs]
-    assert ports == [(x.shape, x.dtype.name) for x in inputs]
-    names = [port.name for port in program.inputs]
-    found = program({n: torch.tensor(x) for n, x in zip(names, inputs, strict=True)})
-    return [found[port.name].numpy() for port in program.outputs]
-
+from deimv2.tests.mil.packages import Array, run, save
 
 NP = {types.fp32: np.float32, types.fp16: np.float16}
 KERNEL = {"kernel_sizes": [3, 2], "strides": [2, 1]}
@@ -368,48 +357,3 @@ def test_what_is_not_computed_is_named(tmp_path: Path, case: str) -> None:
     with pytest.raises(UnsupportedError) as error:
         run(path, x)
     assert case in str(error.value)
-
-
-def test_float16_is_rounded_after_every_operation(tmp_path: Path) -> None:
-    """2048 + 1 lies between 2048 and 2050, and goes to the even one."""
-    one = np.float16([1])
-    path = save(
-        tmp_path / "a.mlpackage", lambda x: mb.add(x=mb.add(x=x, y=one), y=one), np.float16([2048])
-    )
-    assert run(path, np.float16([2048]))[0].tolist() == [2048]
-    path = save(tmp_path / "b.mlpackage", lambda x: mb.mul(x=x, y=x), np.float16([300]))
-    assert run(path, np.float16([300]))[0].tolist() == [np.inf]
-
-
-def test_sums_of_float16_run_in_float32(tmp_path: Path) -> None:
-    x = np.float16([[2048, 1, 1]])
-    weight = np.ones((1, 3), np.float16)
-    path = save(tmp_path / "a.mlpackage", lambda x: mb.linear(x=x, weight=weight), x)
-    assert run(path, x)[0].tolist() == [[2050]]
-
-
-def test_an_index_outside_is_refused(tmp_path: Path) -> None:
-    x, index = real(3), np.int32([1])
-    path = save(tmp_path / "a.mlpackage", lambda x, i: mb.gather(x=x, indices=i), x, index)
-    assert run(path, x, index)[0].tolist() == [x[1]]
-    for outside in (3, -1):
-        with pytest.raises((IndexError, RuntimeError)):
-            run(path, x, np.int32([outside]))
-
-
-def test_values_are_kept_as_long_as_they_are_needed(tmp_path: Path) -> None:
-    """An input, a constant and a result that are used early, late, twice, and given out."""
-
-    def build(x: Any) -> Any:
-        y = mb.add(x=x, y=x)
-        z = mb.mul(x=mb.relu(x=y), y=np.float32(3))
-        return mb.add(x=z, y=x), y
-
-    path = save(tmp_path / "a.mlpackage", build, real(4))
-    program = open_package(path)
-    (port,) = program.inputs
-    for scale in (1, 2):  # and the second run is as good as the first
-        x = real(4) * scale
-        last, kept = program({port.name: torch.tensor(x)}).values()
-        np.testing.assert_allclose(kept, 2 * x)
-        np.testing.assert_allclose(last, np.maximum(2 * x, 0) * 3 + x, rtol=1e-6)
