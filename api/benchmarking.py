@@ -51,16 +51,7 @@ def benchmark(
         found = {path: inspect(path) for path in files}
     require_unique([path.name for path in files])
     if record:
-        if device != CPU:
-            raise InputError(
-                f"--record holds times on the CPU, found --device {device}; leave it out"
-            )
-        require_listed(files)
-        if len(counts) > 1:
-            raise InputError(
-                f"--record holds one number of threads, found {len(counts)}; time them one "
-                "after the other"
-            )
+        require_recordable(files, counts, device)
     with tempfile.TemporaryDirectory() as folder:
         reference = Path(folder) / BASELINE if baseline else None
         if reference is not None:
@@ -78,6 +69,18 @@ def benchmark(
         by_name = {row.name: row for row in rows}
         record_all("latency", {path: entry(by_name[path.name]) for path in files})
     return rows
+
+
+def require_recordable(files: Sequence[Path], threads: Sequence[int], device: str) -> None:
+    """Raises InputError for what a manifest has no place for."""
+    if device != CPU:
+        raise InputError(f"--record holds times on the CPU, found --device {device}; leave it out")
+    require_listed(files)
+    if len(threads) > 1:
+        raise InputError(
+            f"--record holds one number of threads, found {len(threads)}; time them one "
+            "after the other"
+        )
 
 
 def entry(timing: Timing) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def fit(recipe: Recipe, epochs: int | None, batch: int | None, samples: int) -> 
     memory of the moving average are shortened where they would take most of a short training.
     None keeps the recipe's own.
     """
-    c = recipe.schedule
+    c, mixing, augment = recipe.schedule, recipe.mixing, recipe.augment
     epochs, batch = epochs or c.epochs, batch or c.batch
     scale, ratio = epochs / c.epochs, batch / c.batch
     steps = epochs * max(1, samples // batch)
@@ -55,7 +55,6 @@ def fit(recipe: Recipe, epochs: int | None, batch: int | None, samples: int) -> 
         restart_decay=1 - 1 / memory,
         warmup_steps=max(1, round(recipe.ema.warmup_steps * (1 - recipe.ema.decay) * memory)),
     )
-    mixing, augment = recipe.mixing, recipe.augment
     return replace(
         recipe,
         schedule=schedule,

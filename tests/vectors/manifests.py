@@ -9,6 +9,7 @@ first of: reading the manifest, the hash of each file in its order, the hash of 
 import io
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,13 @@ def sentence(folder: Path) -> str | None:
     return None
 
 
-def _changes(good: dict[str, Any]) -> dict[str, dict[str, str | None]]:
+Files = dict[str, str | None]  # what a file holds instead; None: it is not there
+
+
+def _changes(good: dict[str, Any]) -> dict[str, Files]:
     text = json.dumps(good, indent=2)
 
-    def field(*place: str | int, value: Any) -> dict[str, str | None]:
+    def field(*place: str | int, value: Any) -> Files:
         """The manifest with another value at a place; None: without it."""
         content = json.loads(text)
         part = content
@@ -82,6 +86,11 @@ def _changes(good: dict[str, Any]) -> dict[str, dict[str, str | None]]:
             part[place[-1]] = value
         return {NAME: json.dumps(content)}
 
+    return _shapes(text, field) | _values(good, field) | _beside(field)
+
+
+def _shapes(text: str, field: Callable[..., Files]) -> dict[str, Files]:
+    """What is no manifest, or lacks a part."""
     return {
         "nothing": {},
         "no manifest": {NAME: None},
@@ -103,6 +112,12 @@ def _changes(good: dict[str, Any]) -> dict[str, dict[str, str | None]]:
         "a label without text": field("labels", 1, value=""),
         "a label that is a number": field("labels", 1, value=3),
         "labels in one text": field("labels", value="cat, dog"),
+    }
+
+
+def _values(good: dict[str, Any], field: Callable[..., Files]) -> dict[str, Files]:
+    """Of a manifest with all its parts, one that cannot be."""
+    return {
         "an unknown variant": field("variant", value="huge"),
         "an unknown precision": field("precision", value="bf16"),
         "a side that is no multiple of 32": field("input", "size", 1, value=50),
@@ -131,6 +146,12 @@ def _changes(good: dict[str, Any]) -> dict[str, dict[str, str | None]]:
         "a threshold below zero": field("score_threshold", value=-0.5),
         "a threshold in quotes": field("score_threshold", value="0.4"),
         "an unknown field": field("extra", value=1),
+    }
+
+
+def _beside(field: Callable[..., Files]) -> dict[str, Files]:
+    """What does not fit the manifest."""
+    return {
         "two things wrong": field("variant", value="huge") | {MODEL: ""},
         "a truncated model": {MODEL: "TFL"},
         "an empty model": {MODEL: ""},

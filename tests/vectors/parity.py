@@ -33,20 +33,10 @@ def pairs() -> dict[str, Case]:
     ties = take(good, range(32))
     ties.scores[4:7] = ties.scores[4]
     shifted = Detections(good.boxes, good.scores, good.labels + np.int32(1))
-    not_a_number, no_score, flat, all_tie = (take(good, range(32)) for _ in range(4))
+    not_a_number, no_score, flat = (take(good, range(32)) for _ in range(3))
     no_score.scores[:] = np.nan
     not_a_number.boxes[2, 1] = not_a_number.scores[5] = np.nan
     flat.boxes[:, 2:] = flat.boxes[:, :2]
-    all_tie.scores[:] = 0.5
-    cut, cut_otherwise = at_the_cut(last=40, score=0.1)
-    nearby = take(some(41), [40])
-    nearby.scores[:] = 0.1
-    left = np.float32([0.0, 0.04, 0.03, 0.08]) / 320
-    near = Detections(
-        np.stack([left, 0 * left, 0 * left + 0.5, 0 * left + 0.5], 1).astype(np.float32),
-        np.full(4, 0.5, np.float32),
-        np.zeros(4, np.int32),
-    )
     order = [0, 1, 2, 3, 6, 4, 5, *range(7, 32)]
     return {
         "equal": (good, good, None),
@@ -67,6 +57,23 @@ def pairs() -> dict[str, Case]:
         "not numbers": (good, not_a_number, None),
         "no score is a number": (good, no_score, None),
         "boxes without an area": (flat, flat, None),
+    } | ties_at_the_cut()
+
+
+def ties_at_the_cut() -> dict[str, Case]:
+    """Where the last place could go to another, and pairs that are hard to find."""
+    cut, cut_otherwise = at_the_cut(last=40, score=0.1)
+    nearby = take(some(41), [40])
+    nearby.scores[:] = 0.1
+    left = np.float32([0.0, 0.04, 0.03, 0.08]) / 320
+    near = Detections(
+        np.stack([left, 0 * left, 0 * left + 0.5, 0 * left + 0.5], 1).astype(np.float32),
+        np.full(4, 0.5, np.float32),
+        np.zeros(4, np.int32),
+    )
+    all_tie = take(some(32), range(32))
+    all_tie.scores[:] = 0.5
+    return {
         "a tie at the cut": (cut, cut_otherwise, None),
         "a tie at the cut, with candidates": (cut, cut_otherwise, nearby),
         "a wrong box in place of a tie": (cut, changed(cut_otherwise, 39, box_px=-20), nearby),
