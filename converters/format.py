@@ -6,7 +6,7 @@ folder and a line in `deimv2.converters.FORMATS`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,7 +102,3 @@ class Format(ABC):
     def open_on(self, path: Path, processor: str) -> "ArtifactRunner":
         """Raises InputError where there is no such processor or device."""
         raise InputError(f"'{path}' runs on no '{processor}' here; leave it out")
-
-
-def names(formats: Sequence[Format]) -> tuple[str, ...]:
-    return tuple(each.name for each in formats)
