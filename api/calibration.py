@@ -1,18 +1,19 @@
 """The int8 ranges of a network, from photos or from its checkpoint."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from deimv2.api.photographs import evenly
 from deimv2.api.synthetic import make_scenes
+from deimv2.converters.runner import Frame
 from deimv2.model import DEIMv2
 from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import Loaded
-from deimv2.quantization.calibration import Calibration, calibrate, photos_of
+from deimv2.quantization.calibration import Calibration, calibrate, frames_of, photos_of
 from deimv2.quantization.prepare import apply_ranges
 from deimv2.quantization.rounding import Images, Range, round_weights
 
@@ -31,7 +32,7 @@ def calibration_photos(
     if weights != "demo":
         raise InputError(
             f"'{weights}' carries no int8 ranges and there are no photos to find them on; name "
-            "some with --calibration DIR, or weights that deimv2 quantize wrote"
+            "some with --calibration DIR, or, for int8, weights that deimv2 quantize wrote"
         )
     with tempfile.TemporaryDirectory() as made:
         try:
@@ -59,19 +60,41 @@ def find_ranges(
         net, paths, lambda p: progress.track(p, "finding int8 ranges"), unreadable.setdefault
     )
     found = find(net, images)
-    for reason in unreadable:
-        progress.log(f"passed over: {reason}")
-    if found.photos < FEW:
-        progress.log(
-            f"warning: ranges from {found.photos} photos, expected a hundred or so; others may "
-            "exceed them: name a folder with more"
-        )
+    tell_photos(found.photos, unreadable, progress)
     if found.constant:
         progress.log(
             f"warning: {len(found.constant)} of {len(found.ranges)} ranges saw one value alone "
             f"(first: {found.constant[0]}); are these photos like those the phone will see?"
         )
     return found.ranges
+
+
+def tell_photos(used: int, unreadable: Iterable[str], progress: Progress) -> None:
+    """Says which photos were skipped, and warns where few are left."""
+    for reason in unreadable:
+        progress.log(f"skipped: {reason}")
+    if used < FEW:
+        progress.log(
+            f"warning: ranges from {used} photos, expected a hundred or so; others may exceed "
+            "them: name a folder with more"
+        )
+
+
+def calibration_frames(
+    size: tuple[int, int], weights: str, folder: Path | None, most: int, progress: Progress
+) -> list[Frame]:
+    """At most so many of the photos, as frames of (H, W): for formats that calibrate themselves.
+
+    Raises InputError where there are none.
+    """
+    unreadable: dict[str, None] = {}
+    with calibration_photos(folder, weights, most, progress) as photos:
+        paths = progress.track(evenly(photos, most), "reading calibration photos")
+        frames = list(frames_of(size, paths, unreadable.setdefault))
+    tell_photos(len(frames), unreadable, progress)
+    if not frames:
+        raise InputError(f"no photo in '{folder}' can be read; name a folder with some")
+    return frames
 
 
 def to_int8(

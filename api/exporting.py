@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from deimv2.api.calibration import PHOTOS, to_int8
+from deimv2.api.calibration import PHOTOS, calibration_frames, to_int8
 from deimv2.api.install import LOG, install, remove, uninterrupted, workplace
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.photographs import golden_photographs
@@ -26,6 +26,7 @@ from deimv2.converters.manifest import (
 )
 from deimv2.converters.metadata import ModelCard
 from deimv2.converters.precision import Precision, precision_of
+from deimv2.converters.runner import Frames
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
@@ -44,8 +45,9 @@ class ExportOptions:
     weights:       "demo", "coco" (the released ones), "random", or a .pth or .safetensors file;
                    None: the demo's where the variant has them, else random ones
     formats:       of "tflite", "mlpackage", "pte", "onnx"; None: those of phones
-    precision:     "fp32", "fp16", "int8" or "int8-weight"
+    precision:     "fp32", "fp16", "int8", "int8x16" or "int8-weight"
     calibration:   folder of photos like those the phone will see, for the ranges of int8
+                   and int8x16
     labels:        file of class names, one per line
     image_size:    (H, W); None: the checkpoint's, or the variant's own
     output:        folder; None: artifacts/VARIANT-PRECISION
@@ -120,14 +122,17 @@ def export(options: ExportOptions) -> Export:
             "meaningful; use --weights coco or your own checkpoint for that"
         )
     in_float = float_reference(options, weights, loaded) if precision.rounds else None
+    frames: Frames = ()
+    photos = as_path(options.calibration), options.calibration_photos, progress
     if precision.rounds:
-        folder = as_path(options.calibration)
-        to_int8(loaded, weights, folder, options.calibration_photos, progress)
+        to_int8(loaded, weights, *photos)
+    elif precision.calibrates:
+        frames = calibration_frames(loaded.net.image_size, weights, *photos)
     elif precision.stores == "int8":
         round_weights(loaded.net.fuse())
     make_folder(output)
     with workplace(output) as work:
-        report, manifest = make(options, kinds, weights, loaded, in_float, work, output)
+        report, manifest = make(options, kinds, weights, loaded, in_float, frames, work, output)
         rejected = [row.artifact for row in report.rows if row.problems]
         with uninterrupted():
             kept = rejected if options.keep_rejected else []
@@ -148,10 +153,10 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
         )
     for kind in kinds:
         FORMATS[kind].require()
-    if options.calibration is not None and not precision.rounds:
+    if options.calibration is not None and not precision.calibrates:
         raise InputError(
-            f"--calibration is for int8, the precision is {precision.name}; add --precision int8, "
-            "or leave it out"
+            f"--calibration is for int8 and int8x16, the precision is {precision.name}; "
+            "add --precision int8, or leave it out"
         )
     for name in ("kept", "float_weights"):
         if getattr(options, name) is not None and not precision.rounds:
@@ -187,12 +192,13 @@ def make(
     weights: str,
     loaded: Loaded,
     in_float: DEIMv2 | None,
+    frames: Frames,
     work: Path,
     output: Path,
 ) -> tuple[Report, Manifest]:
     """Make and check everything in `work`; the manifest lists only what passed.
 
-    in_float: where the loaded net rounds to int8, itself before.
+    in_float: where the loaded net rounds to int8, itself before. frames: to calibrate formats on.
     """
     net = loaded.net
     card = ModelCard(
@@ -214,7 +220,7 @@ def make(
         )
         golden = write_golden(work, net, photographs, in_float)
         goldens = read_golden(work, golden)
-    rows = [artifact(kind, options, loaded, card, work, goldens) for kind in kinds]
+    rows = [artifact(kind, options, loaded, card, frames, work, goldens) for kind in kinds]
     good = [row for row in rows if not row.problems]
     return Report(str(output), tuple(rows)), manifest_of(card, golden, good, work)
 
@@ -249,6 +255,7 @@ def artifact(
     options: ExportOptions,
     loaded: Loaded,
     card: ModelCard,
+    frames: Frames,
     work: Path,
     goldens: list[Golden],
 ) -> Row:
@@ -259,7 +266,7 @@ def artifact(
     start = time.monotonic()
     try:
         with progress.status(f"converting to {path.name}"):
-            convert(FORMATS[kind], loaded.net, card, path, work / LOG)
+            convert(FORMATS[kind], loaded.net, card, path, work / LOG, frames)
         row = Row(path.name, STRUCTURE)  # which its converter has checked
         if options.verify:
             with progress.status(f"verifying {path.name}"):

@@ -30,7 +30,9 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",
         help="default fp32; int8 computes in int8 and needs a checkpoint from deimv2 quantize, or "
-        "--calibration; int8-weight stores the weights as int8 and computes in float",
+        "--calibration; int8x16 (.tflite) computes convolutions of int8 weights and int16 "
+        "activations, for NPUs, and needs --calibration; int8-weight stores the weights as int8 "
+        "and computes in float",
     )  # fmt: skip
     add_calibration(parser)
     parser.add_argument(

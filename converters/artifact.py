@@ -19,7 +19,7 @@ from deimv2.converters.checkpoint import CHECKPOINTS, open_checkpoint
 from deimv2.converters.format import CPU
 from deimv2.converters.inspection import Inspection, Scaled
 from deimv2.converters.metadata import ModelCard
-from deimv2.converters.runner import Runner, broken
+from deimv2.converters.runner import Frames, Runner, broken
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.optional import quiet
@@ -33,14 +33,16 @@ CONTRADICTIONS = (
 )  # fmt: skip
 
 
-def convert(format: Format, net: DEIMv2, card: ModelCard, path: Path, log: Path) -> None:
+def convert(
+    format: Format, net: DEIMv2, card: ModelCard, path: Path, log: Path, frames: Frames = ()
+) -> None:
     """Writes one artifact. What the toolchain prints goes to `log`.
 
     Raises CheckError when the toolchain fails or its file is not as it should be.
     """
     try:
         with quiet(log):
-            format.convert(net, card, path, format.gathers)
+            format.convert(net, card, path, format.gathers, frames)
     except (CheckError, InputError, OSError):
         raise
     except Exception as error:  # toolchains raise anything

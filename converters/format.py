@@ -16,7 +16,7 @@ from deimv2.model.errors import InputError, MissingExtraError
 if TYPE_CHECKING:
     from deimv2.converters.inspection import Inspection, Scaled
     from deimv2.converters.metadata import ModelCard
-    from deimv2.converters.runner import ArtifactRunner
+    from deimv2.converters.runner import ArtifactRunner, Frames
     from deimv2.model import DEIMv2
 
 # Devices; the last is a GPU with float32 arithmetic.
@@ -66,9 +66,14 @@ class Format(ABC):
         return path.is_dir() if self.folder else path.is_file()
 
     @abstractmethod
-    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool) -> None:
+    def convert(
+        self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
+    ) -> None:
         """Writes an artifact of a net in eval mode, and reads it back: raises CheckError where it
-        is not as it should be."""
+        is not as it should be.
+
+        frames: photographs at the input size, where the file's integers are calibrated on them.
+        """
 
     @abstractmethod
     def open(self, path: Path, threads: int | None) -> "ArtifactRunner":

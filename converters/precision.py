@@ -43,8 +43,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Precision:
-    """computes, stores: the type of most arithmetic and of large weights, "float32", "float16" or
-    "int8". A format may compute float16 in float32, where its CPU kernels do.
+    """computes, stores: the type of most arithmetic and of large weights, "float32", "float16",
+    "int16" or "int8". A format may compute float16 in float32, where its CPU kernels do.
     reference: whose detections an artifact is compared with."""
 
     name: str
@@ -57,6 +57,11 @@ class Precision:
     def rounds(self) -> bool:
         """Whether activations are int8, so that the network needs ranges for them."""
         return self.computes == "int8"
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether photographs tell what values the integers stand for."""
+        return self.computes in ("int8", "int16")
 
 
 ROUNDING = "PyTorch rounding to int8"
@@ -77,6 +82,11 @@ PRECISIONS: Mapping[str, Precision] = {
         Precision(
             "int8", "int8", "int8",
             Limits(0.95, box_px=12.0, score=0.15, min_score=0.3, within=0.9, least=20), ROUNDING,
+        ),
+        # Convolutions of int8 weights and int16 activations, as NPUs take them.
+        Precision(
+            "int8x16", "int16", "int8",
+            Limits(0.95, box_px=12.0, score=0.15, min_score=0.3, within=0.9, least=20),
         ),
         # The weights are those of the reference to the bit, and all else is float32.
         Precision(

@@ -14,6 +14,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.ports import Port
 
 Frame = npt.NDArray[np.uint8]
+Frames = Sequence[Frame]
 
 
 class Runner(Protocol):

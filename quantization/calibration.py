@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -147,14 +148,23 @@ def photos_of(
     device = next(net.parameters()).device
 
     def images() -> Iterator[Tensor]:
-        for path in progress(paths):
-            try:
-                frame = torch.from_numpy(resize(load_photo(path), net.image_size)).to(device)
-            except InputError as error:
-                if unreadable is None:
-                    raise
-                unreadable(str(error))
-                continue
-            yield normalise(frame.permute(2, 0, 1)[None].float() / 255, mean, std)
+        for frame in frames_of(net.image_size, progress(paths), unreadable):
+            image = torch.from_numpy(frame).to(device).permute(2, 0, 1)[None].float() / 255
+            yield normalise(image, mean, std)
 
     return images
+
+
+def frames_of(
+    size: tuple[int, int],
+    paths: Iterable[Path],
+    unreadable: Callable[[str], None] | None = None,
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """The photos as frames of (H, W), uint8 [H, W, 3]. unreadable: as for `photos_of`."""
+    for path in paths:
+        try:
+            yield resize(load_photo(path), size)
+        except InputError as error:
+            if unreadable is None:
+                raise
+            unreadable(str(error))

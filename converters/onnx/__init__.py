@@ -8,7 +8,7 @@ from deimv2.converters.format import Format
 if TYPE_CHECKING:
     from deimv2.converters.inspection import Inspection
     from deimv2.converters.metadata import ModelCard
-    from deimv2.converters.runner import ArtifactRunner
+    from deimv2.converters.runner import ArtifactRunner, Frames
     from deimv2.model import DEIMv2
 
 
@@ -19,7 +19,9 @@ class Onnx(Format):
     packages = ("onnx", "onnxruntime", "onnxscript")
     precisions = ("fp32", "fp16")
 
-    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool) -> None:
+    def convert(
+        self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
+    ) -> None:
         from deimv2.converters.onnx.convert import convert
 
         convert(net, card, path, gather)

@@ -9,7 +9,7 @@ from deimv2.converters.format import Format
 if TYPE_CHECKING:
     from deimv2.converters.inspection import Inspection, Scaled
     from deimv2.converters.metadata import ModelCard
-    from deimv2.converters.runner import ArtifactRunner
+    from deimv2.converters.runner import ArtifactRunner, Frames
     from deimv2.model import DEIMv2
 
 
@@ -22,7 +22,9 @@ class Pte(Format):
     platforms = ("android", "ios")
     arm64 = "executorch"
 
-    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool) -> None:
+    def convert(
+        self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
+    ) -> None:
         from deimv2.converters.pte.convert import convert
 
         convert(net, card, path, gather)

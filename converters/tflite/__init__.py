@@ -9,7 +9,7 @@ from deimv2.converters.format import GPU, GPU_FLOAT32, Format
 if TYPE_CHECKING:
     from deimv2.converters.inspection import Inspection, Scaled
     from deimv2.converters.metadata import ModelCard
-    from deimv2.converters.runner import ArtifactRunner
+    from deimv2.converters.runner import ArtifactRunner, Frames
     from deimv2.model import DEIMv2
 
 
@@ -18,15 +18,17 @@ class TFLite(Format):
     title = "LiteRT"
     extra = "litert"
     packages = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")
-    precisions = ("fp32", "fp16", "int8", "int8-weight")
+    precisions = ("fp32", "fp16", "int8", "int8x16", "int8-weight")
     platforms = ("android",)
     devices = (GPU, GPU_FLOAT32)
     arm64 = "litert"
 
-    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool) -> None:
+    def convert(
+        self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
+    ) -> None:
         from deimv2.converters.tflite.convert import convert
 
-        convert(net, card, path, gather)
+        convert(net, card, path, gather, frames)
 
     def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
         from deimv2.converters.tflite.run import LiteRTRunner

@@ -1,8 +1,6 @@
 """`.tflite` for LiteRT, by litert-torch: built-in operations only.
 
-float16 means weights stored in half precision. A CPU computes them in float32, a GPU delegate in
-float16. int8-weight means large weights stored as int8, and all computed as before; int8 does so
-where it computes in float.
+What each precision stores is said in `deimv2.converters.tflite.storage`.
 """
 
 from collections import Counter
@@ -14,12 +12,13 @@ from torch import Tensor, nn
 from deimv2.converters.contract import INPUT, NAMES
 from deimv2.converters.graph import Target
 from deimv2.converters.metadata import KEY, ModelCard
+from deimv2.converters.runner import Frames
 from deimv2.converters.tflite import TFLITE
+from deimv2.converters.tflite.storage import store_weights
 from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError
 from deimv2.model.optional import require
-from deimv2.quantization.rounding import MIN_WEIGHTS
 
 
 class Named(nn.Module):
@@ -34,7 +33,7 @@ class Named(nn.Module):
         return dict(zip(NAMES, self.form(image), strict=True))
 
 
-def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
+def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, frames: Frames = ()) -> None:
     """Write the artifact; raises CheckError when what was written is not as it should be."""
     litert_torch = require("litert_torch", TFLITE.extra)
     form, frame = prepare(net, Target(gather=gather, nearest=True, folded=False))
@@ -44,7 +43,7 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
     )
     converted.export(str(path))
     if card.kind.stores != "float32":
-        store_weights(path, card)
+        store_weights(path, card.kind, frames)
     finish(path, card)
     check(path, card)
 
@@ -57,59 +56,16 @@ def static_int8() -> Any:
     return config.QuantConfig(pt2e_quantizer=pt2e.PT2EQuantizer().set_global(scheme))
 
 
-def store_weights(path: Path, card: ModelCard) -> None:
-    """Cast the weights of every operation to float16, or store large ones as int8.
-
-    What computes is float32 either way, what is int8 already stays so; a weight that lies on its
-    steps already is not changed. Linear layers that stay in float beside int8 are stored as
-    float16: LiteRT's GPU delegate refuses int8 weights of theirs with a step for each channel.
-    """
-    if card.kind.stores == "float16":
-        _store(path, True, "ALL_SUPPORTED")
-    elif card.kind.rounds:
-        _store(path, True, "FULLY_CONNECTED")
-    else:
-        _store(path, False, "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-
-
-def _store(path: Path, half: bool, *operations: str) -> None:
-    quantizer = require("ai_edge_quantizer.quantizer", TFLITE.extra)
-    types = require("ai_edge_quantizer.qtyping", TFLITE.extra)
-    algorithms = require("ai_edge_quantizer.algorithm_manager", TFLITE.extra).AlgorithmName
-    granularity = types.QuantGranularity
-    weights = types.TensorQuantizationConfig(
-        num_bits=16 if half else 8,
-        dtype=types.TensorDataType.FLOAT if half else types.TensorDataType.INT,
-        granularity=granularity.TENSORWISE if half else granularity.CHANNELWISE,
-    )
-    storing = quantizer.Quantizer(str(path))
-    for name in operations:
-        storing.update_quantization_recipe(
-            regex=".*",
-            operation_name=types.TFLOperationName[name],
-            op_config=types.OpQuantizationConfig(
-                weight_tensor_config=weights,
-                compute_precision=types.ComputePrecision.FLOAT,
-                explicit_dequantize=True,
-                min_weight_elements=0 if half else MIN_WEIGHTS,
-            ),
-            algorithm_key=algorithms.FLOAT_CASTING if half else algorithms.MIN_MAX_UNIFORM_QUANT,
-        )
-    storing.update_quantization_recipe(  # the GPU delegate takes no gather from what is dequantized
-        regex=".*",
-        operation_name=types.TFLOperationName.EMBEDDING_LOOKUP,
-        algorithm_key=algorithms.NO_QUANTIZE,
-    )
-    storing.quantize().export_model(str(path), overwrite=True)
-
-
 def finish(path: Path, card: ModelCard) -> None:
     """What no converter does: gathers for the GPU, names that are short, and the card."""
     flatbuffers = require("ai_edge_litert.tools.flatbuffer_utils", TFLITE.extra)
     model = flatbuffers.read_model(str(path))
     lookups_to_gathers(model)
+    names: Counter[str] = Counter()
     for tensor in model.subgraphs[0].tensors:
-        tensor.name = short_name(tensor.name.decode()).encode()
+        name = short_name(tensor.name.decode())
+        names[name] += 1  # tools that quantize tell tensors apart by their names
+        tensor.name = (f"{name}#{names[name]}" if names[name] > 1 else name).encode()
     stamp(model, card)
     flatbuffers.write_model(model, str(path))
 

@@ -6,7 +6,7 @@ public enum ComputeUnits: String, Sendable, CaseIterable {
   /// nothing by it.
   public static func candidates(for precision: Manifest.Precision) -> [ComputeUnits] {
     switch precision {
-    case .fp32, .int8Weight: [.cpuAndGPU, .cpuOnly]
+    case .fp32, .int8Weight, .int8x16: [.cpuAndGPU, .cpuOnly]
     case .fp16, .int8: [.cpuAndNeuralEngine, .all, .cpuAndGPU, .cpuOnly]
     }
   }

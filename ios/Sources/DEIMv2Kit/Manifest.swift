@@ -18,7 +18,7 @@ public struct Manifest: Sendable, Equatable {
   public let scoreThreshold: Float
 
   public enum Precision: String, Sendable, Decodable {
-    case fp32, fp16, int8
+    case fp32, fp16, int8, int8x16
     case int8Weight = "int8-weight"
   }
 

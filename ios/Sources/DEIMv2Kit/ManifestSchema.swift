@@ -19,7 +19,7 @@ let manifestSchema = #"""
         "enum": ["atto", "femto", "pico", "n", "s", "m", "l", "x"]
       },
       "precision": {
-        "enum": ["fp32", "fp16", "int8", "int8-weight"]
+        "enum": ["fp32", "fp16", "int8", "int8x16", "int8-weight"]
       },
       "input": {
         "description": "The frame. Scaling, normalisation and layout change happen inside the graph.",

@@ -22,7 +22,7 @@ public struct Limits: Sendable, Equatable, Encodable {
       Limits(matchedShare: 1, boxPx: 0.05, score: 1e-4, minScore: nil)
     case .fp16:
       Limits(matchedShare: 0.98, boxPx: 8, score: 0.1, minScore: 0.3, within: 0.99, least: 5)
-    case .int8:
+    case .int8, .int8x16:
       Limits(matchedShare: 0.95, boxPx: 12, score: 0.15, minScore: 0.3, within: 0.9, least: 20)
     }
   }

@@ -43,6 +43,7 @@ data class Limits(
                 "fp32" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
                 "fp16" to Limits(0.98, boxPx = 8.0, score = 0.1, minScore = 0.3, within = 0.99, least = 5),
                 "int8" to Limits(0.95, boxPx = 12.0, score = 0.15, minScore = 0.3, within = 0.9, least = 20),
+                "int8x16" to Limits(0.95, boxPx = 12.0, score = 0.15, minScore = 0.3, within = 0.9, least = 20),
                 "int8-weight" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
             )
     }

@@ -92,7 +92,8 @@ data class Replay(
                 .put("rows", JSONArray(rows.map { it.toJson() }))
 
         private fun against(manifest: Manifest): String {
-            val model = if (manifest.precision.startsWith("int8")) "PyTorch rounding to int8" else "the float32 model"
+            val rounds = manifest.precision in listOf("int8", "int8-weight")
+            val model = if (rounds) "PyTorch rounding to int8" else "the float32 model"
             return "$model, ${manifest.golden.size} golden photographs"
         }
     }
