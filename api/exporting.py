@@ -9,6 +9,7 @@ from typing import Any
 
 from deimv2.api.calibration import PHOTOS, calibration_frames, to_int8
 from deimv2.api.install import LOG, install, remove, uninterrupted, workplace
+from deimv2.api.npu import npu_targets, with_npu
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.photographs import golden_photographs
 from deimv2.converters import FORMATS, PHONE_FORMATS
@@ -56,6 +57,7 @@ class ExportOptions:
     float_weights: int8: the weights before they were quantized, to compare with
     kept:          int8: of float32's detections above 0.3, the share that must still be found
     verify:        run the artifacts
+    npu:           chips to compile the .tflite for as well, by maker: "qualcomm:SM8750"
     keep_rejected: leave a file that misses a limit as NAME.rejected.EXT, outside the manifest
     """
 
@@ -73,6 +75,7 @@ class ExportOptions:
     float_weights: Pathish | None = None
     kept: float | None = None
     verify: bool = True
+    npu: Sequence[str] = ()
     keep_rejected: bool = True
     progress: Progress = SILENT
 
@@ -108,6 +111,7 @@ def export(options: ExportOptions) -> Export:
     toolchain that is not installed.
     """
     precision, kinds = checked(options)
+    targets = npu_targets(options.npu, kinds)
     weights = str(options.weights or default(options.variant))
     output = Path(options.output or Path("artifacts", f"{options.variant}-{precision.name}"))
     progress = options.progress
@@ -133,6 +137,7 @@ def export(options: ExportOptions) -> Export:
     make_folder(output)
     with workplace(output) as work:
         report, manifest = make(options, kinds, weights, loaded, in_float, frames, work, output)
+        report, manifest = with_npu(report, manifest, targets, work, progress)
         rejected = [row.artifact for row in report.rows if row.problems]
         with uninterrupted():
             kept = rejected if options.keep_rejected else []

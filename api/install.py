@@ -78,7 +78,7 @@ def install(
     if not manifest.files:
         return
     manifest = with_earlier(output, manifest)
-    names = [file.name for file in manifest.files]
+    names = [file.name for file in manifest.files] + [file.name for file in manifest.npu or ()]
     for name in [*names, FOLDER]:
         if (work / name).exists():
             move(work / name, output / name)
@@ -114,6 +114,8 @@ def with_earlier(output: Path, manifest: Manifest) -> Manifest:
     ]
     names = {file.name for file in kept}
 
+    npu = [each for each in earlier.npu or () if each.compiled_from in names]
+
     def of_kept(found: Mapping[str, Any] | None) -> dict[str, Any]:
         return {name: value for name, value in (found or {}).items() if name in names}
 
@@ -122,6 +124,7 @@ def with_earlier(output: Path, manifest: Manifest) -> Manifest:
         files=(*kept, *manifest.files),
         parity={**of_kept(earlier.parity), **manifest.parity},
         measured=of_kept(earlier.measured) or None,
+        npu=(*npu, *(manifest.npu or ())) or None,
     )
 
 

@@ -50,6 +50,11 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="default artifacts/VARIANT-PRECISION"
     )
+    parser.add_argument(
+        "--npu", nargs="+", default=(), metavar="MAKER:CHIP",
+        help="compile the .tflite for the NPU of a chip as well, such as qualcomm:SM8750 "
+        "(docs/npu.md)",
+    )  # fmt: skip
     add_checks(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

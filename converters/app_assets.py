@@ -39,7 +39,7 @@ def write_bundle(folder: Path, target: Path, formats: Collection[str]) -> Manife
 
     names = [file.name for file in files]
     parity = {name: row for name, row in manifest.parity.items() if name in names}
-    manifest = replace(manifest, files=files, parity=parity)
+    manifest = replace(manifest, files=files, parity=parity, npu=None)
     make_folder(target.parent)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as name:
         work = Path(name) / "new"

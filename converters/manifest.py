@@ -72,6 +72,22 @@ class GoldenFile:
     source: str  # attribution of the photograph
 
 
+@dataclass(frozen=True)
+class NpuFile:
+    """One of `files`, compiled for the NPU of a chip, on which alone it runs; `taken` of its
+    operations are the NPU's, in so many calls."""
+
+    name: str
+    size: int
+    sha256: str
+    compiled_from: str
+    maker: str
+    chip: str
+    operations: int
+    taken: int
+    calls: int
+
+
 def outputs(queries: int) -> tuple[Output, ...]:
     """The three outputs of every artifact, best detection first."""
     return tuple(
@@ -102,7 +118,7 @@ class Manifest:
     """What `manifest.json` holds.
 
     `parity` maps an artifact's name to {"measured": numbers, "limits": numbers}; `measured` to what
-    was recorded of it after the export.
+    was recorded of it after the export. `npu`: None where nothing was compiled for any.
     """
 
     variant: str
@@ -116,6 +132,7 @@ class Manifest:
     toolchain: Mapping[str, str] = field(default_factory=dict)
     parity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     measured: Mapping[str, Mapping[str, Any]] | None = None
+    npu: tuple[NpuFile, ...] | None = None
     score_threshold: float = SCORE_THRESHOLD
     schema_version: int = SCHEMA_VERSION
 
@@ -162,6 +179,7 @@ class Manifest:
                 "weights": Weights(**content["weights"]),
                 "files": tuple(File(**row) for row in content["files"]),
                 "golden": tuple(GoldenFile(**row) for row in content["golden"]),
+                "npu": tuple(NpuFile(**row) for row in content.get("npu", ())) or None,
             }
         )
 

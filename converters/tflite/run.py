@@ -16,9 +16,11 @@ from deimv2.converters.runner import (
 )
 from deimv2.converters.tflite.convert import open_interpreter, read_card
 from deimv2.model.detections import Detections
-from deimv2.model.errors import MissingExtraError
+from deimv2.model.errors import InputError, MissingExtraError
 from deimv2.model.optional import quiet
 from deimv2.model.ports import Port
+
+DISPATCH = "DISPATCH_OP"  # the operation that stands for what an NPU's compiler took
 
 
 class LiteRTRunner:
@@ -29,6 +31,11 @@ class LiteRTRunner:
         except MissingExtraError:  # a ValueError too
             raise
         except (ValueError, RuntimeError) as error:
+            if DISPATCH in str(error):
+                raise InputError(
+                    f"'{path}' is compiled for an NPU and runs on that alone; use the .tflite that "
+                    "it was compiled from"
+                ) from error
             raise broken(path, error) from error
         self._path = path
         inputs, outputs = self._net.get_input_details(), self._net.get_output_details()

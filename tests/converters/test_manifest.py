@@ -69,7 +69,7 @@ def test_the_schema_is_a_schema_and_describes_every_field() -> None:
 
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    assert set(schema["properties"]) == set(schema["required"]) | {"measured"}
+    assert set(schema["properties"]) == set(schema["required"]) | {"measured", "npu"}
     assert set(schema["properties"]) == set(Manifest.__dataclass_fields__)
 
 

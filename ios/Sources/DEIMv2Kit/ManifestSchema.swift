@@ -195,6 +195,33 @@ let manifestSchema = #"""
           }
         }
       },
+      "npu": {
+        "description": "Some of the files, compiled ahead of time for the NPU of one chip. They run there alone, and were not run by what made them: the maker's compiler says what its NPU takes.",
+        "type": "array",
+        "minItems": 1,
+        "items": {
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "name", "size", "sha256", "compiled_from", "maker", "chip", "operations", "taken", "calls"
+          ],
+          "properties": {
+            "name": { "type": "string", "pattern": "^[^/\\\\]+\\.tflite$" },
+            "size": { "type": "integer", "minimum": 1 },
+            "sha256": { "$ref": "#/$defs/sha256" },
+            "compiled_from": { "type": "string", "pattern": "^[^/\\\\]+\\.tflite$" },
+            "maker": { "enum": ["qualcomm", "mediatek", "google_tensor", "samsung"] },
+            "chip": { "type": "string", "minLength": 1 },
+            "operations": { "type": "integer", "minimum": 1 },
+            "taken": {
+              "description": "Of the operations, those that the NPU runs; the CPU runs the others.",
+              "type": "integer",
+              "minimum": 1
+            },
+            "calls": { "type": "integer", "minimum": 1 }
+          }
+        }
+      },
       "toolchain": {
         "description": "Package and version, of what made the artifacts.",
         "type": "object",
