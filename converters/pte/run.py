@@ -6,6 +6,7 @@ with the manifest's before opening a file that has one (`deimv2.converters.manif
 """
 
 import struct
+import warnings
 import weakref
 from pathlib import Path
 from typing import Any, ClassVar
@@ -67,10 +68,18 @@ class ExecuTorchRunner:
     def detect(self, frame: Frame) -> Detections:
         require_frame(frame, self.size)
         try:
-            outputs = self._net([torch.tensor(frame)[None]])
+            outputs = self._net([shared(frame)])
         except RuntimeError as error:
             raise broken(self._path, error) from error
         return detections([output.numpy() for output in outputs], self.order)
+
+
+def shared(frame: Frame) -> torch.Tensor:
+    """The frame as a tensor [1, H, W, 3] over the same memory: a copy by PyTorch wakes its pool of
+    threads, which takes longer than a small network."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of frames that may not be written to
+        return torch.from_numpy(frame)[None]
 
 
 def check_header(path: Path) -> None:
