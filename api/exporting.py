@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
 from deimv2.model.progress import SILENT, Progress
-from deimv2.model.weights.sources import Loaded, default, load
+from deimv2.model.weights.sources import AUTO, Loaded, chosen_variant, default, load
 from deimv2.profiling.memory import peak_memory
 from deimv2.quantization.rounding import round_weights
 from deimv2.verification.kept import LIMIT
@@ -42,9 +42,10 @@ from deimv2.verification.verify import STRUCTURE, Report, Row, entry, verify_art
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """variant:       one of `deimv2.VARIANTS`
-    weights:       "demo", "coco" (the released ones), "random", or a .pth or .safetensors file;
-                   None: the demo's where the variant has them, else random ones
+    """variant:       one of `deimv2.VARIANTS`; "auto": that of the weights, else "atto"
+    weights:       "demo", "coco" (the released ones), "random", a .pth, .ckpt or .safetensors file,
+                   a folder of the Hub's, or a repository there as "hf://owner/name"; None: the
+                   demo's where the variant has them, else random ones
     formats:       of "tflite", "mlpackage", "pte", "onnx"; None: those of phones
     precision:     "fp32", "fp16", "int8", "int8x16" or "int8-weight"
     calibration:   folder of photos like those the phone will see, for the ranges of int8
@@ -61,7 +62,7 @@ class ExportOptions:
     keep_rejected: leave a file that misses a limit as NAME.rejected.EXT, outside the manifest
     """
 
-    variant: str = "atto"
+    variant: str = AUTO
     _: KW_ONLY
     weights: Pathish | None = None
     formats: Sequence[str] | None = None
@@ -112,14 +113,18 @@ def export(options: ExportOptions) -> Export:
     """
     precision, kinds = checked(options)
     targets = npu_targets(options.npu, kinds)
-    weights = str(options.weights or default(options.variant))
-    output = Path(options.output or Path("artifacts", f"{options.variant}-{precision.name}"))
+    variant = chosen_variant(options.variant, options.weights)
+    options = replace(options, variant=variant)
+    weights = str(options.weights or default(variant))
+    output = Path(options.output or Path("artifacts", f"{variant}-{precision.name}"))
     progress = options.progress
-    with progress.status(f"loading {options.variant} with weights {weights}"):
+    with progress.status(f"loading {variant} with weights {weights}"):
         loaded = load(
-            options.variant, weights, as_path(options.labels), options.image_size,
+            variant, weights, as_path(options.labels), options.image_size,
             ranges=precision.rounds and options.calibration is None,
         )  # fmt: skip
+    if loaded.notes:
+        progress.log(f"weights: {', '.join(loaded.notes)} in '{weights}'")
     if weights == "random":
         progress.log(
             "weights are random (reproducible, untrained): the files run but detect nothing "
@@ -188,7 +193,7 @@ def float_reference(options: ExportOptions, weights: str, loaded: Loaded) -> DEI
         )
         return None
     size = loaded.net.image_size
-    return load(options.variant, str(source), as_path(options.labels), size).net
+    return load(loaded.net.variant.name, str(source), as_path(options.labels), size).net
 
 
 def make(
@@ -207,7 +212,7 @@ def make(
     """
     net = loaded.net
     card = ModelCard(
-        variant=options.variant,
+        variant=net.variant.name,
         precision=options.precision,
         image_size=net.image_size,
         queries=net.variant.decoder.queries,

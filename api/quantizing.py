@@ -13,7 +13,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder
 from deimv2.model.images import find_photos
 from deimv2.model.weights import read_metadata, save_weights
-from deimv2.model.weights.sources import default, fetch, load, origin
+from deimv2.model.weights.sources import chosen_variant, default, fetch, load, origin
 from deimv2.quantization.restore import restore
 from deimv2.training.pseudo import annotate
 
@@ -64,7 +64,8 @@ def quantize(options: QuantizeOptions) -> Quantized:
     if options.resume is not None:
         again, rounding = resumed(options)
         return trained(again, rounding)
-    options = replace(options, weights=options.weights or default(options.variant))
+    variant = chosen_variant(options.variant, options.weights)
+    options = replace(options, variant=variant, weights=options.weights or default(variant))
     if not options.qat:
         return calibrated(options)
     options = with_defaults(options)

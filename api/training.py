@@ -18,7 +18,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights import load_backbone, save_weights, transfer_weights
-from deimv2.model.weights.sources import fetch, origin
+from deimv2.model.weights.sources import AUTO, chosen_variant, fetch, origin
 from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.data.batches import Batches
@@ -42,7 +42,7 @@ MACHINE = (
 class TrainOptions:
     """data:           folder with train/ and val/, each with photos and one COCO file; or
     images, annotations, val_images, val_annotations: the same one by one
-    variant:        one of `deimv2.VARIANTS`
+    variant:        one of `deimv2.VARIANTS`; "auto": that of the weights, else "atto"
     weights:        to start from: "demo", "coco", or a file; None: a fresh start. Class heads are
                     made anew for other classes
     backbone:       file of pre-trained weights for the backbone
@@ -63,7 +63,7 @@ class TrainOptions:
     """
 
     data: Pathish | None = None
-    variant: str = "atto"
+    variant: str = AUTO
     weights: Pathish | None = None
     backbone: Pathish | None = None
     output: Pathish | None = None
@@ -160,6 +160,7 @@ def run(options: TrainOptions, rounding: Rounding | None) -> Training:
     """rounding: to int8 while it learns."""
     if options.weights == "none":
         options = replace(options, weights=None)
+    options = replace(options, variant=chosen_variant(options.variant, options.weights))
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     world = join(options.device)

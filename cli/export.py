@@ -21,7 +21,11 @@ def add(subparsers: Any) -> None:
         "1 if any of them fails.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("--variant", default="atto", help="see deimv2 list (default atto)")
+    parser.add_argument(
+        "--variant",
+        default="auto",
+        help="see deimv2 list (default: that of the weights, else atto)",
+    )
     parser.add_argument(
         "--format", nargs="+", choices=FORMATS, metavar="FORMAT", dest="formats",
         help=f"any of {', '.join(FORMATS)} (default: {' '.join(PHONE_FORMATS)}, where the "
@@ -36,9 +40,10 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     add_calibration(parser)
     parser.add_argument(
-        "--weights", metavar="demo|coco|random|PATH",
+        "--weights", metavar="demo|coco|random|hf://OWNER/NAME|PATH",
         help="demo weights (the default where a variant has them), the released COCO weights, "
-        "reproducible random numbers (the default elsewhere), or a .pth or .safetensors file",
+        "reproducible random numbers (the default elsewhere), a repository of the Hub, or a file "
+        "or folder of it (.safetensors, .pth, .pt, .ckpt, .bin)",
     )  # fmt: skip
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
     parser.add_argument(

@@ -23,7 +23,9 @@ def add(subparsers: Any) -> None:
         "the best weights are kept.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
+    parser.add_argument(
+        "--variant", default="auto", metavar="NAME", help="default: that of the weights, else atto"
+    )
     parser.add_argument("--weights", metavar="demo|coco|random|PATH", help="as in deimv2 export")
     add_calibration(parser)
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         console.print_json(made.to_json())
     else:
         console.log(
-            f"{len(made.ranges)} ranges; next: deimv2 export --variant {args.variant} "
+            f"{len(made.ranges)} ranges; next: deimv2 export "
             f"--precision int8 --weights {made.weights}"
         )
         print(made.weights)

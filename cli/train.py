@@ -25,7 +25,9 @@ def add(subparsers: Any) -> None:
     )
     add_data(parser, val=True)
     start = parser.add_argument_group("start")
-    start.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
+    start.add_argument(
+        "--variant", default="auto", metavar="NAME", help="default: that of the weights, else atto"
+    )
     start.add_argument(
         "--weights", metavar="none|demo|coco|PATH",
         help="weights to start from; class heads are replaced where the classes differ "

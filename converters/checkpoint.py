@@ -3,16 +3,18 @@
 from pathlib import Path
 
 from deimv2.converters.runner import Frame, require_frame
-from deimv2.model import build_model, load_weights
+from deimv2.model import build_model
 from deimv2.model.detections import Detections
 from deimv2.model.detector import DEIMv2
 from deimv2.model.errors import InputError
 from deimv2.model.postprocess import detect
 from deimv2.model.weights import class_count, guess_variant, read_checkpoint, read_metadata
+from deimv2.model.weights.files import PICKLES
+from deimv2.model.weights.loading import fitted
 from deimv2.quantization.prepare import apply_ranges
 from deimv2.quantization.rounding import round_weights
 
-CHECKPOINTS = (".pth", ".pt", ".safetensors")
+CHECKPOINTS = (".safetensors", *PICKLES)
 
 
 class CheckpointRunner:
@@ -42,7 +44,7 @@ def open_checkpoint(
             "expected DEIMv2 weights; name the variant with --variant to see what differs"
         )
     net = build_model(name, class_count(state) or 80, read_metadata(path).image_size)
-    load_weights(net, state)
+    net.load_state_dict(fitted(net, state, f" in '{path}'"))
     if rounding:
         ranges = read_metadata(path).ranges
         if ranges is None:

@@ -1,5 +1,7 @@
 """Class names from a text file: one per line, UTF-8."""
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,12 +33,26 @@ def read_labels_file(path: Path, count: int | None = None) -> list[str]:
             f"line {labels.index('') + 1} of '{path}' is empty, expected one class name per line; "
             "remove the line or name the class"
         )
+    if len(set(labels)) < len(labels):
+        name, uses = Counter(labels).most_common(1)[0]
+        raise InputError(
+            f"'{path}' names {uses} classes '{name}', expected names of their own; rename them"
+        )
     if count is not None and len(labels) != count:
         raise InputError(
             f"'{path}' has {len(labels)} class names, expected {count} as the model has; "
             "use the label list that it was trained with"
         )
     return labels
+
+
+def names_in_config(path: Path) -> list[str] | None:
+    """Those of `id2label` in a Hub's `config.json`, None where it has none or is not there."""
+    try:
+        names = json.loads(path.read_text())["id2label"]
+        return [str(names[key]) for key in sorted(names, key=int)]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def known_names(

@@ -1,5 +1,6 @@
 """Checkpoint files: tensors by name, and nothing that runs."""
 
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,19 +11,36 @@ from torch import Tensor
 
 from deimv2.model.errors import InputError
 
+# Where a checkpoint keeps weights, best first: averages over steps before the weights themselves.
+AVERAGES = ("ema", "model_ema", "ema_state_dict", "ema_model")
+PLACES = (*AVERAGES, "model", "state_dict", "model_state_dict", "net")
+INSIDE = ("module", "state_dict", "model")  # of these: one more level
+# What wrappers put before every name: averages, DDP, Lightning; torch.compile's stands anywhere.
+PREFIXES = ("ema.module.", "model_ema.module.", "ema_model.", "module.", "model.", "net.")
+COMPILED = "_orig_mod."
+ROOTS = ("backbone.", "encoder.", "decoder.")
+PICKLES = (".pth", ".pt", ".ckpt", ".bin")
+
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
-    """State dict of a `.safetensors` or `.pth` file; the EMA weights of a `.pth` where it has them.
+    """The state dict of `read_noted`, without the notes."""
+    return read_noted(path)[0]
 
-    No object of the file is ever unpickled but tensors and plain containers. Raises InputError for
-    a file that is missing, truncated or of another kind.
+
+def read_noted(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
+    """State dict of a `.safetensors`, `.pth`, `.pt`, `.ckpt` or `.bin` file, as float32, and in a
+    few words each what was chosen in it and taken off: "weights under 'ema'", "prefix 'module.'".
+
+    Averages of weights (EMA) come first where a file has them. No object of it is ever unpickled
+    but tensors and plain containers. Raises InputError for a file that is missing, truncated or of
+    another kind.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no checkpoint at '{path}'; expected a .safetensors or .pth file")
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    if path.suffix in (".pth", ".pt"):
+        return without_prefixes(_read_safetensors(path), [])
+    if path.suffix in PICKLES:
         return _read_pickle(path)
     raise InputError(
         f"'{path}' ends in '{path.suffix}'; expected a .safetensors or .pth checkpoint"
@@ -39,12 +57,18 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _read_pickle(path: Path) -> dict[str, Tensor]:
+def _read_pickle(path: Path) -> tuple[dict[str, Tensor], list[str]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             stored = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken or hostile pickle can raise anything
+        if foreign := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            raise InputError(
+                f"'{path}' holds objects beside its tensors ({foreign.group(1)}), which are not "
+                "loaded, as they could run anything; save its state dict alone with "
+                "safetensors.torch.save_file, where you trust the file"
+            ) from error
         raise InputError(
             f"'{path}' is no complete .pth file of plain tensors ({_first_line(error)}); "
             "fetch it again or save its state dict as .safetensors"
@@ -52,17 +76,49 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     return state_dict_in(stored, f"'{path}'")
 
 
-def state_dict_in(stored: object, name: str) -> dict[str, Tensor]:
-    """The state dict inside a checkpoint, its EMA before its other weights, as float32."""
-    for place in (("ema", "module"), ("model",), ()):
-        found = stored
-        for key in place:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        if isinstance(found, Mapping) and found and all(map(torch.is_tensor, found.values())):
-            return {str(k): v.float() if v.is_floating_point() else v for k, v in found.items()}
-    raise InputError(
-        f"{name} holds no state dict; expected tensors at the top, under 'model', or under 'ema'"
-    )
+def state_dict_in(stored: object, name: str) -> tuple[dict[str, Tensor], list[str]]:
+    """As `read_noted`, of what a file held. name: of the file, for a message."""
+    inside = stored if isinstance(stored, Mapping) else {}
+    for key in PLACES:
+        found = _tensors_in(inside.get(key))
+        if found is not None:
+            return without_prefixes(found, [f"weights under '{key}'"])
+    found = _tensors_in(stored)
+    if found is None:
+        raise InputError(
+            f"{name} holds no state dict; expected tensors at the top, or under one of "
+            f"{', '.join(PLACES)}"
+        )
+    return without_prefixes(found, [])
+
+
+def _tensors_in(stored: object) -> dict[str, Tensor] | None:
+    """The tensors by name, one level further in where there are none at this one."""
+    if not isinstance(stored, Mapping) or not stored:
+        return None
+    if all(map(torch.is_tensor, stored.values())):
+        return {str(k): v.float() if v.is_floating_point() else v for k, v in stored.items()}
+    inner = (_tensors_in(stored[key]) for key in INSIDE if isinstance(stored.get(key), Mapping))
+    return next((found for found in inner if found is not None), None)
+
+
+def without_prefixes(
+    state: dict[str, Tensor], notes: list[str]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The state under the names of the network itself, where wrappers put something before them.
+
+    What has another prefix beside it (losses, a second copy) is left out.
+    """
+    if any(COMPILED in key for key in state):
+        notes = [*notes, f"prefix '{COMPILED}'"]
+        state = {key.replace(COMPILED, ""): value for key, value in state.items()}
+    while not any(key.startswith(ROOTS) for key in state):
+        prefix = next((p for p in PREFIXES if any(key.startswith(p) for key in state)), None)
+        if prefix is None:
+            break
+        notes = [*notes, f"prefix '{prefix}'"]
+        state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    return state, notes
 
 
 def _first_line(error: Exception) -> str:

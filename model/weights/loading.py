@@ -1,6 +1,7 @@
 """Weights into a network. Everything must fit exactly: a missing, unknown or misshapen key is an
 error."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from deimv2.model import variants
 from deimv2.model.detector import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.variants import VARIANTS
-from deimv2.model.weights.files import read_checkpoint, state_dict_in
+from deimv2.model.weights.files import read_noted, state_dict_in
 from deimv2.model.weights.keys import StateDict, to_ours
+
+# What need not be there: counters, and buffers that follow from the architecture.
+IMPLIED = re.compile(r"\.(num_batches_tracked|periods)$")
 
 
 def load_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> None:
@@ -25,16 +29,34 @@ def load_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> None:
     says which variant the weights seem to be of.
     """
     state, where = _read(source)
-    renamed = to_ours(state, net.variant)
-    _check_keys(net, renamed, state, where)
+    renamed = fitted(net, state, where)
     net.load_state_dict(renamed)
 
 
 def _read(source: Mapping[str, Any] | str | Path) -> tuple[dict[str, Tensor], str]:
     """The state dict of a source, and where it is, for a message."""
     if isinstance(source, Mapping):
-        return state_dict_in(source, "the mapping"), ""
-    return read_checkpoint(source), f" in '{source}'"
+        return state_dict_in(source, "the mapping")[0], ""
+    return read_noted(source)[0], f" in '{source}'"
+
+
+def fitted(net: DEIMv2, state: StateDict, where: str = "") -> dict[str, Tensor]:
+    """The state under our names, complete and checked. where: for messages, " in 'FILE'".
+
+    What follows from the architecture, or only counts batches, need not be there. Raises
+    InputError for keys that do not fit, and for values that are no numbers.
+    """
+    renamed = to_ours(state, net.variant)
+    implied = {k: v for k, v in net.state_dict().items() if IMPLIED.search(k) and k not in renamed}
+    _check_keys(net, renamed | implied, state, where)
+    for key, value in renamed.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            wrong = value[~value.isfinite()][0].item()
+            raise InputError(
+                f"weights{where} have the value {wrong} in {key}, expected numbers; the training "
+                "that wrote them went wrong: use an earlier checkpoint"
+            )
+    return renamed | implied
 
 
 def _check_keys(net: DEIMv2, state: StateDict, original: StateDict, where: str) -> None:
@@ -68,10 +90,8 @@ def transfer_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> lis
     Raises InputError as `load_weights` does.
     """
     state, where = _read(source)
-    renamed, current = to_ours(state, net.variant), net.state_dict()
-    with torch.device("meta"):
-        other = build_model(net.variant.name, class_count(state) or net.num_classes)
-    _check_keys(other, renamed, state, where)
+    other = build_model(net.variant.name, class_count(state) or net.num_classes)
+    renamed, current = fitted(other, state, where), net.state_dict()
     remade = [key for key, value in current.items() if value.shape != renamed[key].shape]
     net.load_state_dict(renamed | {key: current[key] for key in remade})
     return remade
@@ -86,15 +106,14 @@ def load_backbone(net: DEIMv2, path: Path) -> int:
     """
     vit = isinstance(net.variant.backbone, variants.ViT)
     part = "backbone.vit." if vit else "backbone."
-    state = read_checkpoint(path)
+    state, _ = read_noted(path)
     wanted = {key: v for key, v in net.state_dict().items() if key.startswith(part)}
     found: dict[str, Tensor] = {}
     for prefix in ("", "backbone.", "backbone.dinov3._model.", "backbone.dinov3."):
         renamed = to_ours({prefix + key: value for key, value in state.items()}, net.variant)
         fitting = {k: v for k, v in renamed.items() if k in wanted and v.shape == wanted[k].shape}
         found = max(found, fitting, key=len)
-    # buffers that follow from the architecture need not be there
-    missing = [key for key in wanted if key not in found and not key.endswith(".periods")]
+    missing = [key for key in wanted if key not in found and not IMPLIED.search(key)]
     if missing:
         raise InputError(
             f"'{path}' has {len(found)} of the {len(wanted)} tensors of variant "
@@ -117,6 +136,6 @@ def guess_variant(state: StateDict) -> str | None:
         with torch.device("meta"):
             wanted = build_model(name, class_count(state) or 1).state_dict()
         found = {k: v.shape for k, v in to_ours(state, variant).items()}
-        if found == {k: v.shape for k, v in wanted.items()}:
+        if found == {k: v.shape for k, v in wanted.items() if k in found or not IMPLIED.search(k)}:
             return name
     return None

@@ -13,6 +13,9 @@ from safetensors.torch import save
 from deimv2.model.detector import DEIMv2
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
+from deimv2.model.labels import names_in_config
+
+HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # of weights beside a config.json
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,14 @@ def save_weights(
 def read_metadata(path: str | Path) -> CheckpointMetadata:
     """Of a checkpoint; empty for one that is not ours or broken (`read_checkpoint` says how)."""
     path = Path(path)
+    named = names_in_config(path.with_name("config.json")) if path.name in HUB_NAMES else None
     if path.suffix != ".safetensors" or not path.is_file():
-        return CheckpointMetadata()
+        return CheckpointMetadata(labels=named)
     try:
         with safe_open(path, framework="pt") as file:
             texts = file.metadata() or {}
     except (SafetensorError, OSError, ValueError):
-        return CheckpointMetadata()
+        return CheckpointMetadata(labels=named)
 
     def stored(key: str) -> Any:
         try:
@@ -92,7 +96,7 @@ def read_metadata(path: str | Path) -> CheckpointMetadata:
     size, ranges = stored("image_size"), stored("ranges")
     photos, in_float = stored("photos"), stored("in_float")
     return CheckpointMetadata(
-        labels=stored("labels"),
+        labels=stored("labels") or named,
         image_size=None if size is None else (int(size[0]), int(size[1])),
         ranges=None if ranges is None else {name: (low, up) for name, (low, up) in ranges.items()},
         photos=Path(photos) if isinstance(photos, str) and Path(photos).is_dir() else None,

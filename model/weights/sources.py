@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 
 from torch import Tensor
@@ -13,12 +15,14 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
 from deimv2.model.labels import known_names, read_labels_file
 from deimv2.model.variants import VARIANTS, variant_of
-from deimv2.model.weights.files import read_checkpoint
+from deimv2.model.weights.files import read_checkpoint, read_noted
 from deimv2.model.weights.hub import fetch_checkpoint
-from deimv2.model.weights.loading import class_count, load_weights
+from deimv2.model.weights.loading import class_count, fitted, guess_variant
 from deimv2.model.weights.random import random_state
-from deimv2.model.weights.saving import CheckpointMetadata, read_metadata
+from deimv2.model.weights.saving import HUB_NAMES, CheckpointMetadata, read_metadata
 
+AUTO = "auto"  # the variant of the weights
+HUB = "hf://"  # before the name of a repository, owner/name
 DEMO = Path(__file__).parents[1] / "demo"  # a file for each variant that has one
 DEMO_SOURCE = "demo: trained on garments of Fashion-MNIST on photographs"
 
@@ -28,7 +32,7 @@ class Loaded:
     """A net in eval mode with its class names, and what the manifest says of its weights.
 
     about: what the checkpoint says of itself; of one that was quantized, the ranges, and the
-    weights before, where they are there.
+    weights before, where they are there. notes: what was chosen in the file and taken off names.
     """
 
     net: DEIMv2
@@ -36,6 +40,7 @@ class Loaded:
     source: str
     sha256: str
     about: CheckpointMetadata = field(default_factory=CheckpointMetadata)
+    notes: tuple[str, ...] = ()
 
 
 def default(variant: str) -> str:
@@ -62,23 +67,25 @@ def load(
     if weights == "demo" and ranges and trained.is_file():
         path = trained
     source = {"coco": chosen.hub, "demo": DEMO_SOURCE}.get(weights, path.name)
-    state = read_checkpoint(path)
+    state, notes = read_noted(path)
     about = read_metadata(path)
     if path == trained:
         about = replace(about, in_float=DEMO / f"{variant}.safetensors")
     size = image_size or about.image_size
     net = build_model(variant, class_count(state) or len(COCO_LABELS), size)
-    load_weights(net, state)
+    net.load_state_dict(fitted(net, state, f" in '{path}'"))
     names = _names(labels, about.labels, net.num_classes, weights)
-    return Loaded(net.eval(), names, source, sha256_of(path), about)
+    return Loaded(net.eval(), names, source, sha256_of(path), about, tuple(notes))
 
 
 def fetch(weights: str, variant: str) -> Path:
     """The file that `weights` stands for. Raises InputError if it cannot be had."""
     if weights == "coco":
         return fetch_checkpoint(variant_of(variant).hub)
+    if weights.startswith(HUB):
+        return fetch_repository(weights.removeprefix(HUB))
     if weights != "demo":
-        return Path(weights)
+        return in_folder(Path(weights))
     path = DEMO / f"{variant}.safetensors"
     if not path.is_file():
         known = ", ".join(sorted(VARIANTS.keys() & {file.stem for file in DEMO.iterdir()}))
@@ -87,6 +94,44 @@ def fetch(weights: str, variant: str) -> Path:
             "choose coco, random or a file"
         )
     return path
+
+
+def fetch_repository(name: str) -> Path:
+    """The weights of a Hub's repository, and its `config.json` beside them where it has one."""
+    with suppress(InputError):
+        fetch_checkpoint(name, "config.json")
+    return fetch_checkpoint(name)
+
+
+def in_folder(path: Path) -> Path:
+    """The file itself, or of a folder as the Hub lays it out, the weights in it."""
+    if not path.is_dir():
+        return path
+    found = [path / name for name in HUB_NAMES if (path / name).is_file()]
+    if not found:
+        raise InputError(
+            f"the folder '{path}' holds no weights, expected {' or '.join(HUB_NAMES)}; name a file"
+        )
+    return found[0]
+
+
+def chosen_variant(variant: str, weights: str | PathLike[str] | None) -> str:
+    """The variant; for "auto" that of the weights, and "atto" for those by name.
+
+    Raises InputError for a file whose tensors fit none.
+    """
+    if variant != AUTO:
+        return variant
+    if weights in (None, "none", "demo", "coco", "random"):
+        return "atto"
+    path = fetch(str(weights), "atto")
+    found = guess_variant(read_checkpoint(path))
+    if found is None:
+        raise InputError(
+            f"the tensors in '{path}' fit none of the variants, expected DEIMv2 weights; name the "
+            "variant with --variant to see what differs"
+        )
+    return found
 
 
 def origin(weights: str, variant: str) -> Path | None:
