@@ -6,7 +6,9 @@ from typing import Protocol
 from deimv2.api.options import Pathish
 from deimv2.model.errors import InputError
 from deimv2.model.progress import Progress
-from deimv2.training.data.dataset import Dataset, Part, find_part, read_dataset
+from deimv2.model.words import plural
+from deimv2.training.data.dataset import Dataset, read_dataset
+from deimv2.training.data.layouts import LAYOUTS, Part, find_part
 
 
 class WithData(Protocol):
@@ -27,7 +29,7 @@ def read_train(options: WithData, progress: Progress) -> Dataset:
         where = (
             "--data DIR or --images and --annotations"
             if options.data is None
-            else f"'{options.data}/train' with photos and one .json file"
+            else f"in '{options.data}' {LAYOUTS}"
         )
         raise InputError(f"no photos to train on, expected {where}; see --help")
     with progress.status(f"reading {part.annotations}"):
@@ -36,7 +38,8 @@ def read_train(options: WithData, progress: Progress) -> Dataset:
         progress.log(f"data: {line}")
     boxes = sum(len(sample.labels) for sample in dataset.samples)
     progress.log(
-        f"data: {len(dataset.samples)} photos, {boxes} boxes, {len(dataset.names)} classes"
+        f"data: {plural(len(dataset.samples), 'photo')}, {plural(boxes, 'box', 'boxes')}, "
+        f"{plural(len(dataset.names), 'class', 'classes')}"
     )
     return dataset
 

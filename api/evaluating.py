@@ -13,7 +13,7 @@ from deimv2.converters.format import CPU
 from deimv2.converters.manifest import NAME, Manifest
 from deimv2.converters.results import record_all, require_listed
 from deimv2.converters.runner import Runner
-from deimv2.evaluation.annotations import Annotations, match_classes, read_annotations
+from deimv2.evaluation.annotations import NONE, Annotations, match_classes, read_annotations
 from deimv2.evaluation.coco import Scores, collect, require_library
 from deimv2.evaluation.coco import evaluate as score
 from deimv2.model.coco import COCO_LABELS
@@ -21,7 +21,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
 from deimv2.model.labels import known_names
 from deimv2.model.progress import SILENT, Progress
-from deimv2.training.data.dataset import find_part
+from deimv2.training.data.layouts import LAYOUTS, Part, find_part, whole
 
 
 @dataclass(frozen=True)
@@ -138,19 +138,16 @@ def read_data(options: EvaluateOptions) -> tuple[Annotations, list[Path]]:
     images, annotations = options.images, options.annotations
     if options.data is not None:
         folder = Path(options.data)
-        part = find_part(folder, "val")
+        part = find_part(folder, "val") or whole(folder)
         if part is not None:
             images, annotations = part.images, part.annotations
-        elif len(files := sorted(folder.glob("*.json"))) == 1:
-            inside = folder / "images"
-            images, annotations = inside if inside.is_dir() else folder, files[0]
     if images is None or annotations is None:
         raise InputError(
-            f"no annotated photos in '{options.data}', expected a folder with val/, or photos and "
-            "one .json file; or name images and annotations"
+            f"no annotated photos in '{options.data}', expected a folder with val/, photos and one "
+            f".json file, or another layout ({LAYOUTS}); or name images and annotations"
         )
     with options.progress.status(f"reading {annotations}"):
-        found = read_annotations(Path(annotations), options.limit)
+        found = read_annotations(Part(Path(images), Path(annotations)), options.limit)
         return found, found.find(Path(images))
 
 
@@ -191,6 +188,11 @@ def report_classes(
         progress.log(
             "the model carries no class names: its classes are taken as those of "
             f"'{annotations.path}' in the order of their ids; --labels FILE names them"
+        )
+    elif NONE in classes:
+        progress.log(
+            f"'{annotations.path}' has {len(annotations.names)} of the model's {len(names)} "
+            "classes: they are matched by name, and what is found of the others does not count"
         )
     elif classes != sorted(classes):
         progress.log(

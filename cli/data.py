@@ -10,8 +10,8 @@ def add_data(parser: argparse.ArgumentParser, val: bool) -> None:
     data = parser.add_argument_group("data")
     data.add_argument(
         "--data", type=Path, metavar="DIR",
-        help="folder with train/ and val/ (or valid/), each with photos and one .json file, or "
-        "laid out as COCO itself",
+        help="data set in a usual layout: COCO files, YOLO's data.yaml, Pascal VOC, or "
+        "metadata.jsonl (docs/data.md)",
     )  # fmt: skip
     parts = {"": "to train on"} | ({"val-": "to measure AP on"} if val else {})
     for part, meaning in parts.items():

@@ -15,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from deimv2.model.errors import InputError
-from deimv2.training.records import Record, is_number, malformed, read_json, records
+from deimv2.training.data.layouts import Part
+from deimv2.training.data.reading import content_of
+from deimv2.training.records import Record, is_number, malformed, records
 
 SHOWN = 3  # names that a message lists
+NONE = -1  # no class of the annotations
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,15 @@ class Annotations:
         return paths
 
 
-def read_annotations(path: Path, limit: int | None = None) -> Annotations:
-    """Reads a COCO annotation file. limit: keep the first photos only; None keeps all.
+def read_annotations(source: Path | Part, limit: int | None = None) -> Annotations:
+    """Reads a COCO file, or what else annotates a part of a data set.
 
-    Raises InputError for a file that is missing, no COCO annotation file, has an entry that is
-    malformed or refers to nothing, or no box to find on the photos kept.
+    limit: keep the first photos only; None keeps all. Raises InputError for annotations that are
+    missing or of no known kind, have an entry that is malformed or refers to nothing, or no box to
+    find on the photos kept.
     """
-    content = read_json(path)
+    part = source if isinstance(source, Part) else Part(source.parent, source)
+    path, (content, _) = part.annotations, content_of(part)
     categories = sorted(records(path, content, "categories", id=int, name=str), key=_id)
     images = records(path, content, "images", id=int, file_name=str)
     rows = records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
@@ -128,9 +133,12 @@ def match_classes(
     labels: the model's class names; None where it has none, and then its classes are taken as the
     annotations' in the order of their ids, as COCO's own are. count: how many classes the model
     has, None if not known.
-    Raises InputError unless both have the same number of classes and the same names.
+    NONE for a class of the model that the annotations lack. Raises InputError unless both have the
+    same number of classes and the same names, or the annotations some of the model's alone.
     """
     names, path = annotations.names, annotations.path
+    if labels is not None and len(set(names)) == len(names) and set(names) < set(labels):
+        return np.array([names.index(n) if n in names else NONE for n in labels], np.int32)
     if count is not None and count != len(names):
         raise InputError(
             f"the model has {count} classes, '{path}' has {len(names)}; expected as many; "

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from deimv2.converters.runner import Runner
-from deimv2.evaluation.annotations import Annotations, Photo
+from deimv2.evaluation.annotations import NONE, Annotations, Photo
 from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError, MissingExtraError
 from deimv2.model.images import load_photo, resize
@@ -119,11 +119,14 @@ def collect(
         image = load_annotated(annotations, photo, path)
         found.append(_checked(runner.detect(resize(image, runner.size)), path, len(classes)))
         sizes.append(image.size)
+    label = classes[np.concatenate([each.labels for each in found])]
+    place = np.repeat(np.arange(len(found), dtype=np.int32), [len(each) for each in found])
+    known = label != NONE
     return Found(
-        boxes=np.concatenate([each.boxes for each in found]),
-        scores=np.concatenate([each.scores for each in found]),
-        label=classes[np.concatenate([each.labels for each in found])],
-        photo=np.repeat(np.arange(len(found), dtype=np.int32), [len(each) for each in found]),
+        boxes=np.concatenate([each.boxes for each in found])[known],
+        scores=np.concatenate([each.scores for each in found])[known],
+        label=label[known],
+        photo=place[known],
         sizes=np.array(sizes, np.int32),
     )
 

@@ -5,7 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deimv2.model.errors import InputError
 from deimv2.model.progress import SILENT, Progress
+from deimv2.model.words import plural
+from deimv2.training.data.layouts import Part
 
 if TYPE_CHECKING:
     from deimv2.model import DEIMv2
@@ -29,9 +32,21 @@ def measurement(
     from deimv2.evaluation.coco import collect, evaluate, load_annotated, require_library
 
     require_library()
-    annotated = read_annotations(annotations, limit)
+    annotated = read_annotations(Part(images, annotations), limit)
     photos = annotated.find(images)
-    classes = match_classes(annotated, names, len(names))
+    try:
+        classes = match_classes(annotated, names, len(names))
+    except InputError as error:
+        raise InputError(
+            f"'{annotations}', which AP is to be measured on, has the classes "
+            f"{', '.join(annotated.names)}; expected those that are trained on or some of them: "
+            f"{', '.join(names)}; name them alike in both files"
+        ) from error
+    if missing := len(names) - len(annotated.names):
+        progress.log(
+            f"'{annotations}' lacks {plural(missing, 'class', 'classes')} of {len(names)}: AP is "
+            "the mean of the others"
+        )
     if check:
         for photo, path in zip(annotated.photos, progress.track(photos, "checking"), strict=True):
             load_annotated(annotated, photo, path)

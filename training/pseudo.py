@@ -16,7 +16,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 from deimv2.model.images import load_photo, resize
 from deimv2.model.postprocess import detect
-from deimv2.training.data.dataset import Part
+from deimv2.training.data.layouts import Part
 
 MIN_SCORE = 0.3
 MIN_PHOTOS = 16

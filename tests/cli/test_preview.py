@@ -14,7 +14,8 @@ from deimv2.model.variants import PLAIN, VARIANTS
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.training.scenes import few
 from deimv2.training.data.batches import Batches
-from deimv2.training.data.dataset import Part, read_dataset
+from deimv2.training.data.dataset import read_dataset
+from deimv2.training.data.layouts import Part
 from deimv2.training.recipes import RECIPES
 
 

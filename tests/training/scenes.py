@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from deimv2.training.data.dataset import Part
+from deimv2.training.data.layouts import Part
 
 GARMENTS = Path(__file__).parents[2] / "data" / "garments" / "val"
 

@@ -1,6 +1,6 @@
 """Photos with annotated objects to train on, checked before the training starts.
 
-A COCO file of any origin is read: category ids become 0..C-1 in their order, names are kept. What
+Category ids become 0..C-1 in their order, names are kept. What
 cannot be trained on is left out, and `Findings` says how often, with examples; only what leaves
 nothing to train on, or makes the file unreadable, raises InputError.
 """
@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from deimv2.model.errors import InputError
-from deimv2.training.records import Record, is_number, read_json, records
+from deimv2.training.data.layouts import Part
+from deimv2.training.data.reading import content_of
+from deimv2.training.records import Record, is_number, records
 
 EXAMPLES = 3  # that a finding lists
-FOLDERS = {"train": ("train*",), "val": ("val*", "valid*")}
 Boxes = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
@@ -47,6 +48,7 @@ class Dataset:
 class Findings:
     """What was found in a data set that a person should know of, by what was done about it."""
 
+    notes: list[str] = field(default_factory=list)
     examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -57,50 +59,17 @@ class Findings:
 
     def lines(self) -> list[str]:
         """One line per finding: what, how many, examples."""
-        return [
+        return self.notes + [
             f"{count} {what}: {'; '.join(self.examples[what])}"
             + ("; ..." if count > EXAMPLES else "")
             for what, count in self.counts.items()
         ]
 
 
-@dataclass(frozen=True)
-class Part:
-    """A folder of photos and the file that annotates them."""
-
-    images: Path
-    annotations: Path
-
-
-def find_part(folder: Path, name: str) -> Part | None:
-    """The part 'train' or 'val' of a data set in one of the usual layouts, None if it has none.
-
-    Either `train/` with photos, or a folder `images` of them, and one .json file, as Roboflow
-    exports it, or COCO's own: `train2017/` beside `annotations/instances_train2017.json`. Raises
-    InputError when in doubt.
-    """
-    if not folder.is_dir():
-        raise InputError(f"no folder at '{folder}', expected a data set; check the path")
-    places = [p for pattern in FOLDERS[name] for p in folder.glob(pattern) if p.is_dir()]
-    found = set()
-    for images in places:
-        whole = folder / "annotations" / f"instances_{images.name}.json"
-        files = [whole] if whole.is_file() else sorted(images.glob("*.json"))
-        inside = images / "images"
-        found |= {Part(inside if inside.is_dir() else images, file) for file in files}
-    if len(found) > 1:
-        names = ", ".join(sorted(str(part.annotations) for part in found))
-        raise InputError(
-            f"'{folder}' has several files for '{name}' ({names}), expected one; name it with "
-            "--images and --annotations"
-        )
-    return found.pop() if found else None
-
-
 def read_dataset(part: Part) -> tuple[Dataset, Findings]:
-    """Raises InputError for a file that is no COCO annotation file, or leaves no object."""
+    """Raises InputError for annotations that cannot be read, or leave no object."""
     path, findings = part.annotations, Findings()
-    content = read_json(path)
+    content, findings.notes = content_of(part)
     categories = sorted(
         records(path, content, "categories", id=int, name=str), key=lambda row: int(row["id"])
     )
@@ -125,6 +94,10 @@ def read_dataset(part: Part) -> tuple[Dataset, Findings]:
             f"'{path}' with the photos in '{part.images}' leaves no object to train on "
             f"({problems}); name the folder that 'file_name' is relative to, or correct the file"
         )
+    used = {int(label) for sample in samples for label in sample.labels}
+    for i, row in enumerate(categories):
+        if i not in used:
+            findings.add("classes have no box", row["name"])
     return Dataset(samples, tuple(row["name"] for row in categories)), findings
 
 

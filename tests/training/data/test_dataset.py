@@ -7,7 +7,8 @@ import pytest
 
 from deimv2.model.errors import InputError
 from deimv2.tests.training.photos import annotation, write_coco, write_photos
-from deimv2.training.data.dataset import Dataset, Findings, Part, find_part, read_dataset
+from deimv2.training.data.dataset import Dataset, Findings, read_dataset
+from deimv2.training.data.layouts import Part, find_part
 
 NAN = float("nan")
 

@@ -14,7 +14,8 @@ from deimv2.model.errors import InputError
 from deimv2.tests.garments import NUMBERS, bar, disc, idx, write_garments
 from deimv2.training.boxes import iou
 from deimv2.training.data import synthetic
-from deimv2.training.data.dataset import Part, read_dataset
+from deimv2.training.data.dataset import read_dataset
+from deimv2.training.data.layouts import Part
 from deimv2.training.data.synthetic import (
     CLASSES,
     SIZE,

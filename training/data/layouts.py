@@ -1,0 +1,176 @@
+"""Where the parts of a data set lie, in the layouts that tools write.
+
+COCO files in any usual place, YOLO (`data.yaml`, `images/`, `labels/`), Pascal VOC
+(`JPEGImages/`, `Annotations/`, `ImageSets/`, or .xml beside the photos) and Hugging Face's
+`metadata.jsonl`. What annotates a part is a file or a folder, and its kind says how it is read
+(`deimv2.training.data.reading`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deimv2.model.errors import InputError
+from deimv2.model.images import SUFFIXES
+
+NAMES = {"train": ("train",), "val": ("val", "valid", "validation", "test")}
+YAML = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
+LAYOUTS = (
+    "train/ with photos and one .json file, data.yaml with images/ and labels/ (YOLO), or "
+    "JPEGImages/ and Annotations/ (VOC)"
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A folder of photos, and what annotates them: a COCO file, a `metadata.jsonl`, a list of
+    photos (.txt), or a folder of labels (.txt or .xml)."""
+
+    images: Path
+    annotations: Path
+
+
+def find_part(folder: Path, name: str) -> Part | None:
+    """The part "train" or "val" of a data set, None if it has none.
+
+    A folder without parts, of photos and their annotations, is "train". Raises InputError when in
+    doubt.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no folder at '{folder}', expected a data set; check the path")
+    if (yolo := yaml_file(folder)) is not None:
+        return _yolo(yolo, name)
+    for stem in NAMES[name]:
+        found = set(_named(folder, stem))
+        if len(found) > 1:
+            names = ", ".join(sorted(str(part.annotations) for part in found))
+            raise InputError(
+                f"'{folder}' has several files for '{name}' ({names}), expected one; name it with "
+                "--images and --annotations"
+            )
+        if found:
+            return found.pop()
+    return whole(folder) if name == "train" else None
+
+
+def whole(folder: Path) -> Part | None:
+    """A folder whose photos are in no parts."""
+    files = sorted(folder.glob("*.json"))
+    inside = folder / "images"
+    images = inside if inside.is_dir() else folder
+    if len(files) == 1 and (inside.is_dir() or has_photos(folder)):
+        return Part(images, files[0])
+    if (folder / "metadata.jsonl").is_file():
+        return Part(folder, folder / "metadata.jsonl")
+    if (folder / "JPEGImages").is_dir() and (folder / "Annotations").is_dir():
+        return Part(folder / "JPEGImages", folder / "Annotations")
+    if inside.is_dir() and any((folder / "labels").glob("*.txt")):
+        return Part(inside, folder / "labels")
+    return None
+
+
+def _named(folder: Path, stem: str) -> Iterator[Part]:
+    """Parts whose folder of photos, file or list has a name that starts with the stem."""
+    split = folder / "ImageSets" / "Main" / f"{stem}.txt"
+    if split.is_file() and (folder / "JPEGImages").is_dir():
+        yield Part(folder / "JPEGImages", split)
+        return
+    places = [*folder.glob(f"{stem}*"), *(folder / "images").glob(f"{stem}*")]
+    for images in [place for place in places if place.is_dir()]:
+        inside = images / "images"
+        photos = inside if inside.is_dir() else images
+        yield from (Part(photos, each) for each in _beside(folder, images))
+    files = [*folder.glob(f"{stem}*.json"), *folder.glob(f"annotations/*{stem}*.json")]
+    if not any(place.is_dir() for place in places) and len(files) == 1:
+        inside = folder / "images"
+        yield Part(inside if inside.is_dir() else folder, files[0])
+
+
+def _beside(folder: Path, images: Path) -> list[Path]:
+    """What annotates a part's folder of photos, the first kind that there is."""
+    name = images.name
+    candidates = [
+        [folder / "annotations" / f"instances_{name}.json"],
+        sorted(images.glob("*.json")),
+        [images / "metadata.jsonl"],
+        [folder / f"{name}.json", folder / "annotations" / f"{name}.json"],
+        [folder / "labels" / name, images / "labels"],
+        [images] if any(images.glob("*.xml")) else [],
+    ]
+    for each in candidates:
+        if found := [path for path in each if path.exists()]:
+            return found
+    return []
+
+
+def has_photos(folder: Path) -> bool:
+    return any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
+
+
+# -- YOLO
+
+
+def yaml_file(folder: Path) -> Path | None:
+    """The file that describes a YOLO data set, in its root."""
+    return next((folder / name for name in YAML if (folder / name).is_file()), None)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Raises InputError for a file that is no data set's description."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"'{path}' is no YAML ({reason}); write it again") from error
+    if not isinstance(content, dict) or "names" not in content:
+        raise InputError(
+            f"'{path}' has no 'names', expected a YOLO data set's description with 'train', 'val' "
+            "and 'names'; use another file"
+        )
+    return content
+
+
+def _yolo(file: Path, name: str) -> Part | None:
+    content = read_yaml(file)
+    entry = next((content[key] for key in NAMES[name] if content.get(key)), None)
+    if entry is None:
+        return None
+    if isinstance(entry, list):
+        raise InputError(
+            f"'{file}' gives {len(entry)} folders for '{name}', expected one; put their photos "
+            "into one folder, or list them in a .txt file"
+        )
+    places = _places(file, content.get("path"), str(entry))
+    images = next((place for place in places if place.exists()), None)
+    if images is None:
+        raise InputError(
+            f"'{file}' says '{entry}' for '{name}', which is not there (nor "
+            f"'{places[-1]}'); correct the file"
+        )
+    if images.is_file():
+        return Part(images.parent, images)
+    inside = images / "images"
+    images = inside if inside.is_dir() else images
+    return Part(images, labels_of(images))
+
+
+def _places(file: Path, root: object, entry: str) -> list[Path]:
+    """Where the entry may mean: below the root that the file names, beside the file, and, as some
+    exporters write it, one folder too high."""
+    start = file.parent / str(root) if root else file.parent
+    below = entry
+    while below.startswith("../"):
+        below = below.removeprefix("../")
+    return [start / entry, file.parent / entry, file.parent / below]
+
+
+def labels_of(images: Path) -> Path:
+    """The folder of labels: the last `images` in the path becomes `labels`."""
+    parts = list(images.parts)
+    for i in reversed(range(len(parts))):
+        if parts[i] == "images":
+            return Path(*parts[:i], "labels", *parts[i + 1 :])
+    return images

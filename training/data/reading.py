@@ -1,0 +1,353 @@
+"""Annotations of every layout, as the content of a COCO file.
+
+One reader each; what follows (`dataset` for training, `deimv2.evaluation.annotations`) knows COCO's
+form alone. What is unambiguous is mended and said: ids as text, back slashes in file names, boxes
+that only polygons give, and Roboflow's super-category. What cannot be right is refused.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from PIL import Image
+
+from deimv2.model.errors import InputError
+from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
+from deimv2.training.data.layouts import Part, labels_of, read_yaml, yaml_file
+from deimv2.training.records import Record, is_number, read_json
+
+Box = list[float]  # x, y, width, height in pixels
+TURNED = (5, 6, 7, 8)  # values of EXIF's orientation that exchange width and height
+SIDEWAYS = 0.5  # share of the boxes from which a mistake in all of them is assumed
+FEWEST = 4  # boxes that show one
+
+
+def content_of(part: Part) -> tuple[dict[str, Any], list[str]]:
+    """COCO's lists of images, annotations and categories, and what was mended, a line each.
+
+    Raises InputError for annotations that are of no known kind, or contradict themselves.
+    """
+    path = part.annotations
+    if path.is_dir() and path.suffix != ".json":
+        kind = _voc if any(path.glob("*.xml")) else _yolo
+        content = kind(part, [*_photos(part)])
+    elif path.suffix == ".jsonl":
+        content = _jsonl(part)
+    elif path.suffix == ".txt":
+        listed = _listed(part)
+        voc = (path.parents[2] / "Annotations").is_dir() if len(path.parents) > 2 else False
+        annotations = path.parents[2] / "Annotations" if voc else path
+        content = (_voc if voc else _yolo)(Part(part.images, annotations), listed)
+    else:
+        content = dict(read_json(path))
+    notes = mend(content)
+    require_own_ids(content, path)
+    require_pixels(content, path)
+    return content, notes
+
+
+def _photos(part: Part) -> Iterator[Path]:
+    yield from find_photos(part.images, below=True)
+
+
+def size_of(photo: Path) -> tuple[int, int] | None:
+    """(width, height) of a photo when upright, from its header; None where it cannot be read."""
+    try:
+        with Image.open(photo) as image:
+            turned = image.getexif().get(0x0112) in TURNED
+            return (image.height, image.width) if turned else image.size
+    except (*DAMAGED, Image.DecompressionBombError):
+        return None
+
+
+def as_coco(
+    names: Sequence[str], photos: Sequence[tuple[str, tuple[int, int] | None, list[Record]]]
+) -> dict[str, Any]:
+    """photos: name relative to the folder, size, objects with category_id and bbox."""
+    images, annotations = [], []
+    for i, (name, size, objects) in enumerate(photos):
+        known = {} if size is None else {"width": size[0], "height": size[1]}
+        images.append({"id": i, "file_name": name} | known)
+        annotations += [{"image_id": i, "iscrowd": 0, **each} for each in objects]
+    categories = [{"id": i, "name": name} for i, name in enumerate(names)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+# -- YOLO: a text file for each photo, "class centre-x centre-y width height" in shares of the photo
+
+
+def _yolo(part: Part, photos: Sequence[Path]) -> dict[str, Any]:
+    names = _yolo_names(part.annotations)
+    rows = []
+    for photo in photos:
+        labels = _label_file(part, photo)
+        size = size_of(photo)
+        objects = [] if size is None else [*_yolo_objects(labels, size, len(names))]
+        rows.append((_relative(photo, part.images), size, objects))
+    return as_coco(names, rows)
+
+
+def _relative(photo: Path, folder: Path) -> str:
+    return photo.relative_to(folder).as_posix() if photo.is_relative_to(folder) else str(photo)
+
+
+def _label_file(part: Part, photo: Path) -> Path:
+    if part.annotations.is_dir() and photo.is_relative_to(part.images):
+        inside = part.annotations / photo.relative_to(part.images).with_suffix(".txt")
+        return inside if inside.is_file() else part.annotations / f"{photo.stem}.txt"
+    return labels_of(photo.parent) / f"{photo.stem}.txt"
+
+
+def _yolo_names(annotations: Path) -> list[str]:
+    """From the nearest `data.yaml` above, or `classes.txt`."""
+    for folder in [annotations, *annotations.parents][:4]:
+        if not folder.is_dir():
+            continue
+        if (file := yaml_file(folder)) is not None:
+            names = read_yaml(file)["names"]
+            if isinstance(names, dict):
+                names = [names[key] for key in sorted(names, key=int)]
+            return [str(name) for name in names]
+        if (folder / "classes.txt").is_file():
+            return (folder / "classes.txt").read_text(encoding="utf-8-sig").split("\n")
+    raise InputError(
+        f"no data.yaml or classes.txt above '{annotations}', expected the class names of YOLO "
+        "labels; put one into the data set's folder"
+    )
+
+
+def _yolo_objects(file: Path, size: tuple[int, int], classes: int) -> Iterator[Record]:
+    """Of one photo. A line of more numbers is a polygon, of which the box is taken."""
+    if not file.is_file():
+        return  # a photo without any object
+    width, height = size
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            label, *values = line.split()
+            index, numbers = int(float(label)), [float(value) for value in values]
+        except ValueError:
+            index, numbers = -1, []
+        if not 0 <= index < classes or len(numbers) < 4 or len(numbers) % 2:
+            raise InputError(
+                f"line {number} of '{file}' is '{line.strip()[:60]}', expected a class from 0 to "
+                f"{classes - 1} and x, y, width, height; correct the file"
+            )
+        if max(numbers) > 2:
+            raise InputError(
+                f"line {number} of '{file}' has the value {max(numbers):g}, expected shares of the "
+                "photo's width and height, from 0 to 1, not pixels; divide them"
+            )
+        if len(numbers) == 4:
+            x, y, w, h = numbers
+            box = [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]
+        else:
+            box = _around([n * (height if i % 2 else width) for i, n in enumerate(numbers)])
+        yield {"category_id": index, "bbox": box}
+
+
+def _around(polygon: Sequence[float]) -> Box:
+    """The box around x, y, x, y, ..."""
+    xs, ys = polygon[0::2], polygon[1::2]
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+
+
+# -- Pascal VOC: an XML file for each photo
+
+
+def _voc(part: Part, photos: Sequence[Path]) -> dict[str, Any]:
+    files = sorted(part.annotations.glob("*.xml"))
+    objects = {file.stem: _voc_objects(file) for file in files}
+    names = sorted({name for each in objects.values() for name, _ in each})
+    rows = []
+    for photo in photos:
+        found: list[Record] = [
+            {"category_id": names.index(name), "bbox": box}
+            for name, box in objects.get(photo.stem, [])
+        ]
+        rows.append((_relative(photo, part.images), size_of(photo), found))
+    return as_coco(names, rows)
+
+
+def _voc_objects(file: Path) -> list[tuple[str, Box]]:
+    try:
+        root = ElementTree.parse(file).getroot()
+        found = []
+        for each in root.iter("object"):
+            corners = [float(each.findtext(f"bndbox/{k}") or "") for k in _CORNERS]
+            left, top, right, bottom = corners
+            name = (each.findtext("name") or "").strip()
+            if not name:
+                raise ValueError("an object has no name")
+            found.append((name, [left, top, right - left, bottom - top]))
+    except (ElementTree.ParseError, ValueError) as error:
+        raise InputError(
+            f"'{file}' is no Pascal VOC annotation ({error}); expected objects with a name and a "
+            "bndbox; correct the file"
+        ) from error
+    return found
+
+
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+# -- lists of photos
+
+
+def _listed(part: Part) -> list[Path]:
+    """The photos that a .txt file lists: paths, or names without a suffix as VOC has them."""
+    found = []
+    for line in part.annotations.read_text(encoding="utf-8-sig").splitlines():
+        name = line.strip().split(" ")[0] if "JPEGImages" in str(part.images) else line.strip()
+        if not name:
+            continue
+        places = [part.images / name, part.annotations.parent / name]
+        places += [part.images / f"{name}{suffix}" for suffix in sorted(SUFFIXES)]
+        path = next((each for each in places if each.is_file()), None)
+        if path is None:
+            raise InputError(
+                f"'{part.annotations}' lists '{name}', which is not in '{part.images}'; correct "
+                "the list, or bring the photo back"
+            )
+        found.append(path)
+    return found
+
+
+# -- Hugging Face: a line of JSON for each photo
+
+
+def _jsonl(part: Part) -> dict[str, Any]:
+    rows = []
+    for number, line in enumerate(part.annotations.read_text().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            given = row["objects"]
+            labels = next(given[k] for k in ("category", "categories", "label") if k in given)
+            pairs = list(zip(labels, given["bbox"], strict=True))
+            rows.append((str(row["file_name"]), pairs))
+        except (ValueError, LookupError, TypeError, StopIteration) as error:
+            raise InputError(
+                f"line {number} of '{part.annotations}' is no annotated photo, expected "
+                "file_name and objects with bbox and category; correct the file"
+            ) from error
+    labels = {label for _, pairs in rows for label, _ in pairs}
+    numbered = all(type(label) is int for label in labels)
+    order = [str(i) for i in range(max(labels) + 1)] if numbered else sorted(map(str, labels))
+    photos = []
+    for name, pairs in rows:
+        objects: list[Record] = [
+            {"category_id": order.index(str(label)), "bbox": box} for label, box in pairs
+        ]
+        photos.append((name, size_of(part.images / name), objects))
+    return as_coco(order, photos)
+
+
+# -- what COCO files of many origins have in common
+
+
+def mend(content: dict[str, Any]) -> list[str]:
+    """Mends what is unambiguous, in place; a line for each kind of it."""
+    counts: Counter[str] = Counter()
+    for part, keys in (
+        ("images", ("id",)), ("categories", ("id",)), ("annotations", ("image_id", "category_id")),
+    ):  # fmt: skip
+        for row in _rows(content, part):
+            for key in keys:
+                whole = _whole(row.get(key))
+                if whole is not None:
+                    row[key] = whole
+                    counts["ids written as text or as 1.0 were read as numbers"] += 1
+    for row in _rows(content, "images"):
+        if isinstance(row.get("file_name"), str) and "\\" in row["file_name"]:
+            row["file_name"] = row["file_name"].replace("\\", "/")
+            counts["back slashes in file names were read as slashes"] += 1
+    for row in _rows(content, "annotations"):
+        polygons = row.get("segmentation")
+        if not row.get("bbox") and isinstance(polygons, list) and polygons:
+            points = [n for each in polygons if isinstance(each, list) for n in each]
+            if len(points) >= 6 and all(map(is_number, points)):
+                row["bbox"] = _around(points)
+                counts["boxes were made of polygons"] += 1
+    notes = [f"{count} {what}" for what, count in counts.items()]
+    return notes + _drop_super_category(content)
+
+
+def _rows(content: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
+    rows = content.get(part)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _whole(value: object) -> int | None:
+    """An id that is a whole number in another form."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def _drop_super_category(content: dict[str, Any]) -> list[str]:
+    """Roboflow writes the super-category of all classes as one of them, without a box."""
+    rows = _rows(content, "categories")
+    used = {row.get("category_id") for row in _rows(content, "annotations")}
+    for row in rows:
+        others = [each for each in rows if each is not row]
+        above = all(each.get("supercategory") == row.get("name") for each in others)
+        if others and above and row.get("id") not in used:
+            content["categories"] = others
+            return [f"the category '{row.get('name')}' is that of all others, no class"]
+    return []
+
+
+def require_own_ids(content: Mapping[str, Any], path: Path) -> None:
+    """Raises InputError where two photos share an id: their boxes would lie on one of them."""
+    images = _rows(content, "images")
+    twice = [key for key, uses in Counter(_key(row) for row in images).items() if uses > 1]
+    if twice:
+        names = [str(row.get("file_name")) for row in images if _key(row) == twice[0]]
+        raise InputError(
+            f"'{path}' uses the image id {twice[0]} for {len(names)} photos ({', '.join(names[:3])}"
+            "), expected ids of their own; were two files merged? number the photos anew"
+        )
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    return str(row.get("id"))
+
+
+def require_pixels(content: Mapping[str, Any], path: Path) -> None:
+    """Raises InputError where most boxes look as if they were meant in another way."""
+    sizes = {_key(row): (row.get("width"), row.get("height")) for row in _rows(content, "images")}
+    boxes = []
+    for row in _rows(content, "annotations"):
+        box, size = row.get("bbox"), sizes.get(str(row.get("image_id")), (None, None))
+        if isinstance(box, list) and len(box) == 4 and all(map(is_number, box)):
+            boxes.append((box, size))
+    if len(boxes) < FEWEST:
+        return
+    shares = sum(min(box) >= 0 and max(box) <= 1 for box, _ in boxes)
+    if shares == len(boxes):
+        raise InputError(
+            f"all {len(boxes)} boxes in '{path}' lie between 0 and 1, expected pixels; multiply "
+            "them by the photos' widths and heights"
+        )
+    beyond = sum(_beyond(box, size) for box, size in boxes)
+    if beyond > SIDEWAYS * len(boxes) and all(x < z and y < t for (x, y, z, t), _ in boxes):
+        raise InputError(
+            f"{beyond} of {len(boxes)} boxes in '{path}' reach beyond their photos, and all look "
+            "like x1, y1, x2, y2, expected x, y, width, height; subtract the first two from the "
+            "others"
+        )
+
+
+def _beyond(box: Sequence[float], size: tuple[Any, Any]) -> bool:
+    """Whether a box leaves its photo as x, y, width, height, and does not as two corners."""
+    width, height = size
+    if not is_number(width) or not is_number(height):
+        return False
+    x, y, z, t = box
+    return (x + z > width + 1 or y + t > height + 1) and z <= width + 1 and t <= height + 1
