@@ -6,7 +6,7 @@ result.boxes, result.scores, result.names
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, overload
@@ -73,6 +73,10 @@ class Result:
     def names(self) -> list[str]:
         """The class name of each detection."""
         return [self.classes[label] for label in self.labels.tolist()]
+
+    def one_label(self) -> "Result":
+        """Of several labels on one box, the one that scores best."""
+        return replace(self, detections=self.detections.one_label())
 
     def plot(self) -> Image.Image:
         """A copy of the photo with the boxes drawn on it."""

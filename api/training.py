@@ -22,7 +22,7 @@ from deimv2.model.weights.sources import AUTO, chosen_variant, fetch, origin
 from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.data.batches import Batches
-from deimv2.training.data.dataset import Dataset
+from deimv2.training.data.dataset import Dataset, smaller_than
 from deimv2.training.distributed import DistributedContext, join, leave
 from deimv2.training.recipes import RECIPES, Recipe
 from deimv2.training.run_log import NullLogger, ProgressLogger, open_board
@@ -43,8 +43,8 @@ class TrainOptions:
     """data:           folder with train/ and val/, each with photos and one COCO file; or
     images, annotations, val_images, val_annotations: the same one by one
     variant:        one of `deimv2.VARIANTS`; "auto": that of the weights, else "atto"
-    weights:        to start from: "demo", "coco", or a file; None: a fresh start. Class heads are
-                    made anew for other classes
+    weights:        to start from: "demo", "coco", a file, or "none", a fresh start; None: the
+                    released ones ("coco"). Class heads are made anew for other classes
     backbone:       file of pre-trained weights for the backbone
     output:         folder that holds no training; None: runs/VARIANT
     resume:         folder of a training that was stopped, to go on with
@@ -158,9 +158,9 @@ def flag(name: str) -> str:
 
 def run(options: TrainOptions, rounding: Rounding | None) -> Training:
     """rounding: to int8 while it learns."""
-    if options.weights == "none":
-        options = replace(options, weights=None)
     options = replace(options, variant=chosen_variant(options.variant, options.weights))
+    if options.resume is None:
+        options = replace(options, weights=starting_weights(options))
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     world = join(options.device)
@@ -168,6 +168,25 @@ def run(options: TrainOptions, rounding: Rounding | None) -> Training:
         return run_here(options, rounding, world)
     finally:
         leave()
+
+
+def starting_weights(options: TrainOptions) -> Pathish | None:
+    """The weights to start from: the released ones where none are named, None for "none".
+
+    Raises InputError where those cannot be had: a fresh start takes hundreds of epochs, and is to
+    be asked for.
+    """
+    if options.weights is not None or options.backbone is not None:
+        return None if options.weights == "none" else options.weights
+    try:
+        fetch("coco", options.variant)
+    except InputError as error:
+        epochs = RECIPES[options.variant].schedule.epochs
+        raise InputError(
+            f"no --weights were named, and the released ones cannot be had: {error}; or start from "
+            f"random numbers with --weights none (the paper's {epochs} epochs on 118,287 photos)"
+        ) from error
+    return "coco"
 
 
 def run_here(
@@ -186,6 +205,7 @@ def run_here(
         )
     torch.manual_seed(options.seed)
     net = start(options, rounding is not None, dataset, progress)
+    report_small(dataset, net.image_size, RECIPES[options.variant].augment.min_side, progress)
     make_folder(output)
     save = partial(save_weights, photos=None if val is None else val.images)
     logger = ProgressLogger(output, progress, open_board(output)) if world.is_main else NullLogger()
@@ -208,6 +228,23 @@ def run_here(
         progress.log("no epoch was better than what it started from, which is kept")
     found = trainer.best if trainer.best >= 0 else None
     return Training(output / BEST, found, trainer.steps, main=world.is_main)
+
+
+def report_small(
+    dataset: Dataset, size: tuple[int, int], min_side: int, progress: Progress
+) -> None:
+    """Says how many boxes the recipe drops for their size. Raises InputError if it drops all."""
+    small, boxes = smaller_than(min_side, dataset, size)
+    if not small:
+        return
+    line = (
+        f"{small} of {boxes} boxes have a side below {min_side} pixels at the input size "
+        f"{size[0]} x {size[1]}, and this variant's recipe leaves them out; choose a larger "
+        "--image-size, or variant n or larger"
+    )
+    if small == boxes:
+        raise InputError(line)
+    progress.log(f"data: {line}")
 
 
 def require_fresh(output: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
 from deimv2.cli.arguments import add_device
+from deimv2.model.words import plural
 
 if TYPE_CHECKING:
     from deimv2.api.detector import Result
@@ -47,6 +48,10 @@ def add(subparsers: Any) -> None:
         metavar="NAME",
         help="variant of a checkpoint (default: recognised from its tensors)",
     )
+    parser.add_argument(
+        "--one-label", action="store_true",
+        help="of several labels on one object, keep the one that scores best",
+    )  # fmt: skip
     add_device(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -55,6 +60,7 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from deimv2.api.detector import load
     from deimv2.model.drawing import save_picture
+    from deimv2.model.errors import InputError
     from deimv2.model.files import make_folder
     from deimv2.model.images import find_photos
 
@@ -68,8 +74,18 @@ def run(args: argparse.Namespace) -> int:
         make_folder(args.output)
     rows, texts = [], []
     pairs = list(zip(photos, drawing_paths(photos, args.output), strict=True))
+    failures = []
     for photo, drawing in console.track(pairs, "photos"):
-        result = detector(photo, args.threshold)
+        try:
+            result = detector(photo, args.threshold)
+        except InputError as error:
+            if len(pairs) == 1:
+                raise
+            failures.append(str(error))
+            console.log(f"skipped: {error}")
+            continue
+        if args.one_label:
+            result = result.one_label()
         if drawing is not None:
             save_picture(result.plot(), drawing)
         rows.append(result.to_json() | {"drawing": None if drawing is None else str(drawing)})
@@ -78,18 +94,30 @@ def run(args: argparse.Namespace) -> int:
         console.print_json(rows)
     else:
         print("\n".join(texts))
+    if failures:
+        raise InputError(
+            f"{len(failures)} of {plural(len(pairs), 'photo')} could not be read, see above"
+        )
     return 0
 
 
 def model_and_photos(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     """The first input is the model unless it is a photo or a folder of photos."""
+    from deimv2.converters import format_of
+    from deimv2.converters.checkpoint import CHECKPOINTS
     from deimv2.model.errors import InputError
     from deimv2.model.images import SUFFIXES
     from deimv2.model.weights.sources import fetch
 
     first = inputs[0]
-    if first.suffix.lower() in SUFFIXES or (first.is_dir() and not first.suffix):
+    known = format_of(first) is not None or first.suffix in CHECKPOINTS
+    if first.suffix.lower() in SUFFIXES or (first.is_dir() and not known):
         return fetch("demo", DEMO_VARIANT), inputs
+    if not known and first.exists():
+        raise InputError(
+            f"'{first}' was taken for the model, as photos end in one of "
+            f"{', '.join(sorted(SUFFIXES))}; convert or rename it, or name a model before it"
+        )
     if len(inputs) == 1:
         raise InputError(f"no photos after '{first}', expected one or more; name them")
     return first, inputs[1:]
@@ -119,7 +147,7 @@ def drawing_paths(photos: Sequence[Path], folder: Path | None) -> list[Path | No
 
 def described(result: "Result", drawing: Path | None) -> str:
     where = "" if drawing is None else f", drawn in {drawing}"
-    lines = [f"{result.path}: {len(result)} detections{where}"]
+    lines = [f"{result.path}: {plural(len(result), 'detection')}{where}"]
     for name, score, box in zip(result.names, result.scores, result.boxes, strict=True):
         x1, y1, x2, y2 = box.round().astype(int)
         lines.append(f"  {name} {score:.2f}  x {x1} to {x2}, y {y1} to {y2}")

@@ -44,6 +44,12 @@ class Detections:
         """The first `count` of them."""
         return Detections(self.boxes[:count], self.scores[:count], self.labels[:count])
 
+    def one_label(self) -> "Detections":
+        """Of several labels on one box, which a query may give, the one that scores best."""
+        _, first = np.unique(self.boxes, axis=0, return_index=True)
+        keep = np.sort(first)
+        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
+
     def require_names(self, names: Sequence[str]) -> None:
         """Raises InputError for a label that has no place in the list of class names."""
         for label in self.labels.tolist():

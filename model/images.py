@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from deimv2.model.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 KINDS = "JPEG, PNG, WebP, BMP or TIFF"
 
 # What Pillow's decoders raise on damaged files. Its switch LOAD_TRUNCATED_IMAGES stays off: half a

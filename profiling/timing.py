@@ -59,10 +59,9 @@ class Runner:
 
     def __init__(self, path: Path | str, threads: int, device: str = CPU) -> None:
         module = "deimv2.profiling.timing"
-        command = [sys.executable, "-m", module, str(path), str(threads), device]
+        command = [sys.executable, "-P", "-m", module, str(path), str(threads), device]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            cwd=Path(__file__).parents[1],
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )  # fmt: skip
         self.name = Path(path).name
 

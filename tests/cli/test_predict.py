@@ -1,6 +1,7 @@
 """`predict` takes photos of every kind, and says in one line what it cannot take."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+from deimv2.cli.main import main
 from deimv2.converters import PRECISIONS
 from deimv2.converters.golden import read_golden
 from deimv2.converters.manifest import Manifest
+from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.model import build_model
 from deimv2.model.coco import COCO_LABELS
 from deimv2.model.detections import Detections
@@ -217,3 +220,47 @@ def test_exported_artifacts_predict(
     parity = compare(golden.reference, found, manifest.input.size, limits, golden.candidates)
     assert parity.passed(limits), parity.failures(limits)
     assert row["detections"][0]["name"] == manifest.labels[row["detections"][0]["label"]]
+
+
+def test_one_broken_photo_does_not_stop_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.jpg", "c.jpg"):
+        shutil.copy(PHOTOGRAPHS[0], tmp_path / name)
+    (tmp_path / "b.jpg").write_bytes(b"no photo")
+    assert main(["predict", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
+    shown = capsys.readouterr()
+    assert f"skipped: '{tmp_path / 'b.jpg'}'" in shown.err
+    assert "1 of 3 photos could not be read" in shown.err
+    assert f"{tmp_path / 'a.jpg'}: " in shown.out and f"{tmp_path / 'c.jpg'}: " in shown.out
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["photos.v1i.coco", "photos.tflite.old", "plain"])
+def test_a_folder_with_any_name_is_one_of_photos(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    shutil.copy(PHOTOGRAPHS[0], tmp_path / name / "a.jfif")
+    assert main(["predict", str(tmp_path / name)]) == 0
+    assert "a.jfif: " in capsys.readouterr().out
+
+
+def test_a_file_of_neither_kind_says_for_what_it_was_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photo.heif2").write_bytes(b"x")
+    assert main(["predict", str(tmp_path / "photo.heif2")]) == 2
+    assert "was taken for the model, as photos end in one of .bmp" in capsys.readouterr().err
+
+
+def test_one_label_keeps_the_best_of_a_box() -> None:
+    box, other = [0.1, 0.1, 0.5, 0.5], [0.1, 0.1, 0.5, 0.6]
+    found = Detections(
+        np.array([box, other, box], np.float32),
+        np.array([0.9, 0.8, 0.7], np.float32),
+        np.array([3, 3, 5], np.int32),
+    )
+    kept = found.one_label()
+    assert kept.scores.tolist() == pytest.approx([0.9, 0.8]) and kept.labels.tolist() == [3, 3]
+    assert len(found.best(0).one_label()) == 0

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from deimv2.cli.main import main
 from deimv2.model import build_model
+from deimv2.model.errors import InputError
 from deimv2.model.weights import class_count, load_weights, read_checkpoint, save_weights
+from deimv2.tests.cli.commands import complaint
 from deimv2.tests.cli.trainings import SMALL, losses, started, wait_for_steps
 from deimv2.tests.training.scenes import few
 from deimv2.training.checkpoint import BEST, LAST, read_state
@@ -30,7 +32,8 @@ def data(tmp_path: Path) -> Path:
 
 
 def train(*arguments: object) -> int:
-    return main(["train", *map(str, arguments)])
+    fresh = [] if "--resume" in arguments else ["--weights", "none"]
+    return main(["train", *fresh, *map(str, arguments)])
 
 
 def test_a_training_leaves_weights_a_log_and_a_plot(
@@ -82,7 +85,7 @@ def test_a_stopped_training_goes_on_with_the_same_losses(
 ) -> None:
     common = ["--data", data, "--epochs", 8, *SMALL, "--threads", 1, "--evaluate-every", 8]
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    process = started("train", *common, "--output", stopped)
+    process = started("train", "--weights", "none", *common, "--output", stopped)
     wait_for_steps(stopped, 5)
     process.send_signal(how)
     _, said = process.communicate(timeout=60)
@@ -101,7 +104,7 @@ def test_a_signal_to_all_processes_saves_too(data: Path, tmp_path: Path) -> None
     """As a terminal or a cluster sends it: the workers of the data get it as well."""
     output = tmp_path / "run"
     command = ["--data", data, "--epochs", 200, *SMALL, "--workers", 1, "--output", output]
-    process = started("train", *command, "--evaluate-every", 200)
+    process = started("train", "--weights", "none", *command, "--evaluate-every", 200)
     wait_for_steps(output, 3)
     os.killpg(process.pid, signal.SIGTERM)
     _, said = process.communicate(timeout=60)
@@ -256,3 +259,62 @@ def test_going_on_takes_no_other_options(
     assert train("--data", data, "--epochs", 1, "--output", output, *SMALL) == 0
     assert train("--resume", output, "--epochs", 5, "--lr", 0.1, "--workers", 0) == 2
     assert "--epochs, --lr cannot be given with --resume" in capsys.readouterr().err
+
+
+def test_without_weights_the_released_ones_are_meant(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(*_: object) -> Path:
+        raise InputError("cannot fetch it: no connection")
+
+    monkeypatch.setattr("deimv2.model.weights.sources.fetch_checkpoint", fetch)
+    given = ["train", "--data", data, "--output", tmp_path / "run", *SMALL]
+    line = complaint(capsys, *given)
+    assert "no connection" in line and "--weights none (the paper's 500 epochs" in line
+    assert not (tmp_path / "run").exists()
+    weights = tmp_path / "coco.safetensors"
+    save_weights(build_model("atto", 80), weights, [str(i) for i in range(80)])
+    monkeypatch.setattr("deimv2.model.weights.sources.fetch_checkpoint", lambda _: weights)
+    assert main([*map(str, given), "--epochs", "1"]) == 0
+    assert "class heads, made anew for 8 classes" in capsys.readouterr().err
+
+
+def test_boxes_that_the_recipe_drops_are_said(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = data / "train" / "annotations.json"
+    content = json.loads(file.read_text())
+    for row in content["annotations"]:
+        row["bbox"][2:] = [20, 14]
+    content["annotations"][0]["bbox"] = [0, 0, 200, 200]
+    file.write_text(json.dumps(content))
+    given = ["--data", data, "--output", tmp_path / "run", "--epochs", 1, *SMALL]
+    count = len(content["annotations"])
+    assert train(*given) == 0
+    said = capsys.readouterr().err
+    assert f"{count - 1} of {count} boxes have a side below 12 pixels at the input size" in said
+    content["annotations"] = content["annotations"][1:]
+    file.write_text(json.dumps(content))
+    given[3] = tmp_path / "other"
+    assert train(*given) == 2
+    assert f"{count - 1} of {count - 1} boxes have a side below 12" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_val_part_without_some_classes_is_measured_on_the_others(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = data / "val" / "annotations.json"
+    content = json.loads(file.read_text())
+    kept = content["annotations"][0]["category_id"]
+    content["categories"] = [row for row in content["categories"] if row["id"] == kept]
+    content["annotations"] = [r for r in content["annotations"] if r["category_id"] == kept]
+    file.write_text(json.dumps(content))
+    given = ["--data", data, "--epochs", 1, *SMALL]
+    assert train(*given, "--output", tmp_path / "run") == 0
+    assert "lacks 7 classes of 8: AP is the mean of the others" in capsys.readouterr().err
+    content["categories"][0]["name"] += " "
+    file.write_text(json.dumps(content))
+    assert train(*given, "--output", tmp_path / "other") == 2
+    line = capsys.readouterr().err
+    assert "which AP is to be measured on, has the classes" in line and "trained on" in line

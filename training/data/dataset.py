@@ -101,6 +101,19 @@ def read_dataset(part: Part) -> tuple[Dataset, Findings]:
     return Dataset(samples, tuple(row["name"] for row in categories)), findings
 
 
+def smaller_than(side: float, dataset: Dataset, size: tuple[int, int]) -> tuple[int, int]:
+    """How many boxes have a side below so many pixels once photos are stretched to (H, W), and how
+    many there are, of photos whose size is known."""
+    small = boxes = 0
+    for sample in dataset.samples:
+        if sample.size is not None and len(sample.boxes):
+            scale = np.array([size[1] / sample.size[0], size[0] / sample.size[1]])
+            sides = (sample.boxes[:, 2:] - sample.boxes[:, :2]) * scale
+            small += int((sides < side).any(axis=1).sum())
+            boxes += len(sides)
+    return small, boxes
+
+
 def _is_there(folder: Path, image: Record, findings: Findings) -> bool:
     there = (folder / image["file_name"]).is_file()
     if not there:
