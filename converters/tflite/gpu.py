@@ -126,8 +126,10 @@ class GpuRunner:
             return CheckError(f"it ended the GPU's process (signal {-code}, {name})")
         if refused := refused_operations(said):
             return RefusedError(refused)
-        errors = [line for line in said.splitlines() if " Failed to create " in line]
-        reason = errors[0].partition("] ")[2] if errors else said.strip().splitlines()[-1]
+        lines = said.strip().splitlines()
+        errors = [line for line in lines if " Failed to create " in line]
+        causes = [line.removeprefix("└ ") for line in lines if line.startswith("└ ")]
+        reason = errors[0].partition("] ")[2] if errors else (causes or lines)[-1]
         return CheckError(f"the GPU cannot run it ({reason[:200]})")
 
 

@@ -6,6 +6,7 @@ int8x16 compute convolutions in integers and store linear layers, which stay in 
 LiteRT's GPU delegate refuses int8 weights of theirs with a step for each channel.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ def store_weights(path: Path, kind: Precision, frames: Frames = ()) -> None:
     if kind.stores == "float16":
         store(quantizer, "ALL_SUPPORTED", half=True)
     elif kind.calibrates:
-        store(quantizer, LINEAR, half=True)
+        if names := in_float(path, LINEAR):
+            pattern = rf"^({'|'.join(map(re.escape, names))})(;|$)"
+            store(quantizer, LINEAR, half=True, pattern=pattern)
     else:
         for name in ("CONV_2D", "DEPTHWISE_CONV_2D", LINEAR):
             store(quantizer, name, half=False)
@@ -46,8 +49,24 @@ def store_weights(path: Path, kind: Precision, frames: Frames = ()) -> None:
     quantizer.quantize(**calibrated).export_model(str(path), overwrite=True)
 
 
-def store(quantizer: Any, operation: str, half: bool) -> None:
-    """Weights of an operation as float16, or large ones as int8; computed in float32 either way."""
+def in_float(path: Path, operation: str) -> list[str]:
+    """The names of what operations of a kind give whose weights are float32."""
+    schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
+    model = require("ai_edge_litert.tools.flatbuffer_utils", TFLITE.extra).read_model(str(path))
+    kind, (graph,) = getattr(schema.BuiltinOperator, operation), model.subgraphs
+    return [
+        graph.tensors[op.outputs[0]].name.decode()
+        for op in graph.operators
+        if model.operatorCodes[op.opcodeIndex].builtinCode == kind
+        and graph.tensors[op.inputs[1]].type == schema.TensorType.FLOAT32
+    ]
+
+
+def store(quantizer: Any, operation: str, half: bool, pattern: str = ".*") -> None:
+    """Weights of an operation as float16, or large ones as int8; computed in float32 either way.
+
+    pattern: of the names of what the operation gives.
+    """
     types, algorithms = quantization_types()
     granularity = types.QuantGranularity
     weights = types.TensorQuantizationConfig(
@@ -56,7 +75,7 @@ def store(quantizer: Any, operation: str, half: bool) -> None:
         granularity=granularity.TENSORWISE if half else granularity.CHANNELWISE,
     )
     quantizer.update_quantization_recipe(
-        regex=".*",
+        regex=pattern,
         operation_name=types.TFLOperationName[operation],
         op_config=types.OpQuantizationConfig(
             weight_tensor_config=weights,
