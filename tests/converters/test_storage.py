@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from deimv2.cli.main import main
+from deimv2.api.calibration import to_int8
+from deimv2.converters.metadata import ModelCard
+from deimv2.converters.tflite import TFLITE
+from deimv2.model.weights.sources import load
 
 DATA = Path(__file__).parents[2] / "data" / "garments" / "val"
 
@@ -12,10 +15,14 @@ def test_linear_layers_of_int8_stay_so_and_float_ones_are_halved(tmp_path: Path)
     from ai_edge_litert.schema_py_generated import BuiltinOperator, TensorType
     from ai_edge_litert.tools.flatbuffer_utils import read_model
 
-    given = ["--variant", "n", "--weights", "random", "--image-size", "320", "--precision", "int8"]
-    given += ["--calibration", str(DATA), "--calibration-photos", "2", "--format", "tflite"]
-    assert main(["export", *given, "--no-verify", "--output", str(tmp_path)]) == 0
-    model = read_model(str(tmp_path / "deimv2-n-int8.tflite"))
+    loaded = load("n", "random", None, (256, 256))
+    to_int8(loaded, "random", DATA, 8)
+    path, net = tmp_path / "n.tflite", loaded.net
+    card = ModelCard(
+        "n", "int8", net.image_size, net.variant.decoder.queries, loaded.labels, "random", "0" * 64
+    )
+    TFLITE.convert(net, card, path, gather=True)
+    model = read_model(str(path))
     graph = model.subgraphs[0]
     linear = [
         tuple(graph.tensors[i].type for i in op.inputs[:2])
