@@ -212,7 +212,7 @@ def test_problems_of_the_data_are_told_before_the_training(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "DATA/train"], "no photos to train on"),
+        (["--data", "DATA/.."], "no photos to train on"),
         (["--data", "DATA/none"], "no folder at"),
         ([], "expected --data DIR or --images and --annotations"),
         (["--images", "DATA/train"], "photos and annotations belong together"),
