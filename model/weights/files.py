@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from deimv2.model.errors import InputError
+from deimv2.model.weights.fused import onnx_state
 
 # Where a checkpoint keeps weights, best first: averages over steps before the weights themselves.
 AVERAGES = ("ema", "model_ema", "ema_state_dict", "ema_model")
@@ -19,6 +20,7 @@ INSIDE = ("module", "state_dict", "model")  # of these: one more level
 PREFIXES = ("ema.module.", "model_ema.module.", "ema_model.", "module.", "model.", "net.")
 COMPILED = "_orig_mod."
 ROOTS = ("backbone.", "encoder.", "decoder.")
+DEPLOYED = "a deployed export: what only training uses is made anew"
 PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
 
@@ -40,6 +42,8 @@ def read_noted(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
         raise InputError(f"no checkpoint at '{path}'; expected a .safetensors or .pth file")
     if path.suffix == ".safetensors":
         return without_prefixes(_read_safetensors(path), [])
+    if path.suffix == ".onnx":
+        return onnx_state(path), [DEPLOYED]
     if path.suffix in PICKLES:
         return _read_pickle(path)
     raise InputError(

@@ -14,6 +14,7 @@ from deimv2.model.detector import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.variants import VARIANTS
 from deimv2.model.weights.files import read_noted, state_dict_in
+from deimv2.model.weights.fused import is_fused, unfused
 from deimv2.model.weights.keys import StateDict, to_ours
 
 # What need not be there: counters, and buffers that follow from the architecture.
@@ -47,6 +48,8 @@ def fitted(net: DEIMv2, state: StateDict, where: str = "") -> dict[str, Tensor]:
     InputError for keys that do not fit, and for values that are no numbers.
     """
     renamed = to_ours(state, net.variant)
+    if is_fused(state):
+        renamed = unfused(renamed, net.state_dict())
     implied = {k: v for k, v in net.state_dict().items() if IMPLIED.search(k) and k not in renamed}
     _check_keys(net, renamed | implied, state, where)
     for key, value in renamed.items():
@@ -135,7 +138,10 @@ def guess_variant(state: StateDict) -> str | None:
     for name, variant in VARIANTS.items():
         with torch.device("meta"):
             wanted = build_model(name, class_count(state) or 1).state_dict()
-        found = {k: v.shape for k, v in to_ours(state, variant).items()}
+        renamed = to_ours(state, variant)
+        if is_fused(state):
+            renamed = unfused(renamed, wanted)
+        found = {k: v.shape for k, v in renamed.items()}
         if found == {k: v.shape for k, v in wanted.items() if k in found or not IMPLIED.search(k)}:
             return name
     return None

@@ -199,9 +199,9 @@ def test_a_missing_file_is_refused(net, tmp_path) -> None:
 
 
 def test_a_file_of_another_kind_is_refused(net, tmp_path) -> None:
-    path = tmp_path / "weights.onnx"
+    path = tmp_path / "weights.txt"
     path.write_bytes(b"\x08\x07")
-    assert f"'{path}' ends in '.onnx'; expected a .safetensors or .pth" in complaint(net, path)
+    assert f"'{path}' ends in '.txt'; expected a .safetensors or .pth" in complaint(net, path)
 
 
 class Hostile:
