@@ -43,7 +43,7 @@ def add(subparsers: Any) -> None:
         "--weights", metavar="demo|coco|random|hf://OWNER/NAME|PATH",
         help="demo weights (the default where a variant has them), the released COCO weights, "
         "reproducible random numbers (the default elsewhere), a repository of the Hub, or a file "
-        "or folder of it (.safetensors, .pth, .pt, .ckpt, .bin)",
+        "or folder of it (.safetensors, .pth, .pt, .ckpt, .bin, the authors' .onnx)",
     )  # fmt: skip
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
     parser.add_argument(
