@@ -14,13 +14,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from deimv2.model.errors import InputError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-KINDS = "JPEG, PNG, WebP, BMP or TIFF"
+AVIF = ("AVIF",) if features.check("avif") else ()  # as Pillow was built
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", *AVIF)
+HEIF = frozenset({".heic", ".heif"})  # read by a plug-in of Pillow's, where it is installed
+SUFFIXES = HEIF | {
+    ".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif",
+}  # fmt: skip
+KINDS = "JPEG, PNG, WebP, AVIF, BMP or TIFF"
 
 # What Pillow's decoders raise on damaged files. Its switch LOAD_TRUNCATED_IMAGES stays off: half a
 # photo would be detected on without a word.
@@ -39,10 +43,11 @@ def load_photo(path: str | PathLike[str]) -> Image.Image:
     """
     path = Path(path)
     _require_content(path)
+    formats = _formats(path)
     try:
         with warnings.catch_warnings():  # Pillow warns from half its limit on
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as photo:
+            with Image.open(path, formats=formats) as photo:
                 upright = ImageOps.exif_transpose(photo)
     except Image.DecompressionBombError:
         raise InputError(
@@ -108,6 +113,21 @@ def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float])
     """(images - mean) / std per channel. images: float32 [B, 3, H, W] in 0..1."""
     statistics = images.new_tensor([mean, std]).view(2, 1, -1, 1, 1)
     return (images - statistics[0]) / statistics[1]
+
+
+def _formats(path: Path) -> tuple[str, ...]:
+    """Of Pillow, that a file of this name may have."""
+    if path.suffix.lower() not in HEIF:
+        return FORMATS
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise InputError(
+            f"'{path}' is a HEIC photo, which needs a plug-in: pip install pillow-heif; or convert "
+            "it to JPEG"
+        ) from error
+    pillow_heif.register_heif_opener()
+    return (*FORMATS, "HEIF")
 
 
 def _require_content(path: Path) -> None:

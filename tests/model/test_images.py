@@ -244,3 +244,11 @@ def test_the_photographs_are_real_small_and_attributed() -> None:
         assert np.asarray(photo).std() > 30
         assert path.stat().st_size < 120_000
         assert f"`{path.name}`" in attribution
+
+
+def test_avif_is_read_and_heic_names_the_plug_in(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 16), (200, 10, 10)).save(tmp_path / "a.avif")
+    assert load_photo(tmp_path / "a.avif").size == (32, 16)
+    (tmp_path / "b.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(InputError, match="pip install pillow-heif; or convert it to JPEG"):
+        load_photo(tmp_path / "b.heic")
