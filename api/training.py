@@ -60,6 +60,7 @@ class TrainOptions:
     amp:            half precision on GPUs
     compile:        by torch.compile
     save_minutes, report_every, evaluate_every: minutes, steps, epochs
+    patience:       epochs without a better AP after which it stops; None: it goes to the end
     """
 
     data: Pathish | None = None
@@ -89,6 +90,7 @@ class TrainOptions:
     save_minutes: float = 5.0
     report_every: int = 20
     evaluate_every: int = 1
+    patience: int | None = None
     progress: Progress = SILENT
 
 
@@ -227,6 +229,9 @@ def run_here(
     if rounding is not None and trainer.best_step == 0 and evaluate is not None:
         progress.log("no epoch was better than what it started from, which is kept")
     found = trainer.best if trainer.best >= 0 else None
+    if found is not None and trainer.best_step:
+        progress.log(f"best: AP {found:.4f} in epoch {trainer.best_epoch}; curves in '{output}'")
+    progress.log(f"next: deimv2 export --weights {shlex.quote(str(output / BEST))}")
     return Training(output / BEST, found, trainer.steps, main=world.is_main)
 
 
@@ -299,6 +304,7 @@ def loop_options(options: TrainOptions, rounding: Rounding | None) -> Options:
         evaluate_every=options.evaluate_every,
         amp=options.amp and rounding is None,  # rounding to steps needs float32
         compiled=options.compile,
+        patience=options.patience,
         measure_start=rounding is not None,
         targets=rounding is None or rounding.annotated,
         about={"options": kept, "rounding": None if rounding is None else asdict(rounding)},

@@ -86,6 +86,9 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
     machine.add_argument("--save-minutes", type=float, default=5.0, metavar="X", help="default: 5")
     machine.add_argument("--report-every", type=count, default=20, metavar="STEPS")
     machine.add_argument("--evaluate-every", type=count, default=1, metavar="EPOCHS")
+    machine.add_argument(
+        "--patience", type=count, metavar="EPOCHS", help="stop after so many without a better AP"
+    )
 
 
 def add_variety(how: Any) -> None:

@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from deimv2.model.files import write_whole
@@ -11,32 +12,44 @@ from deimv2.model.progress import Progress
 from deimv2.training.plots import new_figure, to_png
 from deimv2.training.trainer import Metrics, Place
 
-LOG, PLOT = "log.jsonl", "curves.png"
+LOG, PLOT, TABLE = "log.jsonl", "curves.png", "results.csv"
+LONG = 200  # steps of an epoch from which the screen shows more than a line for each
 
 
 class ProgressLogger:
-    """A logger that writes LOG and PLOT into a folder, and TensorBoard's files if installed."""
+    """A logger that writes LOG, PLOT and TABLE into a folder, and TensorBoard's files if installed.
+
+    The screen shows a line an epoch, and each report of long ones.
+    """
 
     def __init__(self, folder: Path, progress: Progress, board: Any | None = None) -> None:
         self.folder, self.progress, self.board = folder, progress, board
         self.rows = read_log(folder)
         self.start: tuple[int, float] | None = None
+        self.best: tuple[float, int] = max(
+            ((row["AP"], row["epoch"]) for row in self.rows if row.get("AP") is not None),
+            default=(-1.0, 0),
+        )
 
     def step(self, place: Place, values: dict[str, float]) -> None:
         self._write({"step": place.step, "epoch": place.epoch} | values)
         if self.start is None:
             self.start = place.step, time.monotonic()
-        shown = f"epoch {place.epoch}  step {place.step}/{place.steps}  loss {values['loss']:.3f}"
-        speed = f"{values['images_per_second']:.1f} images/s"
-        if "waiting" in values:
-            speed += f", {values['waiting']:.0%} waiting for data"
-        self.progress.log(f"{shown}  {speed}  {self._left(place)}")
+        if place.steps // place.epochs >= LONG:
+            self.progress.log(f"epoch {place.shown}  step {place.step}  {self._numbers(place)}")
 
     def epoch(self, place: Place, metrics: Metrics) -> None:
         self._write({"step": place.step, "epoch": place.epoch} | dict(metrics))
+        found = metrics.get("AP")
+        if found is not None and found > self.best[0]:
+            self.best = found, place.epoch
         numbers = [f"{k} {metrics[k]:.4f}" for k in ("AP", "AP50") if metrics.get(k) is not None]
-        self.progress.log(f"epoch {place.epoch} done  {'  '.join(numbers)}")
+        if numbers:
+            numbers.append(f"best {self.best[0]:.4f} in epoch {self.best[1] + 1}")
+        shown = "  ".join([f"epoch {place.shown}", self._numbers(place), *numbers])
+        self.progress.log(shown)
         write_whole(self.folder / PLOT, plot(self.rows))
+        write_whole(self.folder / TABLE, table(self.rows).encode())
 
     def say(self, message: str) -> None:
         self.progress.log(message)
@@ -55,9 +68,19 @@ class ProgressLogger:
                 if name not in ("step", "epoch") and value is not None:
                     self.board.add_scalar(name, value, row["step"])
 
+    def _numbers(self, place: Place) -> str:
+        """Of the last report: loss, learning rate, speed and the time that is left."""
+        row = next((row for row in reversed(self.rows) if "loss" in row), None)
+        if row is None:
+            return ""
+        speed = f"{row['images_per_second']:.1f} images/s"
+        if "waiting" in row:
+            speed += f", {row['waiting']:.0%} waiting for data"
+        rate = f"lr {row['lr']:.2g}  " if "lr" in row else ""
+        return f"loss {row['loss']:.3f}  {rate}{speed}  {self._left(place)}".rstrip()
+
     def _left(self, place: Place) -> str:
-        assert self.start is not None
-        step, when = self.start
+        step, when = self.start or (place.step, 0.0)
         if place.step == step:
             return ""
         seconds = (time.monotonic() - when) / (place.step - step) * (place.steps - place.step)
@@ -72,6 +95,23 @@ class NullLogger:
     def epoch(self, place: Place, metrics: Metrics) -> None: ...
     def say(self, message: str) -> None: ...
     def rewind(self, step: int) -> None: ...
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line of CSV for each epoch, which counts from 1: means of its reports, and its numbers."""
+    epochs: dict[int, dict[str, list[float]]] = {}
+    for row in rows:
+        values = epochs.setdefault(row["epoch"], {})
+        for name, value in row.items():
+            if name != "epoch" and value is not None:
+                values.setdefault(name, []).append(value)
+    names = list(dict.fromkeys(name for values in epochs.values() for name in values))
+    lines = [["epoch", *names]]
+    for epoch, values in sorted(epochs.items()):
+        means = (f"{fmean(values[n]):.6g}" if n in values else "" for n in names if n != "step")
+        steps = [str(int(values["step"][-1]))] if "step" in names else []
+        lines.append([str(epoch + 1), *steps, *means])
+    return "".join(",".join(line) + "\n" for line in lines)
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

@@ -50,11 +50,18 @@ class TrainingLogger(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a training stands: steps done, of how many, and the epoch that the last was of."""
+    """Where a training stands: steps done, of how many, and the epoch that the last was of, which
+    counts from 0, of how many."""
 
     step: int
     steps: int
     epoch: int
+    epochs: int = 1
+
+    @property
+    def shown(self) -> str:
+        """As people count: "3/60"."""
+        return f"{self.epoch + 1}/{self.epochs}"
 
 
 class Meter:
@@ -106,6 +113,7 @@ class Options:
     amp: bool = True  # half precision on GPUs
     compiled: bool = False
     targets: bool = True  # else only what `extra` gives is learnt
+    patience: int | None = None  # epochs without a better AP, after which to stop
     measure_start: bool = False  # so that what is kept is never worse than what it started from
     about: dict[str, Any] = field(default_factory=dict)  # plain values, kept in the checkpoint
 
@@ -160,7 +168,20 @@ class Trainer:
 
     @property
     def place(self) -> Place:
-        return Place(self.step, self.steps, max(0, self.step - 1) // self.batches.steps)
+        epoch = max(0, self.step - 1) // self.batches.steps
+        return Place(self.step, self.steps, epoch, self.recipe.schedule.epochs)
+
+    @property
+    def best_epoch(self) -> int:
+        """That of the best weights, from 1; 0 for those that it started from."""
+        return self.best_step // self.batches.steps
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether no epoch of the last `patience` was better than those before."""
+        patience = self.options.patience
+        since = (self.step - self.best_step) // self.batches.steps
+        return patience is not None and self.best >= 0 and since >= patience
 
     def run(self, evaluate: Evaluate | None) -> None:
         """To the end.
@@ -201,6 +222,9 @@ class Trainer:
                     saved = time.monotonic()
                 if stop:
                     raise StopError
+                if ended and self.hopeless:
+                    self.logger.say(f"no better AP for {self.options.patience} epochs: stopped")
+                    return
 
     def _note(self, unreadable: Sequence[str]) -> None:
         """Says of every photo that cannot be read, once in a training."""

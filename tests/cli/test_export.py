@@ -115,7 +115,7 @@ def test_what_has_nothing_to_detect_proves_nothing(
 ) -> None:
     """On empty photographs: the file is refused, and left to look at."""
 
-    def convert(net: Any, card: Any, path: Path, gather: bool) -> None:
+    def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
         shutil.copy(demo / "deimv2-atto-fp32.tflite", path)
 
     use(monkeypatch, convert, "tflite")

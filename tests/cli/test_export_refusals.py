@@ -135,7 +135,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 def test_a_write_that_fails_is_one_line_and_leaves_nothing(
     capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def convert(net: Any, card: Any, path: Path, gather: bool) -> None:
+    def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
         path.write_bytes(b"half of it")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
@@ -182,7 +182,7 @@ def shift_labels(path: Path) -> None:
 def wrong(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `quick`, but the labels in the `.onnx` are off by one."""
 
-    def convert(net: Any, card: Any, path: Path, gather: bool) -> None:
+    def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
         copy_from(exported)(net, card, path, gather)
         shift_labels(path)
 
@@ -237,7 +237,7 @@ def test_where_nothing_passes_the_earlier_export_stays_whole(
 def test_a_toolchain_that_fails_is_one_line_that_names_the_log(
     capsys: Capture, quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def convert(net: Any, card: Any, path: Path, gather: bool) -> None:
+    def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
         os.write(1, b"what the toolchain printed")  # as native code prints
         path.write_bytes(b"half of it")
         raise RuntimeError("no rule\nfor operator 7")

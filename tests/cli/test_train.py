@@ -20,7 +20,7 @@ from deimv2.tests.cli.commands import complaint
 from deimv2.tests.cli.trainings import SMALL, losses, started, wait_for_steps
 from deimv2.tests.training.scenes import few
 from deimv2.training.checkpoint import BEST, LAST, read_state
-from deimv2.training.run_log import LOG, PLOT, read_log
+from deimv2.training.run_log import LOG, PLOT, TABLE, read_log
 
 
 @pytest.fixture
@@ -46,9 +46,16 @@ def test_a_training_leaves_weights_a_log_and_a_plot(
     assert result["weights"] == str(output / BEST) and result["steps"] == 4
     assert "data: 8 photos, " in shown.err and " 8 classes" in shown.err
     assert "images/s" in shown.err and "waiting for data" in shown.err
+    told = [line for line in shown.err.splitlines() if line.startswith("epoch ")]
+    assert [line.split()[1] for line in told] == ["1/2", "2/2"]
+    assert all("AP " in line and " best " in line and " lr " in line for line in told)
+    assert f"next: deimv2 export --weights {output / BEST}" in shown.err
     rows = read_log(output)
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
     assert all("AP" in row and "AP50" in row for row in rows if "loss" not in row)
+    header, *lines = (output / TABLE).read_text().splitlines()
+    assert header.startswith("epoch,step,loss") and "AP50" in header.split(",")
+    assert [line.split(",")[:2] for line in lines] == [["1", "2"], ["2", "4"]]
     assert (output / PLOT).read_bytes().startswith(b"\x89PNG")
     load_weights(build_model("atto", 8), output / BEST)
 
@@ -318,3 +325,18 @@ def test_a_val_part_without_some_classes_is_measured_on_the_others(
     assert train(*given, "--output", tmp_path / "other") == 2
     line = capsys.readouterr().err
     assert "which AP is to be measured on, has the classes" in line and "trained on" in line
+
+
+def test_patience_ends_a_training_that_gets_no_better(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a learning rate of next to nothing, no epoch is better than the first."""
+    output = tmp_path / "run"
+    given = ["--data", data, "--epochs", 9, "--patience", 2, "--lr", 1e-12, *SMALL]
+    assert train(*given, "--weights", "demo", "--output", output) == 0
+    said = capsys.readouterr().err
+    epochs = [row["epoch"] for row in read_log(output) if "AP" in row]
+    assert "no better AP for 2 epochs: stopped" in said
+    assert 3 <= len(epochs) < 9
+    rows = [row["AP"] for row in read_log(output) if "AP" in row]
+    assert max(rows[:-2]) >= max(rows[-2:])
