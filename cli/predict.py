@@ -113,7 +113,7 @@ def model_and_photos(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     known = format_of(first) is not None or first.suffix in CHECKPOINTS
     if first.suffix.lower() in SUFFIXES or (first.is_dir() and not known):
         return fetch("demo", DEMO_VARIANT), inputs
-    if not known and first.exists():
+    if not known and first.exists() and len(inputs) == 1:
         raise InputError(
             f"'{first}' was taken for the model, as photos end in one of "
             f"{', '.join(sorted(SUFFIXES))}; convert or rename it, or name a model before it"

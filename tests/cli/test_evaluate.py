@@ -176,7 +176,7 @@ def test_a_model_without_names_is_taken_in_the_order_of_ids(
 
 
 def test_other_classes_are_refused(capsys: Capture, annotations: Path, tmp_path: Path) -> None:
-    three = tiny(tmp_path / "three.onnx", ("cat", "dog", "kite"))
+    three = tiny(tmp_path / "three.onnx", ("cat", "bird", "kite"))
     assert "the model has 3 classes" in complaint(capsys, *line(annotations, three))
     other = tiny(tmp_path / "other.onnx", ("cat", "kite"))
     assert "only the model has 'kite'" in complaint(capsys, *line(annotations, other))

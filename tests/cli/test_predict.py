@@ -251,7 +251,7 @@ def test_a_file_of_neither_kind_says_for_what_it_was_taken(
 ) -> None:
     (tmp_path / "photo.heif2").write_bytes(b"x")
     assert main(["predict", str(tmp_path / "photo.heif2")]) == 2
-    assert "was taken for the model, as photos end in one of .bmp" in capsys.readouterr().err
+    assert "was taken for the model, as photos end in one of .avif" in capsys.readouterr().err
 
 
 def test_one_label_keeps_the_best_of_a_box() -> None:

@@ -202,7 +202,7 @@ def test_int8_without_ranges_names_both_ways_to_get_them(
 def test_photos_to_calibrate_with_are_for_int8_alone(tmp_path: Path, capsys: Capture) -> None:
     given = ["--calibration", GARMENTS, "--output", tmp_path / "out"]
     line = complaint(capsys, "export", *given)
-    assert "--calibration is for int8, the precision is fp32" in line
+    assert "--calibration is for int8 and int8x16, the precision is fp32" in line
 
 
 def test_few_photos_are_told(weights: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -52,7 +52,7 @@ def test_names_of_tensors_are_places_in_the_network(exported: Path) -> None:
 def test_half_precision_is_allowed_where_the_gpu_chooses() -> None:
     for name, precision in PRECISIONS.items():
         assert limits_on(GPU_FLOAT32, precision) == precision.limits
-        wanted = "int8" if name == "int8" else "fp16"
+        wanted = name if name in ("int8", "int8x16") else "fp16"
         assert limits_on(GPU, precision) == PRECISIONS[wanted].limits
 
 
