@@ -4,6 +4,7 @@ import colorsys
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -27,7 +28,8 @@ def draw(
     """A copy of the photo with a box and a name for each detection above `threshold`.
 
     photo: RGB, of any size. labels: the class names, by label index. scores: written too.
-    Line and text sizes follow the photo's, times `scale`; the best detection is drawn last, on top.
+    Line and text sizes follow the photo's, times `scale`; the best detection is drawn last, on top,
+    and names stand where they cover no other name, as far as there is room.
     Raises InputError for a label that has no name.
     """
     shown = detections.above(threshold)
@@ -38,12 +40,31 @@ def draw(
     line = max(1, round(scale * side / 300))
     font = ImageFont.load_default(max(10, round(scale * side / 40)))
     rows = zip(shown.boxes.tolist(), shown.scores.tolist(), shown.labels.tolist(), strict=True)
-    for box, score, label in reversed(list(rows)):
-        corners = _corners(box, photo.size)
+    found = [(_corners(box, photo.size), score, label) for box, score, label in rows]
+    for corners, _, label in reversed(found):
         pen.rectangle(corners, outline=colour(label), width=line)
+    tags: list[_Tag] = []
+    for corners, score, label in found:
         text = f"{labels[label]} {score:.2f}" if scores else labels[label]
-        _tag(pen, corners, text, colour(label), font, photo.size)
+        tags.append(_tag(pen, corners, text, colour(label), font, photo.size, tags))
+    for tag in reversed(tags):
+        pen.rectangle(tag.area, fill=tag.background)
+        pen.text(tag.start, tag.text, fill=ink(tag.background), font=font)
     return canvas
+
+
+@dataclass(frozen=True)
+class _Tag:
+    """A name on its background. area: left, top, right, bottom; start: of the text."""
+
+    text: str
+    background: Colour
+    area: tuple[int, int, int, int]
+    start: tuple[float, float]
+
+    def covers(self, other: tuple[int, int, int, int]) -> bool:
+        left, top, right, bottom = self.area
+        return left <= other[2] and other[0] <= right and top <= other[3] and other[1] <= bottom
 
 
 def colour(label: int) -> Colour:
@@ -80,14 +101,22 @@ def _tag(
     background: Colour,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     size: tuple[int, int],
-) -> None:
-    """Writes the text above the box, or inside it where there is no room above."""
+    others: Sequence[_Tag],
+) -> _Tag:
+    """The text above the box, or inside it where there is no room above; further down where one of
+    the others stands there, and in the usual place where there is no room at all."""
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = math.ceil(right - left) + 4, math.ceil(bottom - top) + 4
     x = max(0, min(corners[0], size[0] - width))
-    y = corners[1] - height if corners[1] >= height else corners[1]
-    pen.rectangle((x, y, x + width - 1, y + height - 1), fill=background)
-    pen.text((x + 2 - left, y + 2 - top), text, fill=ink(background), font=font)
+    usual = corners[1] - height if corners[1] >= height else corners[1]
+
+    def area(y: int) -> tuple[int, int, int, int]:
+        return x, y, x + width - 1, y + height - 1
+
+    places = [y for y in range(usual, size[1] - height + 1, height)]
+    free = (y for y in places if not any(tag.covers(area(y)) for tag in others))
+    y = next(free, usual)
+    return _Tag(text, background, area(y), (x + 2 - left, y + 2 - top))
 
 
 def save_picture(image: Image.Image, path: Path) -> None:

@@ -113,3 +113,17 @@ def test_text_contrasts_with_its_background(
 def test_a_label_without_a_name_is_an_error() -> None:
     with pytest.raises(InputError, match="label 3 has no name, expected 0 to 2"):
         drawn((64, 64), one((0.1, 0.1, 0.9, 0.9), label=3))
+
+
+def test_names_of_one_box_do_not_cover_each_other() -> None:
+    """All three can be read: as much of each colour as where it stands alone."""
+    box = (0.25, 0.5, 0.75, 0.9)
+    scores = np.float32([0.9, 0.8, 0.7])
+    both = drawn((640, 480), Detections(np.float32([box] * 3), scores, np.int32([0, 1, 2])))
+    for label in range(3):
+        alone = drawn((640, 480), one(box, float(scores[label]), label))
+        areas = [
+            int((pixels[:, 165:300] == colour(label)).all(axis=2)[5:].sum())
+            for pixels in (alone[200:238], both[200:320])
+        ]
+        assert areas[1] >= areas[0] * 0.9 > 100
