@@ -7,8 +7,7 @@ the losses that it would have had.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +27,7 @@ from deimv2.training.denoising import Denoising, denoise
 from deimv2.training.distributed import DistributedContext, synchronise
 from deimv2.training.ema import MovingAverage
 from deimv2.training.losses import Criterion
+from deimv2.training.meter import Meter
 from deimv2.training.recipes import Recipe
 from deimv2.training.schedule import factor
 
@@ -62,44 +62,6 @@ class Place:
     def shown(self) -> str:
         """As people count: "3/60"."""
         return f"{self.epoch + 1}/{self.epochs}"
-
-
-class Meter:
-    """Means of the losses since the last report, and the speed."""
-
-    def __init__(self) -> None:
-        self.start, self.waited, self.steps = time.monotonic(), 0.0, 0
-        self.sums: dict[str, float] = {}
-
-    def wait(self, source: Callable[[], Batch]) -> Batch:
-        """A batch from the source; the time that it takes is noted."""
-        start = time.monotonic()
-        batch = source()
-        self.waited += time.monotonic() - start
-        return batch
-
-    def add(self, values: Mapping[str, float]) -> None:
-        self.steps += 1
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leaves out the time within."""
-        start = time.monotonic()
-        yield
-        self.start += time.monotonic() - start
-
-    def means(self) -> dict[str, float]:
-        return {name: value / self.steps for name, value in self.sums.items()}
-
-    def speed(self, batch: int) -> dict[str, float]:
-        """Images per second, and the share of the time that was spent waiting for data."""
-        seconds = time.monotonic() - self.start
-        return {
-            "images_per_second": self.steps * batch / seconds,
-            "waiting": self.waited / seconds,
-        }
 
 
 @dataclass(frozen=True)
@@ -239,7 +201,7 @@ class Trainer:
             return False
         return any(self.world.gather([here]))
 
-    def _tell(self, meter: "Meter") -> None:
+    def _tell(self, meter: Meter) -> None:
         if self.world.is_main:
             lr = self.optimizer.param_groups[0]["lr"]
             values = meter.means() | {"lr": lr} | meter.speed(self.recipe.schedule.batch)
