@@ -11,6 +11,12 @@ from torch import Tensor
 
 from deimv2.model.errors import InputError
 from deimv2.model.weights.fused import onnx_state
+from deimv2.model.weights.transformers_layout import (
+    LAYOUT,
+    from_transformers,
+    heads_beside,
+    is_transformers,
+)
 
 # Where a checkpoint keeps weights, best first: averages over steps before the weights themselves.
 AVERAGES = ("ema", "model_ema", "ema_state_dict", "ema_model")
@@ -19,7 +25,7 @@ INSIDE = ("module", "state_dict", "model")  # of these: one more level
 # What wrappers put before every name: averages, DDP, Lightning; torch.compile's stands anywhere.
 PREFIXES = ("ema.module.", "model_ema.module.", "ema_model.", "module.", "model.", "net.")
 COMPILED = "_orig_mod."
-ROOTS = ("backbone.", "encoder.", "decoder.")
+ROOTS = ("backbone.", "encoder.", "decoder.", "conv_encoder.")
 DEPLOYED = "a deployed export: what only training uses is made anew"
 PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
@@ -41,7 +47,7 @@ def read_noted(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
     if not path.is_file():
         raise InputError(f"no checkpoint at '{path}'; expected a .safetensors or .pth file")
     if path.suffix == ".safetensors":
-        return without_prefixes(_read_safetensors(path), [])
+        return named_as_ours(_read_safetensors(path), [], f"'{path}'")
     if path.suffix == ".onnx":
         return onnx_state(path), [DEPLOYED]
     if path.suffix in PICKLES:
@@ -86,14 +92,14 @@ def state_dict_in(stored: object, name: str) -> tuple[dict[str, Tensor], list[st
     for key in PLACES:
         found = _tensors_in(inside.get(key))
         if found is not None:
-            return without_prefixes(found, [f"weights under '{key}'"])
+            return named_as_ours(found, [f"weights under '{key}'"], name)
     found = _tensors_in(stored)
     if found is None:
         raise InputError(
             f"{name} holds no state dict; expected tensors at the top, or under one of "
             f"{', '.join(PLACES)}"
         )
-    return without_prefixes(found, [])
+    return named_as_ours(found, [], name)
 
 
 def _tensors_in(stored: object) -> dict[str, Tensor] | None:
@@ -104,6 +110,17 @@ def _tensors_in(stored: object) -> dict[str, Tensor] | None:
         return {str(k): v.float() if v.is_floating_point() else v for k, v in stored.items()}
     inner = (_tensors_in(stored[key]) for key in INSIDE if isinstance(stored.get(key), Mapping))
     return next((found for found in inner if found is not None), None)
+
+
+def named_as_ours(
+    state: dict[str, Tensor], notes: list[str], name: str
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The state and the notes, without wrappers' prefixes and transformers' own names."""
+    inner, said = without_prefixes(state, notes)
+    if not is_transformers(inner):
+        return inner, said
+    said = [note for note in said if note != "prefix 'model.'"]
+    return from_transformers(heads_beside(state) | inner, name), [*said, LAYOUT]
 
 
 def without_prefixes(

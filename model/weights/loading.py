@@ -18,7 +18,7 @@ from deimv2.model.weights.fused import is_fused, unfused
 from deimv2.model.weights.keys import StateDict, to_ours
 
 # What need not be there: counters, and buffers that follow from the architecture.
-IMPLIED = re.compile(r"\.(num_batches_tracked|periods)$")
+IMPLIED = re.compile(r"\.(num_batches_tracked|periods|bias_mask)$")
 
 
 def load_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> None:

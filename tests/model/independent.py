@@ -72,7 +72,7 @@ KEYS = (
 
 def independent_net(net: DEIMv2) -> Deimv2ForObjectDetection:
     """The other implementation with the weights of `net` (training form), in eval mode."""
-    other = Deimv2ForObjectDetection(_config(net))
+    other = Deimv2ForObjectDetection(config_of(net))
     state = _their_state(net)
     other.model.enc_output = nn.Identity()
     if isinstance(net.variant.backbone, variants.ViT):
@@ -128,7 +128,7 @@ def _their_state(net: DEIMv2) -> dict[str, Tensor]:
     return state
 
 
-def _config(net: DEIMv2) -> Deimv2Config:
+def config_of(net: DEIMv2) -> Deimv2Config:
     encoder, decoder = net.variant.encoder, net.variant.decoder
     lite = isinstance(encoder, variants.LiteEncoder)
     inputs = [encoder.inputs] if lite else list(encoder.inputs)
@@ -154,6 +154,7 @@ def _config(net: DEIMv2) -> Deimv2Config:
         num_queries=decoder.queries,
         use_gateway=decoder.gate,
         share_bbox_head=decoder.shared_box_head,
+        spatial_tuning_adapter_inplanes=getattr(net.variant.backbone, "detail", 16),
     )
 
 
@@ -167,8 +168,10 @@ def _backbone(backbone: variants.HGNet | variants.ViT) -> HGNetV2Config | DINOv3
             layer_norm_eps=backbone.norm_eps,
             out_indices=[tap + 1 for tap in backbone.taps],
             num_register_tokens=backbone.storage_tokens,
-            key_bias=True,
-            apply_layernorm=False,
+            use_gated_mlp=backbone.gated,
+            key_bias=not backbone.pretrained_extras,
+            layerscale_value=1e-5 if backbone.pretrained_extras else 1.0,
+            apply_layernorm=backbone.pretrained_extras,
         )
     stages = backbone.stages
     return HGNetV2Config(
