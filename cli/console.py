@@ -27,6 +27,11 @@ def log(message: str) -> None:
     print(message, file=sys.stderr)
 
 
+def print_json_line(content: Any) -> None:
+    """A result of several, at once, on a line of its own."""
+    print(json.dumps(content, ensure_ascii=False, allow_nan=False), flush=True)
+
+
 def print_json(content: Any) -> None:
     """The machine-readable result, alone on standard output."""
     print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
@@ -74,10 +79,11 @@ def track(items: Sequence[Item], message: str) -> Iterator[Item]:
     yield from bar(items, message, console=screen, transient=True)
 
 
-def track_rate(items: Sequence[Item], message: str) -> Iterator[Item]:
+def track_rate(items: Iterable[Item], message: str, total: int) -> Iterator[Item]:
     """The items, with how many pass per second and the time left, for work of many minutes.
 
-    Under a progress bar; where there is no terminal, a line every half a minute.
+    Under a progress bar; where there is no terminal, a line every half a minute. total: how many
+    there will be, about.
     """
     screen = _console(sys.stderr)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -87,9 +93,9 @@ def track_rate(items: Sequence[Item], message: str) -> Iterator[Item]:
     columns = [TextColumn(cell) if isinstance(cell, str) else cell for cell in cells]
     shown = screen.is_terminal
     bar = Progress(*columns, TimeLeft(), console=screen, transient=True, disable=not shown)
-    task = bar.add_task(message, total=len(items), rate="")
+    task = bar.add_task(message, total=total, rate="")
     if not shown:
-        log(f"{message}: {len(items)}")
+        log(f"{message}: {total}")
     start = said = time.monotonic()
     with bar:
         for done, item in enumerate(items, 1):
@@ -99,7 +105,7 @@ def track_rate(items: Sequence[Item], message: str) -> Iterator[Item]:
             bar.update(task, completed=done, rate=rate)
             if not shown and now - said >= PAUSE:
                 said = now
-                log(f"{message}: {done} of {len(items)}, {rate}")
+                log(f"{message}: {done} of {total}, {rate}")
 
 
 class TerminalProgress(Progress):
@@ -112,7 +118,10 @@ class TerminalProgress(Progress):
         return status(message)
 
     def track(self, items: Sequence[Item], message: str, rate: bool = False) -> Iterator[Item]:
-        yield from (track_rate if rate else track)(items, message)
+        if rate:
+            yield from track_rate(items, message, len(items))
+        else:
+            yield from track(items, message)
 
 
 PROGRESS = TerminalProgress()

@@ -1,16 +1,16 @@
-"""`deimv2 predict`: detections of an artifact or a checkpoint on photos."""
+"""`deimv2 predict`: detections of an artifact or a checkpoint on photos and videos."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_device
+from deimv2.cli.arguments import add_device, count
 from deimv2.model.words import plural
 
 if TYPE_CHECKING:
-    from deimv2.api.detector import Result
+    from deimv2.api.detector import Detector, Result
 
 DEMO_VARIANT = "atto"
 EXAMPLE = "example: deimv2 predict artifacts/atto/deimv2-atto-fp32.tflite photo.jpg --output drawn"
@@ -19,21 +19,22 @@ EXAMPLE = "example: deimv2 predict artifacts/atto/deimv2-atto-fp32.tflite photo.
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "predict",
-        help="detect on photos",
-        description="Detects on photos with an artifact (.tflite, .pte, .mlpackage, .onnx) or a "
-        "checkpoint (.pth, .safetensors). Boxes are x1, y1, x2, y2 in 0..1 of the photo.",
+        help="detect on photos and videos",
+        description="Detects on photos and videos with an artifact (.tflite, .pte, .mlpackage, "
+        ".onnx) or a checkpoint (.pth, .safetensors). In JSON, boxes are x1, y1, x2, y2 in 0..1 of "
+        "the photo, and each frame of a video has a row.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
         "inputs", type=Path, nargs="+", metavar="MODEL PHOTO...",
-        help="an artifact or a checkpoint, then photos or folders of photos; without a model, the "
-        "demo weights of Atto",
+        help="an artifact or a checkpoint, then photos, videos, folders of photos or patterns "
+        "('shelves/**/*.jpg'); without a model, the demo weights of Atto",
     )  # fmt: skip
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for copies of the photos with the boxes drawn",
+        help="folder for copies of the photos and videos with the boxes drawn",
     )
     parser.add_argument(
         "--threshold", type=score, default=0.5, metavar="SCORE",
@@ -53,56 +54,109 @@ def add(subparsers: Any) -> None:
         help="of several labels on one object, keep the one that scores best",
     )  # fmt: skip
     add_device(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--threads", type=count, metavar="N", help="of the processor; default: the runtime's choice"
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="print JSON, when all is done")
+    how.add_argument(
+        "--json-lines", action="store_true", help="print a line of JSON for each photo and frame"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     from deimv2.api.detector import load
-    from deimv2.model.drawing import save_picture
     from deimv2.model.errors import InputError
     from deimv2.model.files import make_folder
-    from deimv2.model.images import find_photos
 
-    model, places = model_and_photos(args.inputs)
-    photos = [
-        photo for path in places for photo in (find_photos(path) if path.is_dir() else [path])
-    ]
+    model, places = model_and_inputs(args.inputs)
+    paths = [path for place in places for path in files_at(place)]
     with console.status(f"opening {model}"):
-        detector = load(model, labels=args.labels, variant=args.variant, device=args.device)
+        detector = load(
+            model, labels=args.labels, variant=args.variant, device=args.device,
+            threads=args.threads,
+        )  # fmt: skip
     if args.output is not None:
         make_folder(args.output)
-    rows, texts = [], []
-    pairs = list(zip(photos, drawing_paths(photos, args.output), strict=True))
-    failures = []
-    for photo, drawing in console.track(pairs, "photos"):
+    rows: list[dict[str, Any]] = []
+    failures = 0
+    pairs = list(zip(paths, drawing_paths(paths, args.output), strict=True))
+    for path, drawing in console.track(pairs, "files") if len(pairs) > 1 else pairs:
+        detected = of_video if is_video(path) else of_photo
         try:
-            result = detector(photo, args.threshold)
+            for row, text in detected(detector, path, drawing, args):
+                row = row | {"drawing": None if drawing is None else str(drawing)}
+                if args.json_lines:
+                    console.print_json_line(row)
+                elif args.json:
+                    rows.append(row)
+                elif text:
+                    print(text)
         except InputError as error:
             if len(pairs) == 1:
                 raise
-            failures.append(str(error))
+            failures += 1
             console.log(f"skipped: {error}")
-            continue
-        if args.one_label:
-            result = result.one_label()
-        if drawing is not None:
-            save_picture(result.plot(), drawing)
-        rows.append(result.to_json() | {"drawing": None if drawing is None else str(drawing)})
-        texts.append(described(result, drawing))
     if args.json:
         console.print_json(rows)
-    else:
-        print("\n".join(texts))
     if failures:
-        raise InputError(
-            f"{len(failures)} of {plural(len(pairs), 'photo')} could not be read, see above"
-        )
+        raise InputError(f"{failures} of {plural(len(pairs), 'file')} could not be read, see above")
     return 0
 
 
-def model_and_photos(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
-    """The first input is the model unless it is a photo or a folder of photos."""
+Found = Iterator[tuple[dict[str, Any], str]]  # a row for JSON, and a text where there is one
+
+
+def of_photo(
+    detector: "Detector", path: Path, drawing: Path | None, args: argparse.Namespace
+) -> Found:
+    from deimv2.model.drawing import save_picture
+
+    result = detector(path, args.threshold)
+    if args.one_label:
+        result = result.one_label()
+    if drawing is not None:
+        save_picture(result.plot(), drawing)
+    yield result.to_json(), described(result, drawing)
+
+
+def of_video(
+    detector: "Detector", path: Path, drawing: Path | None, args: argparse.Namespace
+) -> Found:
+    """A row for each frame; the text comes with the last, and counts."""
+    from deimv2.api.videos import detect_video, frame_count
+
+    shots = detect_video(detector, path, args.threshold, drawing, args.one_label)
+    found = frames = 0
+    for shot in console.track_rate(shots, str(path), frame_count(path)):
+        frames, found = frames + 1, found + len(shot.result)
+        yield shot.to_json(), ""
+    where = "" if drawing is None else f", drawn in {drawing}"
+    if not args.json and not args.json_lines:
+        yield {}, f"{path}: {plural(frames, 'frame')}, {plural(found, 'detection')}{where}"
+
+
+def is_video(path: Path) -> bool:
+    from deimv2.api.videos import SUFFIXES
+
+    return path.suffix.lower() in SUFFIXES
+
+
+def files_at(place: Path) -> list[Path]:
+    """The photos of a folder, what a pattern stands for where no shell put it in, or the file."""
+    from deimv2.model.images import find_photos
+
+    if place.is_dir():
+        return find_photos(place)
+    if not place.exists() and any(sign in str(place) for sign in "*?["):
+        found = Path(place.anchor or ".").glob(str(place.relative_to(place.anchor)))
+        return sorted(path for path in found if path.is_file()) or [place]
+    return [place]
+
+
+def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
+    """The first input is the model unless it is a photo, a video or a folder of photos."""
     from deimv2.converters import format_of
     from deimv2.converters.checkpoint import CHECKPOINTS
     from deimv2.model.errors import InputError
@@ -111,7 +165,8 @@ def model_and_photos(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
 
     first = inputs[0]
     known = format_of(first) is not None or first.suffix in CHECKPOINTS
-    if first.suffix.lower() in SUFFIXES or (first.is_dir() and not known):
+    shown = first.suffix.lower() in SUFFIXES or is_video(first)
+    if shown or (first.is_dir() and not known):
         return fetch("demo", DEMO_VARIANT), inputs
     if not known and first.exists() and len(inputs) == 1:
         raise InputError(
@@ -131,14 +186,17 @@ def score(text: str) -> float:
 
 
 def drawing_paths(photos: Sequence[Path], folder: Path | None) -> list[Path | None]:
-    """One name per photo, each its own, and never that of a photo: `cat.png` -> `cat-detected.jpg`,
-    or `cat-2-detected.jpg` where it is taken."""
+    """One name per file, each its own, and never that of one given: `cat.png` ->
+    `cat-detected.jpg`, or `cat-2-detected.jpg` where it is taken; `clip.mov` ->
+    `clip-detected.mp4`."""
     if folder is None:
         return [None] * len(photos)
     taken = {photo.resolve() for photo in photos}
     paths: list[Path | None] = []
     for photo in photos:
-        names = (f"{photo.stem}{n}-detected.jpg" for n in ("", *(f"-{i}" for i in range(2, 10**6))))
+        kind = "mp4" if is_video(photo) else "jpg"
+        numbers = ("", *(f"-{i}" for i in range(2, 10**6)))
+        names = (f"{photo.stem}{n}-detected.{kind}" for n in numbers)
         path = next(p for name in names if (p := (folder / name)).resolve() not in taken)
         taken.add(path.resolve())
         paths.append(path)

@@ -231,7 +231,7 @@ def test_one_broken_photo_does_not_stop_the_others(
     assert main(["predict", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
     shown = capsys.readouterr()
     assert f"skipped: '{tmp_path / 'b.jpg'}'" in shown.err
-    assert "1 of 3 photos could not be read" in shown.err
+    assert "1 of 3 files could not be read" in shown.err
     assert f"{tmp_path / 'a.jpg'}: " in shown.out and f"{tmp_path / 'c.jpg'}: " in shown.out
     assert len(list((tmp_path / "out").iterdir())) == 2
 

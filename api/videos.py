@@ -1,0 +1,135 @@
+"""Detections on the frames of a video, and a copy of it with the boxes drawn."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from PIL import Image
+
+from deimv2.api.detector import Detector, Result
+from deimv2.model.errors import InputError
+from deimv2.model.optional import require
+
+SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"}
+CODEC = "h264"
+QUARTERS = {
+    90: Image.Transpose.ROTATE_90,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_270,
+}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame of a video. index: from 0. seconds: since its start."""
+
+    index: int
+    seconds: float
+    result: Result
+
+    def to_json(self) -> dict[str, Any]:
+        return self.result.to_json() | {"frame": self.index, "seconds": self.seconds}
+
+
+def frame_count(path: Path) -> int:
+    """About how many frames a video has, by what it says of itself; 0 where it does not."""
+    with opened(path) as video:
+        stream = video.streams.video[0]
+        rate, length = stream.average_rate, video.duration
+        return stream.frames or round(float(rate or 0) * (length or 0) / 1e6)
+
+
+def detect_video(
+    detector: Detector,
+    path: Path,
+    threshold: float,
+    drawn: Path | None = None,
+    one_label: bool = False,
+) -> Iterator[Shot]:
+    """Frame by frame, upright. drawn: an .mp4 that gets them with their boxes, without sound; it
+    is there when the last frame is, and not at all where the video breaks off.
+
+    Raises InputError for what is no video or has none but sound, MissingExtraError without PyAV.
+    """
+    with ExitStack() as stack:
+        video = stack.enter_context(opened(path))
+        stream = video.streams.video[0]
+        stream.thread_type = "AUTO"
+        writer = None if drawn is None else stack.enter_context(Writer(drawn, stream))
+        for index, frame in enumerate(decoded(path, video)):
+            result = detector(upright(frame), threshold)
+            result = Result(result.image, result.detections, result.classes, path)
+            if one_label:
+                result = result.one_label()
+            if writer is not None:
+                writer.add(result.plot(), frame)
+            yield Shot(index, float(frame.time or 0.0), result)
+
+
+def opened(path: Path) -> Any:
+    av = require("av", "video")
+    if not path.is_file():
+        raise InputError(f"no video at '{path}'; check the path")
+    try:
+        video = av.open(str(path))
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(f"'{path}' is no video that FFmpeg reads ({error.strerror})") from error
+    if not video.streams.video:
+        video.close()
+        raise InputError(f"'{path}' holds no pictures, expected a video")
+    return video
+
+
+def decoded(path: Path, video: Any) -> Iterator[Any]:
+    av = require("av", "video")
+    try:
+        yield from video.decode(video=0)
+    except av.FFmpegError as error:
+        raise InputError(f"'{path}' breaks off ({error.strerror}); fetch it again") from error
+
+
+def upright(frame: Any) -> Image.Image:
+    """As players show it: phones store how they were held beside the frames."""
+    image: Image.Image = frame.to_image()
+    turn = QUARTERS.get(round(frame.rotation) % 360)
+    return image if turn is None else image.transpose(turn)
+
+
+class Writer:
+    """An H.264 file, under another name until it is whole. Frames keep their times."""
+
+    def __init__(self, path: Path, source: Any) -> None:
+        self.path, self.part = path, path.with_name(f".{path.name}.part")
+        self.source = source
+        self.file = require("av", "video").open(str(self.part), "w", format="mp4")
+        self.stream: Any = None
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def add(self, image: Image.Image, source: Any) -> None:
+        """image: the same size each time; a last odd row or column is left out, as H.264 asks."""
+        even = image.width // 2 * 2, image.height // 2 * 2
+        if self.stream is None:
+            rate = self.source.average_rate or Fraction(30)
+            self.stream = self.file.add_stream(CODEC, rate=rate, width=even[0], height=even[1])
+            self.stream.pix_fmt = "yuv420p"
+            self.stream.codec_context.time_base = self.source.time_base
+        frame = require("av", "video").VideoFrame.from_image(image.crop((0, 0, *even)))
+        frame.pts, frame.time_base = source.pts, source.time_base
+        self.file.mux(self.stream.encode(frame))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if kind is None and self.stream is not None:
+            self.file.mux(self.stream.encode())
+        self.file.close()
+        if kind is None and self.stream is not None:
+            self.part.replace(self.path)
+        else:
+            self.part.unlink(missing_ok=True)
