@@ -19,6 +19,7 @@ from deimv2.model.files import make_folder
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights import load_backbone, save_weights, transfer_weights
 from deimv2.model.weights.sources import AUTO, chosen_variant, fetch, origin
+from deimv2.model.words import plural
 from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.data.batches import Batches
@@ -44,7 +45,7 @@ class TrainOptions:
     images, annotations, val_images, val_annotations: the same one by one
     variant:        one of `deimv2.VARIANTS`; "auto": that of the weights, else "atto"
     weights:        to start from: "demo", "coco", a file, or "none", a fresh start; None: the
-                    released ones ("coco"). Class heads are made anew for other classes
+                    released ones ("coco"). Class heads follow the classes
     backbone:       file of pre-trained weights for the backbone
     output:         folder that holds no training; None: runs/VARIANT
     resume:         folder of a training that was stopped, to go on with
@@ -317,16 +318,17 @@ def start(options: TrainOptions, rounds: bool, dataset: Dataset, progress: Progr
     fresh = options.resume is None
     if options.weights is not None and (fresh or rounds):
         path = fetch(str(options.weights), options.variant)
-        remade = transfer_weights(net, path)
-        if remade and rounds:
+        found = transfer_weights(net, path, dataset.names)
+        if found.made and rounds:
             raise InputError(
                 f"'{path}' is of other classes than the {net.num_classes} of these data, expected "
                 "weights that detect them; train those first"
             )
-        if remade:
+        if found.made:
             progress.log(
-                f"weights: all of '{path}' but {len(remade)} tensors of the class heads, made anew "
-                f"for {net.num_classes} classes"
+                f"weights: all of '{path}'; its class heads are made for "
+                f"{plural(net.num_classes, 'class', 'classes')}, {found.same} of which it knows by "
+                "name"
             )
         else:
             progress.log(f"weights: all of '{path}'")

@@ -31,7 +31,7 @@ def add(subparsers: Any) -> None:
     start.add_argument(
         "--weights", metavar="none|demo|coco|PATH",
         help="weights to start from (default: coco, the released ones; none: random numbers); "
-        "class heads are replaced where the classes differ",
+        "class heads follow the classes, by name where they have one in common",
     )  # fmt: skip
     start.add_argument("--backbone", type=Path, metavar="FILE", help="pre-trained backbone weights")
     start.add_argument("--resume", type=Path, metavar="DIR", help="continue a stopped training")

@@ -2,7 +2,8 @@
 error."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,27 @@ from torch import Tensor
 from deimv2.model import variants
 from deimv2.model.detector import DEIMv2, build_model
 from deimv2.model.errors import InputError
+from deimv2.model.labels import known_names
 from deimv2.model.variants import VARIANTS
+from deimv2.model.weights.classes import rows_for, shared, with_rows
 from deimv2.model.weights.files import read_noted, state_dict_in
 from deimv2.model.weights.fused import is_fused, unfused
 from deimv2.model.weights.keys import StateDict, to_ours
+from deimv2.model.weights.saving import read_metadata
 
 # What need not be there: counters, and buffers that follow from the architecture.
 IMPLIED = re.compile(r"\.(num_batches_tracked|periods|bias_mask)$")
+
+CLASS_HEADS = re.compile(r"^decoder\.(enc_score_head|dec_score_head\.\d+|denoising_class_embed)\.")
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """made: keys of the class heads that were made for other classes. same: how many classes the
+    weights were trained on already, by name."""
+
+    made: list[str]
+    same: int
 
 
 def load_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> None:
@@ -86,18 +101,29 @@ def _check_keys(net: DEIMv2, state: StateDict, original: StateDict, where: str) 
     )
 
 
-def transfer_weights(net: DEIMv2, source: Mapping[str, Any] | str | Path) -> list[str]:
-    """Load a checkpoint of any number of classes into `net`; gives the keys that were left alone.
+def transfer_weights(
+    net: DEIMv2, source: Mapping[str, Any] | str | Path, names: Sequence[str] | None = None
+) -> Transferred:
+    """Load a checkpoint of any classes into `net`.
 
-    Those are the tensors whose shape follows from the number of classes, and only if it differs.
-    Raises InputError as `load_weights` does.
+    names: the net's classes. Where they are not those of the checkpoint, by number or by name, each
+    starts from a row of its class heads as `rows_for` chooses them. Raises InputError as
+    `load_weights` does.
     """
     state, where = _read(source)
-    other = build_model(net.variant.name, class_count(state) or net.num_classes)
-    renamed, current = fitted(other, state, where), net.state_dict()
-    remade = [key for key, value in current.items() if value.shape != renamed[key].shape]
-    net.load_state_dict(renamed | {key: current[key] for key in remade})
-    return remade
+    count = class_count(state) or net.num_classes
+    renamed = fitted(build_model(net.variant.name, count), state, where)
+    stored = None if isinstance(source, Mapping) else read_metadata(source).labels
+    old_names = known_names(count, None, stored)
+    rows = list(range(count))
+    if count != net.num_classes or (names is not None and old_names is not None):
+        rows = rows_for(net.num_classes, count, names, old_names)
+    made = {}
+    if rows != list(range(count)):
+        heads = (key for key in renamed if CLASS_HEADS.search(key))
+        made = {key: with_rows(renamed[key], rows, count) for key in heads}
+    net.load_state_dict(renamed | made)
+    return Transferred(list(made), shared(names, old_names))
 
 
 def load_backbone(net: DEIMv2, path: Path) -> int:

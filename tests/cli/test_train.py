@@ -60,7 +60,7 @@ def test_a_training_leaves_weights_a_log_and_a_plot(
     load_weights(build_model("atto", 8), output / BEST)
 
 
-def test_fine_tuning_makes_the_class_heads_anew_and_says_so(
+def test_fine_tuning_makes_class_heads_for_the_classes_and_says_so(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = tmp_path / "coco.safetensors"
@@ -69,7 +69,7 @@ def test_fine_tuning_makes_the_class_heads_anew_and_says_so(
     given = ["--data", data, "--weights", weights, "--epochs", 1, "--output", output]
     assert train(*given, *SMALL) == 0
     said = capsys.readouterr().err
-    assert "tensors of the class heads, made anew for 8 classes" in said
+    assert "its class heads are made for 8 classes, 0 of which it knows by name" in said
     assert class_count(read_checkpoint(output / BEST)) == 8
 
 
@@ -283,7 +283,7 @@ def test_without_weights_the_released_ones_are_meant(
     save_weights(build_model("atto", 80), weights, [str(i) for i in range(80)])
     monkeypatch.setattr("deimv2.model.weights.sources.fetch_checkpoint", lambda _: weights)
     assert main([*map(str, given), "--epochs", "1"]) == 0
-    assert "class heads, made anew for 8 classes" in capsys.readouterr().err
+    assert "its class heads are made for 8 classes" in capsys.readouterr().err
 
 
 def test_boxes_that_the_recipe_drops_are_said(

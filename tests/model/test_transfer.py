@@ -11,8 +11,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from deimv2.model import DEIMv2, build_model, load_weights
+from deimv2.model.coco import COCO_LABELS
 from deimv2.model.errors import InputError
 from deimv2.model.weights import load_backbone, random_state, save_weights, transfer_weights
+from deimv2.model.weights.classes import rows_for
 from deimv2.tests.model.golden import KEYS, released_state
 
 State = dict[str, Tensor]
@@ -61,32 +63,69 @@ def test_the_same_number_of_classes_loads_everything(
     variant: str, layout: Callable[[str], State]
 ) -> None:
     net = build_model(variant)
-    assert transfer_weights(net, layout(variant)) == []
+    assert transfer_weights(net, layout(variant)).made == []
     for key, value in expected(variant).items():
         assert torch.equal(net.state_dict()[key], value), key
 
 
 @variants
 @pytest.mark.parametrize(("layout", "classes"), [(released_state, 3), (own_state, 365)])
-def test_another_number_leaves_exactly_the_class_heads(
+def test_another_number_makes_exactly_the_class_heads(
     variant: str, layout: Callable[[str], State], classes: int
 ) -> None:
-    net = build_model(variant, classes)
-    before = copy(net)
-    left = transfer_weights(net, layout(variant))
-    assert sorted(left) == sorted(class_heads(variant))
-    wanted = expected(variant) | {key: before[key] for key in left}
+    net, old = build_model(variant, classes), expected(variant)
+    made = transfer_weights(net, layout(variant)).made
+    assert sorted(made) == sorted(class_heads(variant))
     for key, value in net.state_dict().items():
-        assert torch.equal(value, wanted[key]), key
+        if key not in made:
+            assert torch.equal(value, old[key]), key
+            continue
+        assert len(value) == classes + (key == "decoder.denoising_class_embed.weight")
+        rows = {tuple(row) for row in old[key].reshape(len(old[key]), -1).tolist()}
+        assert {tuple(row) for row in value.reshape(len(value), -1).tolist()} <= rows
+    heads = net.state_dict()["decoder.enc_score_head.weight"]
+    assert len(heads.unique(dim=0)) == min(classes, len(COCO_LABELS))
 
 
-def test_a_file_of_ours_of_any_number_of_classes_transfers(tmp_path: Path) -> None:
-    source, net = build_model("atto", 3), build_model("atto")
-    save_weights(source, tmp_path / "three.safetensors", ["a", "b", "c"])
-    assert len(transfer_weights(net, tmp_path / "three.safetensors")) == 9
-    for key, value in net.state_dict().items():
-        if key not in class_heads("atto"):
-            assert torch.equal(value, source.state_dict()[key]), key
+def test_classes_of_the_same_name_keep_their_rows(tmp_path: Path) -> None:
+    source, net = build_model("atto", 3), build_model("atto", 4)
+    source.load_state_dict(random_state(source))
+    path = tmp_path / "three.safetensors"
+    save_weights(source, path, ["cup", "Plate", "fork"])
+    found = transfer_weights(net, path, ["plate", "spoon", "bowl", "cup"])
+    assert (len(found.made), found.same) == (9, 2)
+    old, new = source.state_dict(), net.state_dict()
+    for key in class_heads("atto"):
+        assert torch.equal(new[key][0], old[key][1]) and torch.equal(new[key][3], old[key][0]), key
+        assert torch.equal(new[key][1], old[key][2]), key
+    embedding = "decoder.denoising_class_embed.weight"
+    assert torch.equal(new[embedding][4], old[embedding][3])
+
+
+def test_as_many_classes_in_another_order_are_put_in_order(tmp_path: Path) -> None:
+    source, net = build_model("atto", 2), build_model("atto", 2)
+    source.load_state_dict(random_state(source))
+    save_weights(source, tmp_path / "two.safetensors", ["cup", "plate"])
+    assert transfer_weights(net, tmp_path / "two.safetensors", ["plate", "cup"]).same == 2
+    key = "decoder.enc_score_head.weight"
+    assert torch.equal(net.state_dict()[key], source.state_dict()[key].flip(0))
+    assert transfer_weights(net, tmp_path / "two.safetensors", ["cup", "plate"]).made == []
+    assert torch.equal(net.state_dict()[key], source.state_dict()[key])
+
+
+@pytest.mark.parametrize(
+    ("count", "old", "names", "old_names", "rows"),
+    [
+        (2, 6, None, None, [0, 3]),
+        (3, 2, None, None, [0, 1, 0]),
+        (3, 3, ["c", "B", "z"], ["a", "b", "c"], [2, 1, 0]),
+        (1, 1, ["x"], ["y"], [0]),
+    ],
+)
+def test_rows_are_spread(
+    count: int, old: int, names: list[str] | None, old_names: list[str] | None, rows: list[int]
+) -> None:
+    assert rows_for(count, old, names, old_names) == rows
 
 
 @pytest.mark.parametrize(
