@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from deimv2.api.data import read_train
 from deimv2.api.options import Pathish, takes
+from deimv2.api.training import TrainOptions, recipe_of
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import KINDS, draw, save_picture
 from deimv2.model.errors import InputError
@@ -21,7 +23,7 @@ from deimv2.model.variants import PLAIN, variant_of
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import Dataset
 from deimv2.training.data.targets import Target
-from deimv2.training.recipes import RECIPES, Recipe
+from deimv2.training.recipes import Recipe
 
 CELL = 240  # pixels of a photo's sides
 BATCH = 3  # photos that MixUp and Copy-Blend change together
@@ -29,55 +31,89 @@ BATCH = 3  # photos that MixUp and Copy-Blend change together
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewOptions:
-    """data, images, annotations: as in `TrainOptions`. columns: photos per phase of the recipe.
-    output: the picture, .jpg or .png."""
+    """columns: photos per phase of the recipe
+    output:  the picture, .jpg or .png
+
+    All others are those of `TrainOptions`, and what is shown is what `train` would do with them.
+    Weights are not read: "none" stands for a fresh start, anything else for a fine-tuning.
+    """
 
     data: Pathish | None = None
     variant: str = "atto"
+    weights: Pathish | None = None
     images: Pathish | None = None
     annotations: Pathish | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    image_size: tuple[int, int] | None = None
+    dense: bool = True
+    augment: bool = True
     columns: int = 6
     seed: int = 0
     output: Pathish = "preview.jpg"
     progress: Progress = SILENT
 
+    def training(self) -> TrainOptions:
+        """The same ones of a training, which has no weights for a fresh start."""
+        same = {each.name for each in fields(TrainOptions)} & {each.name for each in fields(self)}
+        shared = {name: getattr(self, name) for name in same - {"output", "progress"}}
+        return TrainOptions(**shared | {"weights": None if self.weights == "none" else "coco"})
+
+
+@dataclass(frozen=True)
+class Preview:
+    """rows: the first epoch of each row of the sheet, from 0, by the phase's name. epochs: of the
+    whole training."""
+
+    sheet: Path
+    rows: dict[str, int]
+    epochs: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"sheet": str(self.sheet), "rows": self.rows, "epochs": self.epochs}
+
 
 @takes(PreviewOptions)
-def preview(options: PreviewOptions) -> dict[str, int]:
-    """Writes the contact sheet; gives the first epoch of each of its rows, by the phase's name.
+def preview(options: PreviewOptions) -> Preview:
+    """Writes a contact sheet of augmented photos, a row for each phase of the training.
 
-    Raises InputError for data that cannot be read
-    or an output of another kind.
+    Raises InputError for data that cannot be read or an output of another kind.
     """
     variant, output = variant_of(options.variant), Path(options.output)
     if output.suffix.lower() not in KINDS:
         raise InputError(f"'{output}' ends in '{output.suffix}', expected .jpg or .png; rename it")
-    recipe = RECIPES[variant.name]
     dataset = read_train(options, options.progress)
-    schedule = replace(recipe.schedule, batch=min(BATCH, options.columns))
+    recipe = recipe_of(options.training(), False, len(dataset.samples))
     rows = phases(recipe)
+    schedule = replace(recipe.schedule, batch=min(BATCH, options.columns))
+    size = options.image_size or (variant.image_size, variant.image_size)
     with options.progress.status("augmenting"):
-        recipe = replace(recipe, schedule=schedule)
-        side = variant.image_size
-        batches = Batches(dataset, recipe, (side, side), PLAIN, options.seed)
+        shown = replace(recipe, schedule=schedule)
+        batches = Batches(dataset, shown, size, PLAIN, options.seed)
         sheet = contact_sheet(dataset, batches, rows, options.columns)
     make_folder(output.parent)
     save_picture(sheet, output)
-    return rows
+    return Preview(output, rows, recipe.schedule.epochs)
 
 
 def phases(recipe: Recipe) -> dict[str, int]:
-    """The first epoch of every phase, by the phase's name."""
-    augment, mixing = recipe.augment, recipe.mixing
-    found = {"plain": 0, "all augmentations": augment.epochs[0]}
-    found["without Mosaic"] = augment.mosaic_epochs[1]
+    """The first epoch of every phase that the training has, by the phase's name."""
+    augment, mixing, last = recipe.augment, recipe.mixing, recipe.schedule.epochs
+    start, end = augment.epochs
+    if start >= end:
+        return {"plain": 0}
+    found = {"plain": 0} if start else {}
+    found["all augmentations" if augment.mosaic else "all augmentations but Mosaic"] = start
+    if augment.mosaic:
+        found["without Mosaic"] = augment.mosaic_epochs[1]
     if mixing is not None:
         found["without MixUp"] = mixing.mixup_epochs[1]
         found["without Copy-Blend"] = mixing.copyblend_epochs[1]
-    found["plain at the end"] = augment.epochs[1]
+    found["plain at the end"] = end
     first: dict[int, str] = {}
     for name, epoch in found.items():
-        first[epoch] = f"{first[epoch]}, {name}" if epoch in first else name
+        if epoch < last:
+            first[epoch] = f"{first[epoch]}, {name}" if epoch in first else name
     return {name: epoch for epoch, name in sorted(first.items())}
 
 

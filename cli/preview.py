@@ -7,6 +7,7 @@ from typing import Any
 from deimv2.cli import console
 from deimv2.cli.arguments import count, natural
 from deimv2.cli.data import add_data
+from deimv2.cli.train import add_length, add_variety
 
 EXAMPLE = "example: deimv2 preview --data shelves --variant n --output sheet.jpg"
 
@@ -15,11 +16,19 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "preview",
         help="see the augmented photos that a training would see",
-        description="Writes a contact sheet with one row for each phase of the variant's recipe.",
+        description="Writes a contact sheet with one row for each phase of the training that "
+        "deimv2 train would run with the same options.",
         epilog=EXAMPLE,
     )
     add_data(parser, val=False)
     parser.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
+    parser.add_argument(
+        "--weights", metavar="none|coco|PATH",
+        help="not read; none: of a start from random numbers (default: a fine-tuning)",
+    )  # fmt: skip
+    how = parser.add_argument_group("training")
+    add_length(how)
+    add_variety(how)
     parser.add_argument("--columns", type=count, default=6, metavar="N", help="photos per phase")
     parser.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
     parser.add_argument("--output", type=Path, default=Path("preview.jpg"), metavar="FILE")
@@ -30,14 +39,12 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from deimv2.api.options import fields_in
     from deimv2.api.previewing import PreviewOptions, preview
-    from deimv2.training.recipes import RECIPES
 
-    rows = preview(**fields_in(PreviewOptions, vars(args)), progress=console.PROGRESS)
+    made = preview(**fields_in(PreviewOptions, vars(args)), progress=console.PROGRESS)
     if args.json:
-        console.print_json({"sheet": str(args.output), "rows": rows})
+        console.print_json(made.to_json())
         return 0
-    epochs = RECIPES[args.variant].schedule.epochs
-    for row, (name, epoch) in enumerate(rows.items(), 1):
-        print(f"row {row}: from epoch {epoch} of {epochs}, {name}")
-    print(args.output)
+    for row, (name, epoch) in enumerate(made.rows.items(), 1):
+        print(f"row {row}: from epoch {epoch + 1} of {made.epochs}, {name}")
+    print(made.sheet)
     return 0

@@ -46,16 +46,7 @@ def add(subparsers: Any) -> None:
 def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
     """How it is trained, and on what. rounds: with rounding to int8, which has its own defaults."""
     how = parser.add_argument_group("training")
-    lasts, batch = "2", "16"
-    if not rounds:
-        lasts = "60 from weights, the paper's from scratch; the phases of the paper's recipe are "
-        lasts += "scaled to it"
-        batch += " from weights, the paper's from scratch"
-    how.add_argument("--epochs", type=count, metavar="N", help=f"default: {lasts}")
-    how.add_argument(
-        "--batch", type=count, metavar="N",
-        help=f"photos per step, over all processes; default: {batch}",
-    )  # fmt: skip
+    add_length(how, rounds)
     how.add_argument(
         "--lr", type=rate, metavar="X",
         help="learning rate of the heads; the other rates keep their ratio to it"
@@ -69,7 +60,6 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
         "--final-lr", type=share, metavar="X",
         help=f"the learning rate at the end, as a share of --lr; default: {final}",
     )  # fmt: skip
-    how.add_argument("--image-size", type=size, metavar="N|HxW", help="default: the variant's own")
     if not rounds:
         add_variety(how)
     how.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
@@ -89,6 +79,21 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
     machine.add_argument(
         "--patience", type=count, metavar="EPOCHS", help="stop after so many without a better AP"
     )
+
+
+def add_length(how: Any, rounds: bool = False) -> None:
+    """How long, and on how large photos."""
+    lasts, batch = "2", "16"
+    if not rounds:
+        lasts = "60 from weights, the paper's from scratch; the phases of the paper's recipe are "
+        lasts += "scaled to it"
+        batch += " from weights, the paper's from scratch"
+    how.add_argument("--epochs", type=count, metavar="N", help=f"default: {lasts}")
+    how.add_argument(
+        "--batch", type=count, metavar="N",
+        help=f"photos per step, over all processes; default: {batch}",
+    )  # fmt: skip
+    how.add_argument("--image-size", type=size, metavar="N|HxW", help="default: the variant's own")
 
 
 def add_variety(how: Any) -> None:

@@ -3,13 +3,15 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from deimv2.api.previewing import BATCH, CELL, phases
+from deimv2.api.previewing import BATCH, CELL, phases, preview
+from deimv2.api.training import TrainOptions, recipe_of
 from deimv2.model.variants import PLAIN, VARIANTS
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.training.scenes import few
@@ -52,13 +54,13 @@ def alike(cell: np.ndarray, other: np.ndarray) -> bool:
 
 def test_a_sheet_has_a_row_for_each_phase(capsys: Capture, tmp_path: Path, part: Part) -> None:
     sheet = tmp_path / "new" / "sheet.jpg"
-    data = ["--data", part.images.parent]
+    data = ["--data", part.images.parent, "--weights", "none"]
     lines = output(capsys, "preview", *data, "--columns", 2, "--output", sheet).splitlines()
     assert lines == [
-        "row 1: from epoch 0 of 500, plain",
-        "row 2: from epoch 4 of 500, all augmentations",
-        "row 3: from epoch 250 of 500, without Mosaic",
-        "row 4: from epoch 400 of 500, plain at the end",
+        "row 1: from epoch 1 of 500, plain",
+        "row 2: from epoch 5 of 500, all augmentations",
+        "row 3: from epoch 251 of 500, without Mosaic",
+        "row 4: from epoch 401 of 500, plain at the end",
         str(sheet),
     ]
     assert cells(sheet).shape[:2] == (4, 2)
@@ -67,17 +69,42 @@ def test_a_sheet_has_a_row_for_each_phase(capsys: Capture, tmp_path: Path, part:
 def test_a_sheet_as_json(capsys: Capture, tmp_path: Path, part: Part) -> None:
     sheet = tmp_path / "sheet.png"
     given = ["--images", part.images, "--annotations", part.annotations, "--columns", 1]
-    found = json.loads(
-        output(capsys, "preview", *given, "--variant", "n", "--output", sheet, "--json")
-    )
+    given += ["--variant", "n", "--weights", "none"]
+    found = json.loads(output(capsys, "preview", *given, "--output", sheet, "--json"))
     rows = {
         "plain": 0,
         "all augmentations": 4,
         "without Mosaic, without MixUp, without Copy-Blend": 78,
         "plain at the end": 148,
     }
-    assert found == {"sheet": str(sheet), "rows": rows}
+    assert found == {"sheet": str(sheet), "rows": rows, "epochs": 160}
     assert cells(sheet).shape[:2] == (4, 1)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"epochs": 9, "image_size": (64, 96), "batch": 4},
+        {"weights": "none", "dense": False},
+        {"augment": False, "variant": "n"},
+    ],
+)
+def test_the_phases_are_those_of_the_training(given: dict[str, Any], part: Part) -> None:
+    sheet = part.images / "sheet.jpg"
+    shown = preview(data=part.images.parent, output=sheet, columns=1, **given)
+    fresh = given.get("weights") == "none"
+    recipe = recipe_of(TrainOptions(**given | {"weights": None if fresh else "coco",
+                       "variant": given.get("variant", "atto")}), False, 9)  # fmt: skip
+    assert (shown.rows, shown.epochs) == (phases(recipe), recipe.schedule.epochs)
+    assert len(cells(sheet)) == len(shown.rows)
+
+
+def test_a_training_without_augmentation_has_one_phase() -> None:
+    recipe = recipe_of(TrainOptions(variant="n", weights="coco", augment=False), False, 9)
+    assert phases(recipe) == {"plain": 0}
+    recipe = recipe_of(TrainOptions(variant="atto", weights="coco", dense=False), False, 900)
+    assert list(phases(recipe)) == ["all augmentations but Mosaic", "plain at the end"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -94,7 +121,7 @@ def test_a_row_is_made_of_the_first_batches_of_its_epoch(
     capsys: Capture, tmp_path: Path, part: Part
 ) -> None:
     sheet, columns = tmp_path / "sheet.png", 8
-    options = ["--variant", "n", "--columns", columns, "--output", sheet]
+    options = ["--variant", "n", "--weights", "none", "--columns", columns, "--output", sheet]
     output(capsys, "preview", "--data", part.images.parent, *options)
     shown, made, unmixed = cells(sheet), batches(part, "n"), batches(part, "n", mixed=False)
     for row, epoch in enumerate(phases(RECIPES["n"]).values()):
@@ -107,7 +134,8 @@ def test_a_row_is_made_of_the_first_batches_of_its_epoch(
 
 def test_boxes_are_drawn_where_the_targets_are(capsys: Capture, tmp_path: Path, part: Part) -> None:
     sheet = tmp_path / "sheet.png"
-    output(capsys, "preview", "--data", part.images.parent, "--columns", 3, "--output", sheet)
+    options = ["--weights", "none", "--columns", 3, "--output", sheet]
+    output(capsys, "preview", "--data", part.images.parent, *options)
     batch = batches(part, "atto")[0, 0]
     for cell, image, target in zip(cells(sheet)[0], batch.images, batch.targets, strict=True):
         drawn = (cell != picture(image)).any(axis=2)
