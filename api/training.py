@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from deimv2.api.closing import show_results
 from deimv2.api.data import part_of, read_train
 from deimv2.api.options import Pathish, takes
 from deimv2.api.rounding import Rounding
@@ -232,6 +233,8 @@ def run_here(
     found = trainer.best if trainer.best >= 0 else None
     if found is not None and trainer.best_step:
         progress.log(f"best: AP {found:.4f} in epoch {trainer.best_epoch}; curves in '{output}'")
+    if evaluate is not None and rounding is None and world.is_main:
+        show_results(trainer.net.cpu(), output / BEST, evaluate, output, progress)
     progress.log(f"next: deimv2 export --weights {shlex.quote(str(output / BEST))}")
     return Training(output / BEST, found, trainer.steps, main=world.is_main)
 

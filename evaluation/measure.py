@@ -1,10 +1,17 @@
 """The twelve COCO numbers of a network in this process."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
+from deimv2.converters.checkpoint import CheckpointRunner
+from deimv2.evaluation.annotations import Annotations, match_classes, read_annotations
+from deimv2.evaluation.coco import Found, collect, evaluate, load_annotated, require_library
 from deimv2.model.errors import InputError
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.words import plural
@@ -14,6 +21,28 @@ if TYPE_CHECKING:
     from deimv2.model import DEIMv2
 
 
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """Gives the numbers of any net of some class names.
+
+    paths: of the annotations' photos. classes: the annotations' class for each of the names.
+    """
+
+    annotations: Annotations
+    paths: Sequence[Path]
+    classes: npt.NDArray[np.int32]
+    progress: Progress
+
+    def __call__(self, net: "DEIMv2") -> Mapping[str, float | None]:
+        return evaluate(self.annotations, self.found(net)).metrics
+
+    def found(self, net: "DEIMv2") -> Found:
+        """What the net detects on all photos."""
+        shown = partial(self.progress.track, message="evaluating")
+        runner = CheckpointRunner(net)
+        return collect(runner, self.annotations, self.paths, self.classes, shown)
+
+
 def measurement(
     images: Path,
     annotations: Path,
@@ -21,16 +50,12 @@ def measurement(
     limit: int | None = None,
     check: bool = False,
     progress: Progress = SILENT,
-) -> "Callable[[DEIMv2], Mapping[str, float | None]]":
-    """Gives the numbers of any net with these class names, on the first `limit` photos.
+) -> Measurement:
+    """On the first `limit` photos.
 
     check: open every photo at once, so that a damaged one is told before hours are spent.
     Raises InputError if the data do not fit.
     """
-    from deimv2.converters.checkpoint import CheckpointRunner
-    from deimv2.evaluation.annotations import match_classes, read_annotations
-    from deimv2.evaluation.coco import collect, evaluate, load_annotated, require_library
-
     require_library()
     annotated = read_annotations(Part(images, annotations), limit)
     photos = annotated.find(images)
@@ -51,9 +76,4 @@ def measurement(
         for photo, path in zip(annotated.photos, progress.track(photos, "checking"), strict=True):
             load_annotated(annotated, photo, path)
 
-    def measure(net: "DEIMv2") -> Mapping[str, float | None]:
-        shown = partial(progress.track, message="evaluating")
-        found = collect(CheckpointRunner(net), annotated, photos, classes, shown)
-        return evaluate(annotated, found).metrics
-
-    return measure
+    return Measurement(annotated, photos, classes, progress)

@@ -1,0 +1,115 @@
+"""What the numbers look like: photos with truth beside detections, and the confusion matrix."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from deimv2.evaluation.annotations import Annotations
+from deimv2.evaluation.coco import Found
+from deimv2.model.detections import Detections
+from deimv2.model.drawing import draw
+from deimv2.model.images import load_photo
+from deimv2.training.plots import new_figure, to_png
+
+SCORE = 0.4  # from which a detection counts, here
+IOU = 0.5  # from which it is of an object
+CELL = 320  # pixels of the longer side of a photo
+MOST_WRITTEN = 25  # classes up to which the matrix has its numbers written in
+
+
+def confusion(
+    annotations: Annotations, found: Found, score: float = SCORE
+) -> npt.NDArray[np.int64]:
+    """int64 [C + 1, C + 1]: rows are the annotated class, columns the detected one; the last of
+    each stands for nothing there.
+
+    Detections above `score`, best first, take the annotated box that they overlap most, if by IOU
+    and if no better one took it, whatever its class. Crowds are left out.
+    """
+    classes = len(annotations.names)
+    counts = np.zeros((classes + 1, classes + 1), np.int64)
+    for photo, size in enumerate(found.sizes):
+        truth, labels = _truth(annotations, photo, size)
+        shown = (found.photo == photo) & (found.scores > score)
+        free = np.ones(len(truth), bool)
+        order = np.argsort(-found.scores[shown], kind="stable")
+        for box, label in zip(found.boxes[shown][order], found.label[shown][order], strict=True):
+            overlap = np.where(free, iou(box, truth), 0.0)
+            best = int(overlap.argmax()) if len(truth) else -1
+            if best >= 0 and overlap[best] >= IOU:
+                free[best] = False
+                counts[labels[best], label] += 1
+            else:
+                counts[classes, label] += 1
+        for label in labels[free]:
+            counts[label, classes] += 1
+    return counts
+
+
+def iou(box: npt.NDArray[np.float32], others: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Of one box [4] with others [N, 4], as corners."""
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    common = np.clip(high - low, 0, None).prod(axis=1)
+    areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
+    union: npt.NDArray[np.float32] = (box[2:] - box[:2]).prod() + areas - common
+    return common / np.maximum(union, 1e-12)
+
+
+def confusion_plot(counts: npt.NDArray[np.int64], names: Sequence[str]) -> bytes:
+    """PNG; each row's colours are shares of that row."""
+    labels = [*names, "nothing"]
+    side = min(24.0, 3 + 0.45 * len(labels))
+    figure = new_figure(side, side)
+    axes = figure.subplots()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ticks = range(len(labels))
+    axes.set_xticks(ticks, labels, rotation=90)
+    axes.set_yticks(ticks, labels)
+    axes.set(xlabel=f"detected, score above {SCORE}", ylabel="annotated")
+    if len(names) <= MOST_WRITTEN:
+        for row, column in np.argwhere(counts):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            place = {"ha": "center", "va": "center", "color": colour, "fontsize": 8}
+            axes.text(column, row, str(counts[row, column]), **place)
+    return to_png(figure)
+
+
+def side_by_side(
+    annotations: Annotations, found: Found, paths: Sequence[Path], most: int = 12
+) -> Image.Image:
+    """A sheet of up to `most` photos, evenly chosen: on the left what is annotated, on the right
+    what is found."""
+    step = max(1.0, len(paths) / most)
+    chosen = [int(i * step) for i in range(min(most, len(paths)))]
+    columns = 2
+    rows = -(-len(chosen) // columns)
+    sheet = Image.new("RGB", (2 * columns * CELL, rows * CELL))
+    for place, photo in enumerate(chosen):
+        image = load_photo(paths[photo])
+        boxes, labels = _truth(annotations, photo, found.sizes[photo])
+        truth = Detections(boxes, np.ones(len(labels), np.float32), labels)
+        here = found.photo == photo
+        result = Detections(found.boxes[here], found.scores[here], found.label[here])
+        image.thumbnail((CELL, CELL))
+        pictures = (
+            draw(image, truth, annotations.names, 0.0, scores=False),
+            draw(image, result, annotations.names, SCORE),
+        )
+        x, y = place % columns * 2 * CELL, place // columns * CELL
+        for i, picture in enumerate(pictures):
+            sheet.paste(picture, (x + i * CELL, y))
+    return sheet
+
+
+def _truth(
+    annotations: Annotations, photo: int, size: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    """Corners float32 [N, 4] in 0..1, and labels int32 [N], of a photo; without crowds."""
+    here = (annotations.photo == photo) & ~annotations.crowd
+    boxes = annotations.boxes[here]
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    return (corners / np.tile(size, 2)).astype(np.float32), annotations.label[here]
