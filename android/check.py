@@ -60,7 +60,7 @@ MISUSES = {
         ("Golden.kt", "decodeFile(path.path, options)", "decodeFile(path, options)"),
         ("Artifacts.kt", "assets.list(from).orEmpty()", "assets.list(1).orEmpty()"),
         ("Manifest.kt", "JSONTokener(text)", "JSONTokener(1)"),
-        ("LiteRtDetector.kt", "context.applicationInfo.native", "context.application.native"),
+        ("LiteRtDetector.kt", "File(context.cacheDir,", "File(context.cacheFolder,"),
         # ExecuTorch
         ("ExecuTorchDetector.kt", "Module.load(path.path,", "Module.load(path,"),
         ("ExecuTorchDetector.kt", "Metadata(METHOD).backends", "Metadata(METHOD).all"),
@@ -70,12 +70,15 @@ MISUSES = {
         ("LiteRtDetector.kt", "CompiledModel.create(path.path,", "CompiledModel.create(path,"),
         ("LiteRtDetector.kt", "writeInt8(input)", "writeInt8(into.scores)"),
         ("LiteRtDetector.kt", "model.run(inputs, outputs)", "model.run(outputs)"),
+        ("LiteRtDetector.kt", "CpuOptions(numThreads = cores", "CpuOptions(threads = cores"),
+        ("LiteRtDetector.kt", "Environment.create(context)", "Environment.create(path)"),
         # Coroutines
         ("Detector.kt", "return withContext(thread)", "return withContext(1)"),
     ),
     "app": (
         # CameraX
-        ("CameraScreen.kt", "camera.bindToLifecycle(owner)", "camera.bindToLifecycle(context)"),
+        ("LiveCamera.kt", "bindToLifecycle(owner, chosen,", "bindToLifecycle(context, chosen,"),
+        ("LiveCamera.kt", "it.setAnalyzer(frames)", "it.setAnalyzer(view)"),
         ("CameraScreen.kt", "image.imageInfo.rotationDegrees", "image.rotationDegrees"),
         # Activity, core, lifecycle
         ("CameraScreen.kt", "ask.launch(CAMERA)", "ask.launch(1)"),

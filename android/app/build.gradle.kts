@@ -5,7 +5,7 @@ plugins {
 
 android {
     namespace = "org.deimv2.app"
-    compileSdk = 36
+    compileSdk = 37
 
     defaultConfig {
         applicationId = "org.deimv2.app"
@@ -37,6 +37,7 @@ dependencies {
     implementation(platform(libs.compose.bom))
     implementation(libs.activity.compose)
     implementation(libs.camera.camera2)
+    implementation(libs.camera.lifecycle)
     implementation(libs.camera.view)
     implementation(libs.compose.material3)
     implementation(libs.core)

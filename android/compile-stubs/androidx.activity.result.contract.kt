@@ -1,4 +1,4 @@
-// Compile-only stand-in for androidx.activity 1.11.0: the declarations that `app` uses. No behaviour.
+// Compile-only stand-in for androidx.activity 1.13.0: the declarations that `app` uses. No behaviour.
 
 package androidx.activity.result.contract
 

@@ -2,7 +2,10 @@
 
 package androidx.camera.core
 
+import androidx.camera.core.resolutionselector.ResolutionSelector
+import androidx.lifecycle.LiveData
 import java.nio.ByteBuffer
+import java.util.concurrent.Executor
 
 interface ImageInfo {
     val rotationDegrees: Int
@@ -21,8 +24,87 @@ interface ImageProxy : AutoCloseable {
     }
 }
 
-class ImageAnalysis {
+abstract class UseCase internal constructor()
+
+class ImageAnalysis private constructor() : UseCase() {
     fun interface Analyzer {
         fun analyze(image: ImageProxy)
     }
+
+    fun setAnalyzer(
+        executor: Executor,
+        analyzer: Analyzer,
+    ): Unit = throw UnsupportedOperationException()
+
+    class Builder {
+        fun setResolutionSelector(resolutionSelector: ResolutionSelector): Builder =
+            throw UnsupportedOperationException()
+
+        fun setTargetRotation(rotation: Int): Builder = throw UnsupportedOperationException()
+
+        fun setBackpressureStrategy(strategy: Int): Builder = throw UnsupportedOperationException()
+
+        fun build(): ImageAnalysis = throw UnsupportedOperationException()
+    }
+
+    companion object {
+        const val STRATEGY_KEEP_ONLY_LATEST = 0
+    }
+}
+
+class Preview private constructor() : UseCase() {
+    interface SurfaceProvider
+
+    var surfaceProvider: SurfaceProvider?
+        get() = throw UnsupportedOperationException()
+        set(value) = throw UnsupportedOperationException()
+
+    class Builder {
+        fun setResolutionSelector(resolutionSelector: ResolutionSelector): Builder =
+            throw UnsupportedOperationException()
+
+        fun setTargetRotation(rotation: Int): Builder = throw UnsupportedOperationException()
+
+        fun setMirrorMode(mirrorMode: Int): Builder = throw UnsupportedOperationException()
+
+        fun build(): Preview = throw UnsupportedOperationException()
+    }
+}
+
+object MirrorMode {
+    const val MIRROR_MODE_OFF = 0
+}
+
+class CameraSelector private constructor() {
+    class Builder {
+        fun requireLensFacing(lensFacing: Int): Builder = throw UnsupportedOperationException()
+
+        fun build(): CameraSelector = throw UnsupportedOperationException()
+    }
+
+    companion object {
+        const val LENS_FACING_FRONT = 0
+        const val LENS_FACING_BACK = 1
+    }
+}
+
+interface ZoomState {
+    val maxZoomRatio: Float
+}
+
+interface CameraInfo {
+    val zoomState: LiveData<ZoomState>
+
+    fun hasFlashUnit(): Boolean
+}
+
+interface CameraControl {
+    fun enableTorch(torch: Boolean): Any
+
+    fun setZoomRatio(ratio: Float): Any
+}
+
+interface Camera {
+    val cameraControl: CameraControl
+    val cameraInfo: CameraInfo
 }

@@ -24,6 +24,14 @@ fun Box(
     content: @Composable BoxScope.() -> Unit,
 ): Unit = throw UnsupportedOperationException()
 
+interface RowScope
+
+@Composable
+fun Row(
+    modifier: Modifier = Modifier,
+    content: @Composable RowScope.() -> Unit,
+): Unit = throw UnsupportedOperationException()
+
 @Composable
 fun Column(
     modifier: Modifier = Modifier,

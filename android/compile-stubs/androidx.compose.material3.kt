@@ -80,6 +80,8 @@ fun Slider(
     value: Float,
     onValueChange: (Float) -> Unit,
     modifier: Modifier = Modifier,
+    enabled: Boolean = true,
+    valueRange: ClosedFloatingPointRange<Float> = 0f..1f,
 ): Unit = throw UnsupportedOperationException()
 
 @Composable

@@ -3,6 +3,9 @@
 package androidx.compose.ui.platform
 
 import android.content.Context
+import android.content.res.Configuration
 import androidx.compose.runtime.ProvidableCompositionLocal
+
+val LocalConfiguration: ProvidableCompositionLocal<Configuration> get() = throw UnsupportedOperationException()
 
 val LocalContext: ProvidableCompositionLocal<Context> get() = throw UnsupportedOperationException()

@@ -1,4 +1,4 @@
-// Compile-only stand-in for androidx.lifecycle 2.9.4: the declarations that `app` uses. No behaviour.
+// Compile-only stand-in for androidx.lifecycle 2.11.0: the declarations that `app` uses. No behaviour.
 
 package androidx.lifecycle.compose
 

@@ -1,4 +1,4 @@
-// Compile-only stand-in for androidx.lifecycle 2.9.4: the declarations that `app` uses. No behaviour.
+// Compile-only stand-in for androidx.lifecycle 2.11.0: the declarations that `app` uses. No behaviour.
 
 package androidx.lifecycle
 
@@ -6,6 +6,10 @@ import android.app.Application
 import kotlinx.coroutines.CoroutineScope
 
 interface LifecycleOwner
+
+abstract class LiveData<T> {
+    val value: T? get() = throw UnsupportedOperationException()
+}
 
 abstract class ViewModel {
     protected open fun onCleared(): Unit = throw UnsupportedOperationException()

@@ -1,7 +1,10 @@
-// Compile-only stand-in for com.google.ai.edge.litert:litert 2.3.0: the declarations that `detector`
-// uses, after https://developers.google.com/edge/api/litert/kotlin (read November 2026). No behaviour.
+// Compile-only stand-in for com.google.ai.edge.litert:litert 2.3.2: the declarations that `detector`
+// uses, after google-ai-edge/LiteRT, litert/kotlin/src/main/kotlin/com/google/ai/edge/litert/
+// (Environment.kt, Model.kt, TensorBuffer.kt; GpuOptions' names as apps that use them write them). No behaviour.
 
 package com.google.ai.edge.litert
+
+import android.content.Context
 
 class LiteRtException(
     message: String,
@@ -17,7 +20,11 @@ class Environment private constructor() : JniHandle() {
     enum class Option { CompilerPluginLibraryDir, DispatchLibraryDir }
 
     companion object {
-        fun create(options: Map<Option, String> = mapOf()): Environment = throw UnsupportedOperationException()
+        fun create(
+            context: Context,
+            options: Map<Option, String> = mapOf(),
+            enableCompilerCache: Boolean = true,
+        ): Environment = throw UnsupportedOperationException()
     }
 }
 
@@ -32,13 +39,23 @@ class TensorBuffer internal constructor() : JniHandle() {
 class CompiledModel private constructor() : JniHandle() {
     data class GpuOptions(
         val precision: Precision? = null,
+        val serializationDir: String? = null,
+        val modelCacheKey: String? = null,
+        val serializeProgramCache: Boolean? = null,
     ) {
         enum class Precision { DEFAULT, FP16, FP32 }
     }
 
+    data class CpuOptions(
+        val numThreads: Int? = null,
+        val xnnPackFlags: Int? = null,
+        val xnnPackWeightCachePath: String? = null,
+    )
+
     class Options(
         vararg accelerators: Accelerator,
     ) {
+        var cpuOptions: CpuOptions? = null
         var gpuOptions: GpuOptions? = null
     }
 

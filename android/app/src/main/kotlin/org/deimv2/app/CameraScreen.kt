@@ -6,34 +6,38 @@ import android.content.pm.PackageManager
 import androidx.activity.compose.rememberLauncherForActivityResult
 import androidx.activity.result.contract.ActivityResultContracts.RequestPermission
 import androidx.camera.core.ImageProxy
-import androidx.camera.view.CameraController
-import androidx.camera.view.LifecycleCameraController
-import androidx.camera.view.PreviewView
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.aspectRatio
 import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.verticalScroll
 import androidx.compose.material3.Button
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.Slider
 import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.DisposableEffect
+import androidx.compose.runtime.LaunchedEffect
 import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.remember
-import androidx.compose.runtime.rememberCoroutineScope
+import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Modifier
+import androidx.compose.ui.platform.LocalConfiguration
 import androidx.compose.ui.platform.LocalContext
 import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
 import androidx.compose.ui.viewinterop.AndroidView
 import androidx.core.content.ContextCompat
 import androidx.lifecycle.compose.LocalLifecycleOwner
-import kotlinx.coroutines.launch
 import org.deimv2.detector.Plane
 import org.deimv2.detector.YuvFrame
 
@@ -65,41 +69,62 @@ fun CameraScreen(model: DetectionModel) {
 
 @Composable
 private fun LiveView(model: DetectionModel) {
-    val context = LocalContext.current
-    val owner = LocalLifecycleOwner.current
-    val scope = rememberCoroutineScope()
-    val camera =
-        remember {
-            LifecycleCameraController(context).apply {
-                setEnabledUseCases(CameraController.IMAGE_ANALYSIS)
-                // The next frame comes when this one is closed; those between are dropped.
-                setImageAnalysisAnalyzer(ContextCompat.getMainExecutor(context)) { image ->
-                    scope.launch { image.use { model.detect(frameOf(it)) } }
-                }
-            }
-        }
-    DisposableEffect(owner) {
-        camera.bindToLifecycle(owner)
-        onDispose { camera.unbind() }
-    }
+    var back by rememberSaveable { mutableStateOf(true) }
+    val camera = rememberCamera(model, back)
     val found = model.found
     val manifest = model.manifest
     // The preview shows the whole picture, whose sides the analysed frame has too.
     val aspect = if (found == null) 3f / 4f else found.width.toFloat() / found.height
     Box(Modifier.aspectRatio(aspect)) {
-        AndroidView(
-            factory = {
-                PreviewView(it).apply {
-                    scaleType = PreviewView.ScaleType.FIT_CENTER
-                    controller = camera
-                }
-            },
-            modifier = Modifier.fillMaxSize(),
-        )
+        AndroidView(factory = { camera.view }, modifier = Modifier.fillMaxSize())
         if (found != null && manifest != null) {
             Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
         }
     }
+    CameraControls(camera, onSwitch = { back = !back })
+}
+
+@Composable
+private fun CameraControls(
+    camera: LiveCamera,
+    onSwitch: () -> Unit,
+) {
+    Row(Modifier.padding(horizontal = 16.dp)) {
+        TextButton(onClick = onSwitch) { Text(stringResource(R.string.switch_camera)) }
+        if (camera.hasTorch) {
+            TextButton(onClick = { camera.torch = !camera.torch }) {
+                Text(stringResource(if (camera.torch) R.string.torch_off else R.string.torch_on))
+            }
+        }
+    }
+    if (camera.zoomLimit > 1f) {
+        val shown = stringResource(R.string.zoom, camera.zoom)
+        Slider(
+            value = camera.zoom,
+            onValueChange = { camera.zoom = it },
+            modifier = Modifier.padding(horizontal = 16.dp).semantics { contentDescription = shown },
+            valueRange = 1f..camera.zoomLimit,
+        )
+    }
+    camera.problem?.let { Text(it, Modifier.padding(16.dp), MaterialTheme.colorScheme.error) }
+}
+
+/** The back or the front camera, bound while this is on the screen, anew when the display turns. */
+@Composable
+private fun rememberCamera(
+    model: DetectionModel,
+    back: Boolean,
+): LiveCamera {
+    val context = LocalContext.current
+    val owner = LocalLifecycleOwner.current
+    val camera = remember { LiveCamera(context) { image -> model.detect(frameOf(image)) } }
+    val turned = LocalConfiguration.current
+    val side = model.manifest?.let { maxOf(it.inputHeight, it.inputWidth) } ?: return camera
+    LaunchedEffect(back, turned, side) { camera.bind(owner, back, side) }
+    DisposableEffect(owner) {
+        onDispose { camera.close() }
+    }
+    return camera
 }
 
 private fun mayUseCamera(context: Context) =

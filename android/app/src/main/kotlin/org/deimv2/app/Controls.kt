@@ -19,6 +19,7 @@ import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
+import org.deimv2.detector.LiteRtDetector
 
 /** Model, processor and threshold; below them what runs, how fast, and what went wrong. */
 @Composable
@@ -33,7 +34,10 @@ fun Controls(model: DetectionModel) {
             modifier = Modifier.semantics { contentDescription = shown },
         )
         Text(speedOf(model))
-        model.problem?.let { Text(it, color = MaterialTheme.colorScheme.error) }
+        model.problem?.let {
+            Text(it, color = MaterialTheme.colorScheme.error)
+            TextButton(onClick = model::tryAgain) { Text(stringResource(R.string.try_again)) }
+        }
     }
 }
 
@@ -55,12 +59,12 @@ private fun ModelMenu(model: DetectionModel) {
     var open by remember { mutableStateOf(false) }
     Box {
         TextButton(onClick = { open = true }) {
-            Text(stringResource(R.string.model, model.choice?.title.orEmpty()))
+            Text(stringResource(R.string.model, model.choice?.let { titleOf(it) }.orEmpty()))
         }
         DropdownMenu(expanded = open, onDismissRequest = { open = false }) {
             for (choice in model.choices) {
                 DropdownMenuItem(
-                    text = { Text(choice.title) },
+                    text = { Text(titleOf(choice)) },
                     onClick = {
                         open = false
                         model.choose(choice)
@@ -69,4 +73,10 @@ private fun ModelMenu(model: DetectionModel) {
             }
         }
     }
+}
+
+@Composable
+private fun titleOf(choice: Selection): String {
+    if (choice.file.format != LiteRtDetector.FORMAT) return choice.file.name
+    return "${choice.file.name} · ${choice.accelerator ?: stringResource(R.string.fastest)}"
 }

@@ -25,14 +25,13 @@ import org.deimv2.detector.LiteRtDetector
 import org.deimv2.detector.Manifest
 import org.deimv2.detector.ModelFile
 import org.deimv2.detector.Replay
+import org.deimv2.detector.Trials
 
-/** A model and the processors to try, first come first. */
-data class Choice(
+/** A model and the processor to run it on; null: the fastest that passes the check, or the only one. */
+data class Selection(
     val file: ModelFile,
-    val accelerators: List<Accelerator>,
-) {
-    val title get() = listOf(file.name, accelerators.firstOrNull()).filterNotNull().joinToString(" · ")
-}
+    val accelerator: Accelerator?,
+)
 
 /** What was found in one frame, for the screen. */
 class Found(
@@ -48,9 +47,9 @@ class DetectionModel(
 ) : AndroidViewModel(application) {
     var manifest by mutableStateOf<Manifest?>(null)
         private set
-    var choices by mutableStateOf(emptyList<Choice>())
+    var choices by mutableStateOf(emptyList<Selection>())
         private set
-    var choice by mutableStateOf<Choice?>(null)
+    var choice by mutableStateOf<Selection?>(null)
         private set
     var runsOn by mutableStateOf<String?>(null)
         private set
@@ -83,7 +82,7 @@ class DetectionModel(
         }
     }
 
-    fun choose(next: Choice) {
+    fun choose(next: Selection) {
         choice = next
         runsOn = null
         found = null
@@ -127,62 +126,61 @@ class DetectionModel(
 
     override fun onCleared() = close()
 
+    /** Forgets what failed before, and measures anew. */
+    fun tryAgain() {
+        Trials.of(getApplication()).forget()
+        choice?.let(::choose)
+    }
+
     private suspend fun replay(
         manifest: Manifest,
         file: ModelFile,
         goldens: List<Golden>,
     ) {
-        var left = choicesOf(file).lastOrNull()?.accelerators ?: return
-        do {
+        for (selection in choicesOf(file).filter { it.accelerator != null || file.format != LiteRtDetector.FORMAT }) {
             val replay =
                 try {
-                    newDetector(Choice(file, left)).use { Replay.of(it, goldens) }
+                    newDetector(selection).use { Replay.of(it, goldens) }
                 } catch (error: DetectorException) {
                     Replay.failed(manifest, file, error)
                 }
             replays = replays + replay
-            // The processors after the one that ran; none if nothing ran.
-            left = left.drop(replay.fallbacks.size + 1).takeIf { replay.runsOn.isNotEmpty() }.orEmpty()
-        } while (left.isNotEmpty())
+        }
     }
 
-    private suspend fun open(choice: Choice) {
+    private suspend fun open(selection: Selection) {
         close()
         problem = null
-        val opened = newDetector(choice)
+        val opened = newDetector(selection)
         detector = opened
         runsOn = opened.runsOn
         problem = opened.fallbacks.joinToString("\n").ifEmpty { null }
     }
 
-    private suspend fun newDetector(choice: Choice): Detector {
+    private suspend fun newDetector(selection: Selection): Detector {
         val manifest = checkNotNull(manifest)
-        return when (choice.file.format) {
-            LiteRtDetector.FORMAT -> LiteRtDetector.open(getApplication(), manifest, choice.file, choice.accelerators)
-            else -> ExecuTorchDetector.open(manifest, choice.file)
+        val (file, accelerator) = selection
+        return when {
+            file.format != LiteRtDetector.FORMAT -> {
+                ExecuTorchDetector.open(manifest, file)
+            }
+
+            accelerator != null -> {
+                LiteRtDetector.open(getApplication(), manifest, file, listOf(accelerator))
+            }
+
+            else -> {
+                val goldens = withContext(Dispatchers.IO) { Golden.read(manifest) }
+                LiteRtDetector.fastest(getApplication(), manifest, file, goldens)
+            }
         }
     }
 
     private fun choicesOf(file: ModelFile) =
         when (file.format) {
-            LiteRtDetector.FORMAT -> {
-                // From the CPU alone to all that there is; each with what it falls back to.
-                Accelerator.entries.indices
-                    .map {
-                        Choice(
-                            file,
-                            Accelerator.entries.drop(it),
-                        )
-                    }.asReversed()
-            }
-
-            ExecuTorchDetector.FORMAT -> {
-                listOf(Choice(file, emptyList()))
-            }
-
-            else -> {
-                emptyList()
-            }
+            LiteRtDetector.FORMAT -> (listOf(null) + Accelerator.entries).map { Selection(file, it) }
+            ExecuTorchDetector.FORMAT -> listOf(Selection(file, null))
+            else -> emptyList()
         }
 
     private fun close() {

@@ -37,7 +37,7 @@ import kotlinx.coroutines.withContext
 import org.deimv2.detector.RgbFrame
 import java.io.IOException
 
-private const val LONGEST_SIDE = 2048 // of the decoded photo: enough for any input, and it fits in memory
+private const val LONGEST_SIDE = 2048 // of the decoded photo: enough for any input, 16 MB at most
 
 /** A photo from the phone, with what is found in it. */
 @Composable
@@ -50,7 +50,7 @@ fun PhotoScreen(model: DetectionModel) {
     LaunchedEffect(uri, model.runsOn) {
         val picked = uri ?: return@LaunchedEffect
         photo = withContext(Dispatchers.IO) { decode(context.contentResolver, picked) }
-        photo?.let { model.detect(RgbFrame(it)) }
+        photo?.let { model.detect(withContext(Dispatchers.Default) { RgbFrame(it) }) }
     }
     Column(Modifier.fillMaxSize().verticalScroll(rememberScrollState())) {
         Button(
@@ -91,12 +91,13 @@ private fun decode(
     try {
         val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
         resolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, bounds) }
-        val options = BitmapFactory.Options()
-        options.inSampleSize = maxOf(1, maxOf(bounds.outWidth, bounds.outHeight) / LONGEST_SIDE)
+        val options = BitmapFactory.Options().apply { inSampleSize = 1 }
+        while (maxOf(bounds.outWidth, bounds.outHeight) / options.inSampleSize > LONGEST_SIDE) options.inSampleSize *= 2
         val degrees = resolver.openInputStream(uri)?.use { ExifInterface(it).rotationDegrees } ?: 0
         resolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, options) }?.let {
+            if (degrees == 0) return it
             val turn = Matrix().apply { postRotate(degrees.toFloat()) }
-            Bitmap.createBitmap(it, 0, 0, it.width, it.height, turn, true)
+            Bitmap.createBitmap(it, 0, 0, it.width, it.height, turn, true).also { _ -> it.recycle() }
         }
     } catch (_: IOException) {
         null

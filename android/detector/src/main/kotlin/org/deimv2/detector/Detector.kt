@@ -92,18 +92,27 @@ abstract class ThreadDetector internal constructor(
                 throw error
             } catch (error: Exception) {
                 // LiteRtException, ExecutorchRuntimeException
-                val reason =
-                    error.message
-                        ?.trim()
-                        ?.lineSequence()
-                        ?.first()
-                        ?.take(160)
-                        ?.trimEnd('.', ' ')
                 throw DetectorException(
-                    "'$path' is no whole .${path.extension} file that runs here " +
-                        "(${reason ?: error.javaClass.simpleName}); export or copy it again",
+                    "'$path' is no whole .${path.extension} file that runs here (${reasonOf(error)}); " +
+                        "export or copy it again",
+                    error,
+                )
+            } catch (error: LinkageError) {
+                // a native library that this processor or this app lacks
+                throw DetectorException(
+                    "the runtime of '$path' cannot be loaded on this device (${reasonOf(error)}), expected its " +
+                        "native library for ${System.getProperty("os.arch")}; check what the app packages",
                     error,
                 )
             }
+
+        private fun reasonOf(error: Throwable): String =
+            error.message
+                ?.trim()
+                ?.lineSequence()
+                ?.first()
+                ?.take(160)
+                ?.trimEnd('.', ' ')
+                ?: error.javaClass.simpleName
     }
 }

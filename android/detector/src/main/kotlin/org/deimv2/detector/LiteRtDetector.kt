@@ -2,21 +2,24 @@ package org.deimv2.detector
 
 import android.content.Context
 import com.google.ai.edge.litert.CompiledModel
+import com.google.ai.edge.litert.CompiledModel.GpuOptions.Precision
 import com.google.ai.edge.litert.Environment
 import kotlinx.coroutines.ExecutorCoroutineDispatcher
 import java.io.File
 import com.google.ai.edge.litert.Accelerator as LiteRtAccelerator
 
-/** A processor that LiteRT can compile for. */
+/**
+ * A processor that LiteRT can compile for. NPUs are not among them: without the maker's libraries in
+ * the app, LiteRT answers a request for one with the CPU, unsaid.
+ */
 enum class Accelerator(
     internal val litert: LiteRtAccelerator,
 ) {
-    NPU(LiteRtAccelerator.NPU),
     GPU(LiteRtAccelerator.GPU),
     CPU(LiteRtAccelerator.CPU),
 }
 
-/** Runs a `.tflite` file by LiteRT's `CompiledModel` (API of LiteRT 2.3.0). */
+/** Runs a `.tflite` file by LiteRT's `CompiledModel` (API of LiteRT 2.3.2). */
 class LiteRtDetector private constructor(
     manifest: Manifest,
     file: ModelFile,
@@ -24,9 +27,11 @@ class LiteRtDetector private constructor(
     private val environment: Environment,
     private val model: CompiledModel,
     accelerator: Accelerator,
-    override val fallbacks: List<String>,
+    fallbacks: List<String>,
 ) : ThreadDetector(manifest, file, thread) {
     override val runsOn = "LiteRT $accelerator"
+    override var fallbacks: List<String> = fallbacks
+        private set
     private val inputs = mapOf(manifest.inputName to model.createInputBuffer(manifest.inputName))
     private val outputs = manifest.outputs.associate { it.name to model.createOutputBuffer(it.name) }
 
@@ -69,15 +74,19 @@ class LiteRtDetector private constructor(
     companion object {
         const val FORMAT = "tflite"
 
+        private const val MOST_THREADS = 4 // of the CPU: more share the slow cores of a phone
+
         /**
          * Checks the file's hash, then takes the first of [accelerators] that compiles all of it and
-         * runs it once; the ones before are in [fallbacks].
+         * runs it once; the ones before are in [fallbacks]. One that ended this app's process before
+         * is not tried again, as [trials] remember.
          */
         suspend fun open(
             context: Context,
             manifest: Manifest,
             file: ModelFile,
-            accelerators: List<Accelerator> = listOf(Accelerator.GPU, Accelerator.CPU),
+            accelerators: List<Accelerator> = Accelerator.entries,
+            trials: Trials = Trials.of(context),
         ): LiteRtDetector =
             onOwnThread { thread ->
                 val path = manifest.check(file)
@@ -85,7 +94,9 @@ class LiteRtDetector private constructor(
                 for (accelerator in accelerators) {
                     try {
                         return@onOwnThread running(path) {
-                            open(context, manifest, file, thread, path, accelerator, fallbacks.toList())
+                            trials.run(file.sha256, accelerator.name) {
+                                open(context, manifest, file, thread, path, accelerator, fallbacks.toList())
+                            }
                         }
                     } catch (error: DetectorException) {
                         fallbacks += "$accelerator: ${error.cause?.message ?: error.message}"
@@ -93,6 +104,30 @@ class LiteRtDetector private constructor(
                 }
                 throw DetectorException("'$path' runs on none of $accelerators ($fallbacks); export or copy it again")
             }
+
+        /**
+         * The accelerator on which the golden photographs pass in the least time, by [trials] where
+         * they know it, else by running them on each, which takes seconds. [fallbacks] say what the
+         * others lacked.
+         */
+        suspend fun fastest(
+            context: Context,
+            manifest: Manifest,
+            file: ModelFile,
+            goldens: List<Golden>,
+            trials: Trials = Trials.of(context),
+        ): LiteRtDetector {
+            val chosen =
+                trials.chosen(file.sha256)
+                    ?: Choice
+                        .ofFastest(Accelerator.entries.map { it.name }) { name ->
+                            open(context, manifest, file, listOf(Accelerator.valueOf(name)), trials).use {
+                                Replay.of(it, goldens)
+                            }
+                        }.also { trials.choose(file.sha256, it) }
+            val order = listOf(Accelerator.valueOf(chosen.accelerator), Accelerator.CPU).distinct()
+            return open(context, manifest, file, order, trials).also { it.fallbacks += chosen.others }
+        }
 
         private fun open(
             context: Context,
@@ -103,12 +138,11 @@ class LiteRtDetector private constructor(
             accelerator: Accelerator,
             fallbacks: List<String>,
         ): LiteRtDetector {
-            // Where an NPU's libraries lie, if the app carries some.
-            val libraries = context.applicationInfo.nativeLibraryDir
-            val environment = Environment.create(mapOf(Environment.Option.DispatchLibraryDir to libraries))
+            val environment = Environment.create(context)
             var model: CompiledModel? = null
             try {
-                model = CompiledModel.create(path.path, options(accelerator, manifest.precision), environment)
+                val options = options(context, accelerator, manifest.precision, file)
+                model = CompiledModel.create(path.path, options, environment)
                 val detector = LiteRtDetector(manifest, file, thread, environment, model, accelerator, fallbacks)
                 detector.run(ByteArray(manifest.inputHeight * manifest.inputWidth * 3), Detections(manifest.queries))
                 return detector
@@ -121,12 +155,28 @@ class LiteRtDetector private constructor(
 
         /** One accelerator, not several: what it cannot take must fail here, and not run elsewhere unsaid. */
         private fun options(
+            context: Context,
             accelerator: Accelerator,
             precision: String,
+            file: ModelFile,
         ) = CompiledModel.Options(accelerator.litert).apply {
-            if (accelerator == Accelerator.GPU && precision == "fp32") {
-                // GPUs compute in float16 unless told otherwise.
-                gpuOptions = CompiledModel.GpuOptions(precision = CompiledModel.GpuOptions.Precision.FP32)
+            when (accelerator) {
+                Accelerator.CPU -> {
+                    val cores = Runtime.getRuntime().availableProcessors()
+                    cpuOptions = CompiledModel.CpuOptions(numThreads = cores.coerceIn(1, MOST_THREADS))
+                }
+
+                Accelerator.GPU -> {
+                    gpuOptions =
+                        CompiledModel.GpuOptions(
+                            // GPUs compute in float16 unless told otherwise.
+                            precision = if (precision == "fp32") Precision.FP32 else Precision.DEFAULT,
+                            // Compiled kernels: without them each opening compiles for seconds.
+                            serializationDir = File(context.cacheDir, "litert-gpu").apply { mkdirs() }.path,
+                            modelCacheKey = file.sha256,
+                            serializeProgramCache = true,
+                        )
+                }
             }
         }
     }

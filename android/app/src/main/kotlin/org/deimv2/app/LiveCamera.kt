@@ -1,0 +1,132 @@
+package org.deimv2.app
+
+import android.content.Context
+import android.util.Size
+import androidx.camera.core.Camera
+import androidx.camera.core.CameraSelector
+import androidx.camera.core.ImageAnalysis
+import androidx.camera.core.ImageProxy
+import androidx.camera.core.MirrorMode
+import androidx.camera.core.Preview
+import androidx.camera.core.resolutionselector.AspectRatioStrategy
+import androidx.camera.core.resolutionselector.ResolutionSelector
+import androidx.camera.core.resolutionselector.ResolutionStrategy
+import androidx.camera.lifecycle.ProcessCameraProvider
+import androidx.camera.lifecycle.awaitInstance
+import androidx.camera.view.PreviewView
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableFloatStateOf
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.setValue
+import androidx.lifecycle.LifecycleOwner
+import kotlinx.coroutines.runBlocking
+import java.util.concurrent.Executors
+
+/**
+ * A camera whose frames go to [detect], the latest one whenever the last is done, off the main thread.
+ *
+ * Preview and frames have the display's rotation, not the motion sensor's, and sides of the same
+ * ratio: a box lies over what it was found on also where the phone's auto-rotation is off.
+ */
+class LiveCamera(
+    private val context: Context,
+    private val detect: suspend (ImageProxy) -> Unit,
+) {
+    val view =
+        PreviewView(context).apply {
+            scaleType = PreviewView.ScaleType.FIT_CENTER
+            keepScreenOn = true
+        }
+    var hasTorch by mutableStateOf(false)
+        private set
+    var zoomLimit by mutableFloatStateOf(1f)
+        private set
+    var problem by mutableStateOf<String?>(null)
+        private set
+    var torch
+        get() = torchIsOn
+        set(value) {
+            torchIsOn = value
+            camera?.cameraControl?.enableTorch(value)
+        }
+    var zoom
+        get() = zoomRatio
+        set(value) {
+            zoomRatio = value
+            camera?.cameraControl?.setZoomRatio(value)
+        }
+
+    private var torchIsOn by mutableStateOf(false)
+    private var zoomRatio by mutableFloatStateOf(1f)
+    private val frames = Executors.newSingleThreadExecutor()
+    private var provider: ProcessCameraProvider? = null
+    private var camera: Camera? = null
+
+    /** [side]: the longer one of the model's input; frames are no smaller, where the camera has such. */
+    suspend fun bind(
+        owner: LifecycleOwner,
+        back: Boolean,
+        side: Int,
+    ) {
+        val cameras = ProcessCameraProvider.awaitInstance(context).also { provider = it }
+        cameras.unbindAll()
+        val facing = if (back) CameraSelector.LENS_FACING_BACK else CameraSelector.LENS_FACING_FRONT
+        try {
+            val chosen = CameraSelector.Builder().requireLensFacing(facing).build()
+            camera = cameras.bindToLifecycle(owner, chosen, preview(side), analysis(side))
+            problem = null
+        } catch (error: IllegalArgumentException) {
+            problem = context.getString(R.string.no_such_camera)
+        } catch (error: IllegalStateException) {
+            problem = context.getString(R.string.no_such_camera)
+        }
+        torchIsOn = false
+        zoomRatio = 1f
+        hasTorch = camera?.cameraInfo?.hasFlashUnit() == true
+        zoomLimit = camera
+            ?.cameraInfo
+            ?.zoomState
+            ?.value
+            ?.maxZoomRatio
+            ?.coerceAtMost(MOST_ZOOM) ?: 1f
+    }
+
+    fun close() {
+        provider?.unbindAll()
+        camera = null
+    }
+
+    private fun preview(side: Int) =
+        Preview
+            .Builder()
+            .setResolutionSelector(resolution(side))
+            .setTargetRotation(rotation())
+            .setMirrorMode(MirrorMode.MIRROR_MODE_OFF) // the analysed frames are not mirrored either
+            .build()
+            .also { it.surfaceProvider = view.surfaceProvider }
+
+    private fun analysis(side: Int) =
+        ImageAnalysis
+            .Builder()
+            .setResolutionSelector(resolution(side))
+            .setTargetRotation(rotation())
+            .setBackpressureStrategy(ImageAnalysis.STRATEGY_KEEP_ONLY_LATEST)
+            .build()
+            .also { it.setAnalyzer(frames) { image -> image.use { runBlocking { detect(image) } } } }
+
+    private fun resolution(side: Int): ResolutionSelector {
+        val least = Size(side, side * 3 / 4)
+        val rule = ResolutionStrategy.FALLBACK_RULE_CLOSEST_HIGHER_THEN_LOWER
+        return ResolutionSelector
+            .Builder()
+            .setAspectRatioStrategy(AspectRatioStrategy.RATIO_4_3_FALLBACK_AUTO_STRATEGY)
+            .setResolutionStrategy(ResolutionStrategy(least, rule))
+            .build()
+    }
+
+    private fun rotation() = view.display?.rotation ?: 0
+
+    private companion object {
+        const val MOST_ZOOM = 8f
+    }
+}
