@@ -7,6 +7,8 @@
 3. Deliberate misuses of each of these, one per line of a copy: each line must fail to compile.
 4. The library's JVM tests, on `tests/vectors`.
 
+`check.py times` measures the way from a camera's frame to the model's input instead.
+
 `./dev android` installs the system packages this needs. The tools (about 210 MB to download, 150 MB
 on disk) lie in DEIMV2_ANDROID_TOOLS, by default ~/.cache/deimv2-android, and are fetched once.
 """
@@ -259,23 +261,38 @@ class Check:
         missed = [place for place in places if place not in said]
         return None if not missed else "compiled though wrong: " + ", ".join(missed)
 
-    def test(self) -> str | None:
+    def compile_tests(self) -> str | None:
         folder = HERE / "detector" / "src"
-        classes = self.work / "test"
         path = path_of(*LIBRARY, self.detector, self.stubs, *self.tests_path())
         friend = f"-Xfriend-paths={self.detector}"
-        tests = folder / "test" / "kotlin"
         module = ("-module-name", "detector", "-Werror", friend)
-        if problem := kotlinc([tests], classes, path, *module):
-            return problem
-        names = [f"org.deimv2.detector.{p.stem}" for p in sorted(tests.rglob("*Test.kt"))]
-        # Before android.jar, whose JSON and JUnit are empty: Android's own JSON, and JUnit.
+        return kotlinc([folder / "test" / "kotlin"], self.work / "test", path, *module)
+
+    def java(self, *main: str) -> subprocess.CompletedProcess[str]:
+        """A class of the tests. Before android.jar, whose JSON and JUnit are empty: the real ones."""
         real = (JAVA / jar for jar in ("json-android.jar", "junit4.jar", "hamcrest-all.jar"))
-        path = path_of(classes, folder / "main" / "resources", *real, path)
-        command = ["java", "-cp", path, "org.junit.runner.JUnitCore", *names]
-        done = subprocess.run(command, cwd=HERE / "detector", text=True, capture_output=True)
+        rest = (*LIBRARY, self.detector, self.stubs, *self.tests_path())
+        resources = HERE / "detector" / "src" / "main" / "resources"
+        command = ["java", "-cp", path_of(self.work / "test", resources, *real, *rest), *main]
+        return subprocess.run(command, cwd=HERE / "detector", text=True, capture_output=True)
+
+    def test(self) -> str | None:
+        if problem := self.compile_tests():
+            return problem
+        tests = sorted((HERE / "detector" / "src" / "test" / "kotlin").rglob("*Test.kt"))
+        names = [f"org.deimv2.detector.{p.stem}" for p in tests]
+        done = self.java("org.junit.runner.JUnitCore", *names)
         print(done.stdout.strip().splitlines()[-1] if done.returncode == 0 else done.stdout)
         return None if done.returncode == 0 else done.stderr or "see above"
+
+    def times(self) -> str | None:
+        sources = self.sources["detector"]
+        problem = self.compile_stubs() or self.compile("detector", sources, self.detector)
+        if problem := problem or self.compile_tests():
+            return problem
+        done = self.java("org.deimv2.detector.PreprocessorTimesKt")
+        print(done.stdout, end="")
+        return None if done.returncode == 0 else done.stderr
 
     def run(self) -> list[str]:
         self.step("ktlint", self.lint())
@@ -296,7 +313,12 @@ def main() -> int:
     start = time.monotonic()
     fetch_tools()
     with tempfile.TemporaryDirectory() as work:
-        bad = Check(Path(work)).run()
+        check = Check(Path(work))
+        if sys.argv[1:] == ["times"]:
+            if problem := check.times():
+                fail(problem)
+            return 0
+        bad = check.run()
     print(f"{time.monotonic() - start:.0f} s; {'FAILED: ' + ', '.join(bad) if bad else 'passed'}")
     return 1 if bad else 0
 

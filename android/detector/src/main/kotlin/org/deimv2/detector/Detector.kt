@@ -57,7 +57,10 @@ abstract class ThreadDetector internal constructor(
 
     override fun close() {
         if (!closed.compareAndSet(false, true)) return
-        thread.executor.execute(::release)
+        thread.executor.execute {
+            release()
+            preprocessor.close()
+        }
         thread.close()
     }
 

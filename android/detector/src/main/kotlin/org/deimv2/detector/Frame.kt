@@ -25,45 +25,35 @@ sealed class Frame(
     val uprightWidth get() = if (rotation % 180 == 0) width else height
     val uprightHeight get() = if (rotation % 180 == 0) height else width
 
-    /** Writes row [y] of the upright picture as RGB bytes, left to right. */
-    internal abstract fun readRow(
-        y: Int,
-        into: ByteArray,
-    )
+    /** Reads rows; each thread has its own. */
+    internal abstract fun rows(scratch: Scratch): Rows
 
-    // An upright row, seen in the frame as it came: where it begins, and the step to the next pixel.
-    protected fun startX(y: Int) =
-        when (rotation) {
-            0 -> 0
-            90 -> y
-            180 -> width - 1
-            else -> width - 1 - y
-        }
+    internal fun interface Rows {
+        /** Writes row [y] of the picture as it came, not turned, as red, green, blue in 0..255. */
+        fun read(
+            y: Int,
+            into: IntArray,
+        )
+    }
 
-    protected fun startY(y: Int) =
-        when (rotation) {
-            0 -> y
-            90 -> height - 1
-            180 -> height - 1 - y
-            else -> 0
-        }
+    /** Bytes of one row of a camera's planes; they grow once and are used again. */
+    internal class Scratch {
+        var luma = ByteArray(0)
+            private set
+        var blue = ByteArray(0)
+            private set
+        var red = ByteArray(0)
+            private set
 
-    protected val stepX =
-        if (rotation == 0) {
-            1
-        } else if (rotation == 180) {
-            -1
-        } else {
-            0
+        fun fit(
+            lumaBytes: Int,
+            chromaBytes: Int,
+        ) {
+            if (luma.size < lumaBytes) luma = ByteArray(lumaBytes)
+            if (blue.size < chromaBytes) blue = ByteArray(chromaBytes)
+            if (red.size < chromaBytes) red = ByteArray(chromaBytes)
         }
-    protected val stepY =
-        if (rotation == 270) {
-            1
-        } else if (rotation == 90) {
-            -1
-        } else {
-            0
-        }
+    }
 
     private companion object {
         val ROTATIONS = listOf(0, 90, 180, 270)
@@ -86,20 +76,17 @@ class RgbFrame(
     /** A bitmap's pixels; of a hardware bitmap, those of a copy. */
     constructor(bitmap: Bitmap, rotation: Int = 0) : this(pixelsOf(bitmap), bitmap.width, bitmap.height, rotation)
 
-    override fun readRow(
-        y: Int,
-        into: ByteArray,
-    ) {
-        var at = 0
-        var from = startY(y) * width + startX(y)
-        repeat(uprightWidth) {
-            val pixel = pixels[from]
-            into[at++] = (pixel shr 16).toByte()
-            into[at++] = (pixel shr 8).toByte()
-            into[at++] = pixel.toByte()
-            from += stepY * width + stepX
+    override fun rows(scratch: Scratch) =
+        Rows { y, into ->
+            var at = 0
+            for (from in y * width until (y + 1) * width) {
+                val pixel = pixels[from]
+                into[at] = pixel shr 16 and 0xFF
+                into[at + 1] = pixel shr 8 and 0xFF
+                into[at + 2] = pixel and 0xFF
+                at += 3
+            }
         }
-    }
 
     private companion object {
         fun pixelsOf(bitmap: Bitmap): IntArray {
@@ -148,44 +135,72 @@ class YuvFrame(
     constructor(image: Image, rotation: Int = 0) :
         this(plane(image, 0), plane(image, 1), plane(image, 2), image.width, image.height, rotation)
 
-    override fun readRow(
-        y: Int,
-        into: ByteArray,
+    override fun rows(scratch: Scratch): Rows {
+        val columns = (width + 1) / 2
+        val lumaBytes = (width - 1) * luma.pixelStride + 1
+        val blueBytes = (columns - 1) * blue.pixelStride + 1
+        val redBytes = (columns - 1) * red.pixelStride + 1
+        scratch.fit(lumaBytes, maxOf(blueBytes, redBytes))
+        // Positions of their own: reading moves them.
+        val lumas = luma.samples.duplicate()
+        val blues = blue.samples.duplicate()
+        val reds = red.samples.duplicate()
+        return Rows { y, into ->
+            lumas.row(y * luma.rowStride, lumaBytes, scratch.luma)
+            blues.row(y / 2 * blue.rowStride, blueBytes, scratch.blue)
+            reds.row(y / 2 * red.rowStride, redBytes, scratch.red)
+            toRgb(scratch.luma, scratch.blue, scratch.red, into)
+        }
+    }
+
+    private fun toRgb(
+        lights: ByteArray,
+        blues: ByteArray,
+        reds: ByteArray,
+        into: IntArray,
     ) {
+        val lightStep = luma.pixelStride
+        val blueStep = blue.pixelStride
+        val redStep = red.pixelStride
         var at = 0
-        var column = startX(y)
-        var row = startY(y)
-        repeat(uprightWidth) {
-            val light = luma.at(column, row)
-            val cb = blue.at(column / 2, row / 2) - 128
-            val cr = red.at(column / 2, row / 2) - 128
-            // ITU-T T.871, in 16-bit fixed point
-            into[at++] = clamp(light + (91881 * cr + HALF shr 16))
-            into[at++] = clamp(light + (HALF - 22554 * cb - 46802 * cr shr 16))
-            into[at++] = clamp(light + (116130 * cb + HALF shr 16))
-            column += stepX
-            row += stepY
+        for (column in 0 until (width + 1) / 2) {
+            // ITU-T T.871, in 16-bit fixed point; two pixels share a colour
+            val cb = (blues[column * blueStep].toInt() and 0xFF) - 128
+            val cr = (reds[column * redStep].toInt() and 0xFF) - 128
+            val toRed = 91881 * cr + HALF shr 16
+            val toGreen = HALF - 22554 * cb - 46802 * cr shr 16
+            val toBlue = 116130 * cb + HALF shr 16
+            val light = lights[2 * column * lightStep].toInt() and 0xFF
+            into[at] = clamp(light + toRed)
+            into[at + 1] = clamp(light + toGreen)
+            into[at + 2] = clamp(light + toBlue)
+            if (2 * column + 1 < width) {
+                val next = lights[(2 * column + 1) * lightStep].toInt() and 0xFF
+                into[at + 3] = clamp(next + toRed)
+                into[at + 4] = clamp(next + toGreen)
+                into[at + 5] = clamp(next + toBlue)
+            }
+            at += 6
         }
     }
 
     private companion object {
         const val HALF = 1 shl 15
 
-        fun Plane.at(
-            x: Int,
-            y: Int,
-        ) = samples.get(y * rowStride + x * pixelStride).toInt() and 0xFF
+        fun ByteBuffer.row(
+            start: Int,
+            count: Int,
+            into: ByteArray,
+        ) {
+            position(start)
+            get(into, 0, count)
+        }
 
-        fun clamp(value: Int) =
-            (
-                if (value < 0) {
-                    0
-                } else if (value > 255) {
-                    255
-                } else {
-                    value
-                }
-            ).toByte()
+        /** To 0..255, without branches: a camera's noise defeats their prediction. */
+        fun clamp(value: Int): Int {
+            val positive = value and (value shr 31).inv()
+            return positive or (255 - positive shr 31) and 0xFF
+        }
 
         fun plane(
             image: Image,
