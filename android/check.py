@@ -269,7 +269,7 @@ class Check:
         return kotlinc([folder / "test" / "kotlin"], self.work / "test", path, *module)
 
     def java(self, *main: str) -> subprocess.CompletedProcess[str]:
-        """A class of the tests. Before android.jar, whose JSON and JUnit are empty: the real ones."""
+        """A class of the tests; the real JSON and JUnit come before android.jar, which has none."""
         real = (JAVA / jar for jar in ("json-android.jar", "junit4.jar", "hamcrest-all.jar"))
         rest = (*LIBRARY, self.detector, self.stubs, *self.tests_path())
         resources = HERE / "detector" / "src" / "main" / "resources"

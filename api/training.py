@@ -28,11 +28,12 @@ from deimv2.training.data.dataset import Dataset, smaller_than
 from deimv2.training.distributed import DistributedContext, join, leave
 from deimv2.training.recipes import RECIPES, Recipe
 from deimv2.training.run_log import NullLogger, ProgressLogger, open_board
-from deimv2.training.schedule import fit, with_lr
+from deimv2.training.schedule import FEW, fit, for_few, with_lr
 from deimv2.training.trainer import Options, Trainer, TrainingLogger
 
 FINE_TUNING_EPOCHS = 60
 FINE_TUNING_BATCH = 16
+FEW_EPOCHS, FEW_BATCH = 40, 8  # on fewer than FEW photos
 # Options that do not change what is learnt.
 MACHINE = (
     "device", "threads", "workers", "amp", "compile", "save_minutes", "report_every", "resume",
@@ -50,12 +51,13 @@ class TrainOptions:
     backbone:       file of pre-trained weights for the backbone
     output:         folder that holds no training; None: runs/VARIANT
     resume:         folder of a training that was stopped, to go on with
-    epochs, batch:  None: 60 and 16 from weights, the paper's for a fresh start; photos per step in
-                    all processes together
+    epochs, batch:  None: 60 and 16 from weights, 40 and 8 on fewer than 2,000 photos, the paper's
+                    for a fresh start; photos per step in all processes together
     lr:             learning rate of the heads; the others keep their ratio
     final_lr:       what the learning rate ends at, as a share of itself
     image_size:     (H, W); None: the variant's own
-    denoising, dense, augment: denoising queries; Mosaic, MixUp and Copy-Blend; more than flips
+    denoising:      denoising queries; None: but for a fine-tuning on fewer than 2,000 photos
+    dense, augment: Mosaic, MixUp and Copy-Blend; more than flips
     device:         "cpu" or "cuda"; None: the GPU where there is one
     threads:        None: PyTorch's choice
     workers:        processes that read photos
@@ -80,7 +82,7 @@ class TrainOptions:
     lr: float | None = None
     final_lr: float | None = None
     image_size: tuple[int, int] | None = None
-    denoising: bool = True
+    denoising: bool | None = None
     dense: bool = True
     augment: bool = True
     seed: int = 0
@@ -343,13 +345,17 @@ def start(options: TrainOptions, rounds: bool, dataset: Dataset, progress: Progr
 
 def recipe_of(options: TrainOptions, rounds: bool, samples: int) -> Recipe:
     """The paper's, changed as the options say. samples: photos to train on."""
-    fresh = options.weights is None
+    fresh, own = options.weights is None, RECIPES[options.variant]
+    few = not fresh and not rounds and samples < FEW
+    usual = FEW_BATCH if few else FINE_TUNING_BATCH
     recipe = fit(
-        RECIPES[options.variant],
-        options.epochs or (None if fresh else FINE_TUNING_EPOCHS),
-        options.batch or (None if fresh else min(FINE_TUNING_BATCH, samples)),
+        own,
+        options.epochs or (None if fresh else FEW_EPOCHS if few else FINE_TUNING_EPOCHS),
+        options.batch or (None if fresh else min(usual, samples)),
         samples,
     )
+    if few:
+        recipe = for_few(recipe, own)
     if options.lr is not None:
         recipe = with_lr(recipe, options.lr)
     if options.final_lr is not None:
@@ -361,6 +367,7 @@ def recipe_of(options: TrainOptions, rounds: bool, samples: int) -> Recipe:
     if rounds:  # no restart: its best weights are in another layout than what trains
         schedule = replace(recipe.schedule, restart_epoch=recipe.schedule.epochs)
         recipe = replace(recipe, schedule=schedule)
-    if not options.denoising:
-        recipe = replace(recipe, denoising=replace(recipe.denoising, queries=0))
+    if options.denoising is not None:
+        queries = own.denoising.queries if options.denoising else 0
+        recipe = replace(recipe, denoising=replace(recipe.denoising, queries=queries))
     return recipe

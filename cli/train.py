@@ -85,9 +85,11 @@ def add_length(how: Any, rounds: bool = False) -> None:
     """How long, and on how large photos."""
     lasts, batch = "2", "16"
     if not rounds:
-        lasts = "60 from weights, the paper's from scratch; the phases of the paper's recipe are "
-        lasts += "scaled to it"
-        batch += " from weights, the paper's from scratch"
+        lasts = (
+            "60 from weights, 40 on fewer than 2,000 photos, the paper's from scratch; the phases "
+        )
+        lasts += "of the paper's recipe are scaled to it"
+        batch += " from weights, 8 on fewer than 2,000 photos, the paper's from scratch"
     how.add_argument("--epochs", type=count, metavar="N", help=f"default: {lasts}")
     how.add_argument(
         "--batch", type=count, metavar="N",
@@ -98,10 +100,10 @@ def add_length(how: Any, rounds: bool = False) -> None:
 
 def add_variety(how: Any) -> None:
     how.add_argument(
-        "--no-denoising",
-        action="store_false",
-        dest="denoising",
-        help="train without denoising queries",
+        "--denoising",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="with denoising queries; default: but for a fine-tuning on fewer than 2,000 photos",
     )
     how.add_argument(
         "--no-dense",

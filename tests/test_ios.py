@@ -24,7 +24,8 @@ def test_the_phones_runtime_is_the_exporters() -> None:
     (version,) = re.findall(
         r'branch: "swiftpm-(.+)"', (IOS / "ExecuTorch/Package.swift").read_text()
     )
-    assert f"executorch=={version}\n" in (ROOT / "requirements.lock").read_text()
+    (exporter,) = re.findall(r"^executorch==(.+)$", (ROOT / "requirements.lock").read_text(), re.M)
+    assert version.split(".")[:2] == exporter.split(".")[:2]  # not every patch has a branch
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has a Swift of its own")

@@ -7,8 +7,8 @@ let package = Package(
   platforms: [.iOS(.v17), .macOS(.v14)],
   products: [.library(name: "DEIMv2ExecuTorch", targets: ["DEIMv2ExecuTorch"])],
   dependencies: [
-    .package(name: "DEIMv2Kit", path: ".."),
-    .package(url: "https://github.com/pytorch/executorch.git", branch: "swiftpm-1.5.1"),
+    .package(name: "DEIMv2Kit", path: "../.."),
+    .package(url: "https://github.com/pytorch/executorch.git", branch: "swiftpm-1.5.0"),
   ],
   targets: [
     .target(

@@ -7,6 +7,13 @@ public enum MLComputeUnits: Int, Sendable { case cpuOnly, cpuAndGPU, all, cpuAnd
 open class MLModelConfiguration: NSObject {
   public override init() {}
   open var computeUnits: MLComputeUnits = .all
+  @available(macOS 15, iOS 18, *)
+  open var optimizationHints = MLOptimizationHints()
+}
+
+public struct MLOptimizationHints {
+  public enum SpecializationStrategy { case `default`, fastPrediction }
+  public var specializationStrategy: SpecializationStrategy = .default
 }
 
 public struct MLModelMetadataKey: Hashable, Sendable {

@@ -10,3 +10,9 @@
   open var model: String { stub() }
   open var systemVersion: String { stub() }
 }
+
+// Of Foundation, which has it on Apple's systems alone.
+extension ProcessInfo {
+  public enum ThermalState: Int, Sendable { case nominal, fair, serious, critical }
+  public var thermalState: ThermalState { stub() }
+}

@@ -62,15 +62,24 @@ final class DetectorModel {
 
   /// Replays the golden photographs on every processor; the report is as `deimv2 verify --json` says it.
   func check() async throws -> ParityCheck.Report {
-    let device = "\(UIDevice.current.model), iOS \(UIDevice.current.systemVersion)"
+    let device = "\(Self.hardware()), iOS \(UIDevice.current.systemVersion)"
     return try await Self.check(try chosenManifest(), device)
+  }
+
+  /// Such as "iPhone17,1"; UIDevice says "iPhone" alone.
+  private static func hardware() -> String {
+    var names = utsname()
+    uname(&names)
+    return withUnsafeBytes(of: &names.machine) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
   }
 
   private nonisolated static func check(
     _ manifest: Manifest, _ device: String
   ) async throws -> ParityCheck.Report {
     let goldens = try Golden.all(of: manifest)
-    var rows = await CoreMLDetector.fastest(manifest, on: goldens).rows
+    var rows = await CoreMLDetector.fastest(manifest, on: goldens, afresh: true).rows
     #if canImport(DEIMv2ExecuTorch)
       do {
         rows.append(await ParityCheck.run(try ExecuTorchDetector(manifest), on: goldens))

@@ -68,7 +68,13 @@ struct LiveView: View {
   private func readOut(_ result: Result) -> String {
     let latency = result.latencyMs.formatted(.number.precision(.fractionLength(1)))
     let rate = result.framesPerSecond.formatted(.number.precision(.fractionLength(0)))
-    return "\(latency) ms, \(rate) frames/s, \(model.detector?.processor ?? "")"
+    let hot = isHot ? ", slower until the phone has cooled" : ""
+    return "\(latency) ms, \(rate) frames/s, \(model.detector?.processor ?? "")\(hot)"
+  }
+
+  /// The system slows everything down soon, if this goes on.
+  private var isHot: Bool {
+    [.serious, .critical].contains(ProcessInfo.processInfo.thermalState)
   }
 
   private func watch(_ device: AVCaptureDevice) async {
@@ -87,6 +93,7 @@ struct LiveView: View {
           latencyMs: start.duration(to: end) / .milliseconds(1),
           framesPerSecond: .seconds(1) / last.duration(to: end))
         last = end
+        if isHot { try await Task.sleep(for: .milliseconds(200)) }
       }
     } catch {
       model.show(error)

@@ -21,9 +21,21 @@ final class ProjectTests: XCTestCase {
       XCTAssertTrue(there, path)
     }
     let packages = objects.values.compactMap { $0["relativePath"] as? String }
-    XCTAssertEqual(packages, [".."])
+    XCTAssertEqual(packages, ["../.."])
     for product in objects.values.compactMap({ $0["productName"] as? String }) {
       XCTAssertTrue(["DEIMv2", "DEIMv2Kit"].contains(product), product)
+    }
+  }
+
+  func testTheSchemeRunsTheOptimisedBuildOfTheTarget() throws {
+    let scheme = folder.appending(path: "DEIMv2.xcodeproj/xcshareddata/xcschemes/DEIMv2.xcscheme")
+    let text = try String(contentsOf: scheme, encoding: .utf8)
+    XCTAssertTrue(text.contains(#"<LaunchAction buildConfiguration = "Release""#))
+    let project = folder.appending(path: "DEIMv2.xcodeproj/project.pbxproj")
+    let objects = try String(contentsOf: project, encoding: .utf8)
+    for match in text.matches(of: /BlueprintIdentifier = "([0-9A-F]{24})"/) {
+      let target = "\(match.output.1) /* DEIMv2 */ = {\n\t\t\tisa = PBXNativeTarget;"
+      XCTAssertTrue(objects.contains(target))
     }
   }
 }

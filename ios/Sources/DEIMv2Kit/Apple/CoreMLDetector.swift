@@ -37,10 +37,20 @@
     }
 
     /// Replays the golden photographs on every candidate of the manifest's precision. Gives the
-    /// fastest detector that passes, nil if none does, and the result of each.
+    /// fastest detector that passes, nil if none does, and the result of each. What was found for
+    /// this model on this system is used again, without results, unless `afresh`.
     public static func fastest(
-      _ manifest: Manifest, on goldens: [Golden]
+      _ manifest: Manifest, on goldens: [Golden], afresh: Bool = false
     ) async -> (detector: CoreMLDetector?, rows: [ParityCheck.Row]) {
+      let system = ProcessInfo.processInfo.operatingSystemVersionString
+      let memory = (try? manifest.file(format: "mlpackage")).map {
+        caches().appending(path: "\($0.sha256).units.json")
+      }
+      if !afresh, let memory, let units = RememberedUnits.read(memory, system: system),
+        let detector = try? await CoreMLDetector(manifest, on: units)
+      {
+        return (detector, [])
+      }
       var best: (detector: CoreMLDetector, ms: Double)?
       var rows: [ParityCheck.Row] = []
       for units in ComputeUnits.candidates(for: manifest.precision) {
@@ -53,6 +63,9 @@
           let name = (try? manifest.file(format: "mlpackage").name) ?? "mlpackage"
           rows.append(ParityCheck.failed(name, on: units.title, error))
         }
+      }
+      if let memory, let best {
+        RememberedUnits.write(best.detector.units, to: memory, system: system)
       }
       return (best?.detector, rows)
     }
@@ -88,8 +101,7 @@
     /// The compiled model, kept in the caches under the package's hash.
     private static func compiled(_ package: URL, key: String, afresh: Bool) async throws -> URL {
       let files = FileManager.default
-      let caches = files.urls(for: .cachesDirectory, in: .userDomainMask).first
-      let folder = (caches ?? files.temporaryDirectory).appending(path: "DEIMv2Kit")
+      let folder = caches()
       let kept = folder.appending(path: "\(key).mlmodelc")
       if files.fileExists(atPath: kept.path) {
         if !afresh { return kept }
@@ -101,6 +113,12 @@
       return kept
     }
 
+    private static func caches() -> URL {
+      let files = FileManager.default
+      let caches = files.urls(for: .cachesDirectory, in: .userDomainMask).first
+      return (caches ?? files.temporaryDirectory).appending(path: "DEIMv2Kit")
+    }
+
     private static func configuration(_ units: ComputeUnits) -> MLModelConfiguration {
       let configuration = MLModelConfiguration()
       configuration.computeUnits =
@@ -110,6 +128,9 @@
         case .cpuAndGPU: .cpuAndGPU
         case .cpuOnly: .cpuOnly
         }
+      if #available(iOS 18, macOS 15, *) {
+        configuration.optimizationHints.specializationStrategy = .fastPrediction
+      }
       return configuration
     }
 
