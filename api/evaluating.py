@@ -142,6 +142,8 @@ def read_data(options: EvaluateOptions) -> tuple[Annotations, list[Path]]:
         if part is not None:
             images, annotations = part.images, part.annotations
     if images is None or annotations is None:
+        if options.data is None:
+            raise InputError("no annotated photos, expected --data, or --images and --annotations")
         raise InputError(
             f"no annotated photos in '{options.data}', expected a folder with val/, photos and one "
             f".json file, or another layout ({LAYOUTS}); or name images and annotations"

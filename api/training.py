@@ -219,6 +219,8 @@ def run_here(
     if options.resume is not None:
         trainer.restore(read_state(output))
         progress.log(f"goes on at step {trainer.step} of {trainer.steps}")
+    if options.resume is None:
+        progress.log(described(trainer.recipe, trainer.steps))
     evaluate = None
     if val is not None:
         evaluate = measurement(
@@ -239,6 +241,18 @@ def run_here(
         show_results(trainer.net.cpu(), output / BEST, evaluate, output, progress)
     progress.log(f"next: deimv2 export --weights {shlex.quote(str(output / BEST))}")
     return Training(output / BEST, found, trainer.steps, main=world.is_main)
+
+
+def described(recipe: Recipe, steps: int) -> str:
+    """What will run, in a line."""
+    c = recipe.schedule
+    end = "" if c.final == 1 else f" to {recipe.optimizer.lr * c.final:.2g}"
+    queries = recipe.denoising.queries
+    return (
+        f"training: {plural(c.epochs, 'epoch')}, {plural(steps, 'step')} of "
+        f"{plural(c.batch, 'photo')}, learning rate {recipe.optimizer.lr:.2g}{end}, "
+        f"{'with' if queries else 'without'} denoising queries"
+    )
 
 
 def report_small(

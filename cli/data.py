@@ -19,14 +19,22 @@ def add_data(parser: argparse.ArgumentParser, val: bool) -> None:
         data.add_argument(f"--{part}annotations", type=Path, metavar="FILE", help="their COCO file")
 
 
-def add_annotated(parser: argparse.ArgumentParser) -> None:
-    """Photos to measure AP on, where there are no others."""
+def add_annotated(parser: argparse.ArgumentParser, folder: bool = False) -> None:
+    """Photos to measure AP on, where there are no others. folder: or a data set's val part."""
+    if folder:
+        parser.add_argument(
+            "--data", type=Path, metavar="DIR",
+            help="data set in a usual layout (docs/data.md), its val part is measured on; or name "
+            "--images and --annotations",
+        )  # fmt: skip
     parser.add_argument(
-        "--images", type=Path, required=True, metavar="DIR", help="folder of the annotated photos"
-    )
+        "--images", type=Path, required=not folder, metavar="DIR",
+        help="folder of the annotated photos",
+    )  # fmt: skip
     parser.add_argument(
-        "--annotations", type=Path, required=True, metavar="FILE", help="COCO annotations (JSON)"
-    )
+        "--annotations", type=Path, required=not folder, metavar="FILE",
+        help="COCO annotations (JSON)",
+    )  # fmt: skip
     parser.add_argument(
         "--limit", type=count, metavar="N", help="only the first N photos; default: all"
     )

@@ -28,7 +28,7 @@ def add(subparsers: Any) -> None:
         epilog=EXAMPLE,
     )
     parser.add_argument("model", type=Path, metavar="ARTIFACT|DIR|CHECKPOINT")
-    add_annotated(parser)
+    add_annotated(parser, folder=True)
     parser.add_argument(
         "--labels", type=Path, metavar="FILE",
         help="the model's class names, one per line (default: the ones in the model; without any, "

@@ -146,8 +146,10 @@ def test_counts_are_whole_numbers(
     assert f"'{value}' is no count, expected 1 or more" in message
 
 
-def test_images_and_annotations_are_required(capsys: Capture, artifact: Path) -> None:
-    assert "required: --images, --annotations" in complaint(capsys, "evaluate", artifact)
+def test_photos_and_annotations_are_asked_for(capsys: Capture, artifact: Path) -> None:
+    wanted = "expected --data, or --images and --annotations"
+    assert wanted in complaint(capsys, "evaluate", artifact)
+    assert wanted in complaint(capsys, "evaluate", artifact, "--images", artifact.parent)
 
 
 def test_names_in_another_order_are_said_and_matched(
