@@ -1,6 +1,7 @@
 """What all runtimes share: the contract of an artifact, and the errors of one that breaks it."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,18 @@ from deimv2.model.ports import Port
 
 Frame = npt.NDArray[np.uint8]
 Frames = Sequence[Frame]
+
+
+class Stopwatch:
+    """seconds: of the runtime's own call in the last detection; the rest is this package's."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._start
 
 
 class Runner(Protocol):

@@ -133,10 +133,19 @@ def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
             if isinstance(module, HybridEncoder):
                 module.position = StaticPosition(module.position, height // 32, width // 32)
             if isinstance(getattr(module, "upsample", None), nn.Upsample) and not target.nearest:
-                module.upsample = RepeatUpsample(net.variant.encoder.width)
+                module.upsample = RepeatUpsample()
+            if isinstance(module, layers.Affine) and not target.nearest:
+                widen(module)
         if target.half:
             halve(form)
     return form.eval().requires_grad_(False)
+
+
+def widen(affine: layers.Affine) -> None:
+    """Scale and bias of four dimensions, in place: beside those of one, ExecuTorch turns maps to
+    another layout and back (`channels_last_tagged_reshape_pass.py`)."""
+    affine.scale.data = affine.scale.data.reshape(1, 1, 1, 1)
+    affine.bias.data = affine.bias.data.reshape(1, 1, 1, 1)
 
 
 def replace(module: nn.Module, rewrites: Rewrites) -> None:

@@ -252,15 +252,18 @@ def static_adapter(
 
 
 class RepeatUpsample(nn.Module):
-    """Nearest x2 upsampling by a depthwise transposed convolution with ones.
+    """Nearest x2 upsampling of [1, C, H, W] by a product with ones.
 
-    XNNPACK has no nearest resize; the convolution keeps the whole encoder in one delegate call.
+    XNNPACK has no nearest resize; the product keeps the whole encoder in one delegate call.
     """
 
-    def __init__(self, channels: int) -> None:
+    ones: Tensor
+
+    def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.ConvTranspose2d(channels, channels, 2, 2, groups=channels, bias=False)
-        self.conv.weight.data.fill_(1.0)
+        self.register_buffer("ones", torch.ones(1, 1, 2, 1, 2))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x)
+        _, channels, height, width = x.shape
+        repeated = x.reshape(channels, height, 1, width, 1) * self.ones
+        return repeated.reshape(1, channels, 2 * height, 2 * width)

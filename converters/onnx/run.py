@@ -5,6 +5,7 @@ from pathlib import Path
 from deimv2.converters.onnx.convert import interface, open_session, read_card
 from deimv2.converters.runner import (
     Frame,
+    Stopwatch,
     broken,
     detections,
     frame_size,
@@ -24,7 +25,7 @@ class OnnxRunner:
             raise
         except Exception as error:  # its own exceptions share no base class below this
             raise broken(path, error) from error
-        self._path = path
+        self._path, self.inside = path, Stopwatch()
         inputs, outputs = interface(self._net)
         self.size = frame_size(path, inputs)
         self._input = inputs[0].name
@@ -34,7 +35,8 @@ class OnnxRunner:
     def detect(self, frame: Frame) -> Detections:
         require_frame(frame, self.size)
         try:
-            outputs = self._net.run(None, {self._input: frame[None]})
+            with self.inside:
+                outputs = self._net.run(None, {self._input: frame[None]})
         except Exception as error:  # as above
             raise broken(self._path, error) from error
         return detections(outputs, self.order)

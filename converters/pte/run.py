@@ -16,6 +16,7 @@ import torch
 from deimv2.converters.pte.convert import interface, load_runtime, open_program, read_card
 from deimv2.converters.runner import (
     Frame,
+    Stopwatch,
     broken,
     detections,
     frame_size,
@@ -45,7 +46,7 @@ class ExecuTorchRunner:
                 card = read_card(program)
         except RuntimeError as error:
             raise broken(path, error) from error
-        self._path = path
+        self._path, self.inside = path, Stopwatch()
         inputs, outputs = interface(self._net)
         self.size = frame_size(path, inputs)
         self.order = output_order(path, outputs)
@@ -67,8 +68,10 @@ class ExecuTorchRunner:
 
     def detect(self, frame: Frame) -> Detections:
         require_frame(frame, self.size)
+        given = [shared(frame)]
         try:
-            outputs = self._net([shared(frame)])
+            with self.inside:
+                outputs = self._net(given)
         except RuntimeError as error:
             raise broken(self._path, error) from error
         return detections([output.numpy() for output in outputs], self.order)

@@ -7,6 +7,7 @@ import numpy as np
 
 from deimv2.converters.runner import (
     Frame,
+    Stopwatch,
     broken,
     detections,
     frame_size,
@@ -37,7 +38,7 @@ class LiteRTRunner:
                     "it was compiled from"
                 ) from error
             raise broken(path, error) from error
-        self._path = path
+        self._path, self.inside = path, Stopwatch()
         inputs, outputs = self._net.get_input_details(), self._net.get_output_details()
         self.size = frame_size(path, [_port(tensor) for tensor in inputs])
         self.order = output_order(path, [_port(tensor) for tensor in outputs])
@@ -50,7 +51,8 @@ class LiteRTRunner:
         require_frame(frame, self.size)
         self._net.set_tensor(self._input, frame[None])
         try:
-            self._net.invoke()
+            with self.inside:
+                self._net.invoke()
         except RuntimeError as error:
             raise broken(self._path, error) from error
         return detections([self._net.get_tensor(i) for i in self._outputs], self.order)

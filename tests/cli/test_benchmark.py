@@ -10,7 +10,7 @@ import pytest
 from deimv2.converters.manifest import Manifest
 from deimv2.model.errors import InputError
 from deimv2.model.weights.sources import DEMO
-from deimv2.profiling.timing import BASELINE, MATMUL, SIDE, Runner, time_in_turn
+from deimv2.profiling.timing import BASELINE, MATMUL, MOST_OUTSIDE, SIDE, Runner, time_in_turn
 from deimv2.tests.cli.commands import Capture, complaint, output
 
 FEW = ("--rounds", "3")
@@ -23,6 +23,8 @@ class Scripted:
         MATMUL: [1.0] * 9, BASELINE: [9.0] * 4 + [2.0, 4.0, 2.0], "a.onnx": [9.0] * 4 + [5, 4, 3],
     }  # fmt: skip
 
+    OUTSIDE: ClassVar[float | None] = 0.01
+
     def __init__(self, path: Path | str, threads: int, device: str = "cpu") -> None:
         self.name = Path(path).name
         self.times = iter(self.TIMES[self.name])
@@ -33,7 +35,8 @@ class Scripted:
     def __exit__(self, *_: object) -> None: ...
 
     def ask(self, what: str) -> float:
-        return {"load": 0.5, "memory": 7}.get(what) or next(self.times)
+        fixed = {"load": 0.5, "memory": 7, "outside": self.OUTSIDE}
+        return fixed[what] if what in fixed else next(self.times)
 
 
 def test_ratios_are_of_the_same_round_and_the_first_rounds_do_not_count(
@@ -48,6 +51,17 @@ def test_ratios_are_of_the_same_round_and_the_first_rounds_do_not_count(
     assert row.p95 == pytest.approx(4.9) and row.peak_share == pytest.approx(1 / 4)
 
 
+@pytest.mark.parametrize(("outside", "ratio"), [(None, 1.5), (0.05, 1.5), (0.06, None)])
+def test_a_time_that_is_not_the_runtimes_has_no_ratio(
+    monkeypatch: pytest.MonkeyPatch, outside: float | None, ratio: float | None
+) -> None:
+    monkeypatch.setattr("deimv2.profiling.timing.Runner", Scripted)
+    monkeypatch.setattr("deimv2.profiling.timing.PAUSE", 0.0)
+    monkeypatch.setattr(Scripted, "OUTSIDE", outside)
+    _, row = time_in_turn([Path("a.onnx")], Path(BASELINE), 1, {}, 3)
+    assert (row.outside, row.ratio) == (outside, ratio)
+
+
 def test_every_file_is_timed_against_the_baseline(exported: Path, capsys: Capture) -> None:
     rows = json.loads(output(capsys, "benchmark", exported, *FEW, "--threads", 1, 2, "--json"))
     names = [BASELINE, "deimv2-atto-fp32.onnx", "deimv2-atto-fp32.pte", "deimv2-atto-fp32.tflite"]
@@ -57,7 +71,9 @@ def test_every_file_is_timed_against_the_baseline(exported: Path, capsys: Captur
     for row in rows:
         assert 0 < row["median"] <= row["p95"] and row["first"] > 0 and row["load"] > 0
         assert 0 < row["memory"] < 2e9
-        assert (row["ratio"] is None) == (row["name"] == BASELINE)
+        assert (row["outside"] is None) == (row["name"] == BASELINE)
+        without = row["name"] == BASELINE or row["outside"] > MOST_OUTSIDE
+        assert (row["ratio"] is None) == without
         assert row["ratio"] is None or 0.01 < row["ratio"] < 100
         assert row["name"] == BASELINE or row["peak_share"] > 0
 

@@ -19,7 +19,7 @@ from deimv2.converters.graph.decoder import (
     NetworkQualityEstimator,
     StaticDeformableAttention,
 )
-from deimv2.converters.graph.form import Selection
+from deimv2.converters.graph.form import Selection, Target, mobile_form
 from deimv2.converters.graph.layers import (
     ConvAvgPool,
     FixedResize,
@@ -32,12 +32,12 @@ from deimv2.converters.graph.layers import (
     StaticVisionTransformer,
 )
 from deimv2.converters.graph.sampling import GatherSampler, MatmulSampler
-from deimv2.model import VARIANTS
+from deimv2.model import VARIANTS, build_model
 from deimv2.model.decoder import EdgeMove, Integral, QualityEstimator, inverse_sigmoid
 from deimv2.model.deformable import DeformableAttention, GridSampler
 from deimv2.model.dinov3 import Attention, RotaryAngles, TransformerBlock, VisionTransformer
 from deimv2.model.encoder import SinePosition
-from deimv2.model.layers import RMSNorm, SelfAttention, flatten_maps, fuse
+from deimv2.model.layers import Affine, RMSNorm, SelfAttention, flatten_maps, fuse
 from deimv2.model.postprocess import postprocess
 
 SIZES, POINTS, HEADS = [(4, 6), (2, 3)], (3, 2), 2
@@ -146,10 +146,24 @@ def test_a_resize_by_another_ratio_is_refused() -> None:
         FixedResize(4)
 
 
-def test_upsampling_as_a_convolution_is_exact() -> None:
+def test_upsampling_as_a_product_is_exact() -> None:
     x = torch.randn(1, 4, 3, 5)
     wanted = F.interpolate(x, scale_factor=2.0, mode="nearest")
-    assert torch.equal(RepeatUpsample(4)(x), wanted)
+    assert torch.equal(RepeatUpsample()(x), wanted)
+
+
+@pytest.mark.parametrize(("nearest", "rank"), [(False, 4), (True, 1)])
+def test_affines_beside_which_executorch_would_turn_maps_are_widened(
+    nearest: bool, rank: int
+) -> None:
+    form = mobile_form(build_model("atto"), Target(gather=True, nearest=nearest))
+    affines = [module for module in form.modules() if isinstance(module, Affine)]
+    assert affines and {each.scale.ndim for each in affines} == {rank}
+    x = torch.randn(1, 16, 3, 5)
+    affine = affines[0]
+    affine.scale.data.fill_(1.7)
+    affine.bias.data.fill_(-0.3)
+    assert torch.equal(affine(x), 1.7 * x - 0.3)
 
 
 # -- deformable attention
