@@ -17,6 +17,7 @@ from deimv2.converters.results import record_all, require_listed
 from deimv2.model.errors import InputError
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import load
+from deimv2.model.words import plural
 from deimv2.profiling.timing import BASELINE, Timing, machine, time_in_turn
 
 ROUNDS = 50
@@ -47,7 +48,7 @@ def benchmark(
     given = [artifacts] if isinstance(artifacts, str | PathLike) else artifacts
     counts = [threads] if isinstance(threads, int) else threads
     files = find([Path(each) for each in given], device)
-    with progress.status(f"reading {len(files)} artifacts"):
+    with progress.status(f"reading {plural(len(files), 'artifact')}"):
         found = {path: inspect(path) for path in files}
     require_unique([path.name for path in files])
     if record:
@@ -62,7 +63,8 @@ def benchmark(
             for count in counts
             for row in time_in_turn(
                 files, reference, count, macs, rounds,
-                partial(progress.track, message=f"{count} threads, rounds", rate=True), device,
+                partial(progress.track, message=f"{plural(count, 'thread')}, rounds", rate=True),
+                device,
             )
         ]  # fmt: skip
     if record:

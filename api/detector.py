@@ -31,6 +31,7 @@ from deimv2.model.labels import known_names
 from deimv2.model.variants import VARIANTS
 from deimv2.model.weights.hub import fetch_checkpoint
 from deimv2.model.weights.sources import fetch
+from deimv2.model.words import plural
 
 Photo = Pathish | Image.Image | npt.NDArray[np.uint8]
 Photos = list[Any] | tuple[Any, ...]  # of Photo
@@ -120,7 +121,8 @@ class Detector:
 
     def __repr__(self) -> str:
         height, width = self.size
-        return f"Detector('{self.source}', {height}x{width}, {len(self.classes)} classes)"
+        classes = plural(len(self.classes), "class", "classes")
+        return f"Detector('{self.source}', {height}x{width}, {classes})"
 
     @property
     def size(self) -> tuple[int, int]:

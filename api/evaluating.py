@@ -21,6 +21,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
 from deimv2.model.labels import known_names
 from deimv2.model.progress import SILENT, Progress
+from deimv2.model.words import plural
 from deimv2.training.data.layouts import LAYOUTS, Part, find_part, whole
 
 
@@ -169,7 +170,8 @@ def measured(
     found = collect(runner, annotations, photos, classes, shown)
     seconds = time.monotonic() - start
     rate = len(photos) / seconds
-    progress.log(f"{model.name}: {len(photos)} photos in {seconds:.1f} s, {rate:.1f} photos/s")
+    count = plural(len(photos), "photo")
+    progress.log(f"{model.name}: {count} in {seconds:.1f} s, {rate:.1f} photos/s")
     with progress.status("matching the detections with the annotated boxes"):
         scores = score(annotations, found)
     return Evaluation(model, annotations.path, scores, len(photos), seconds)

@@ -8,6 +8,7 @@ from deimv2.cli import console
 from deimv2.cli.arguments import add_calibration, share, size
 from deimv2.cli.verify import print_report
 from deimv2.converters import FORMATS, PHONE_FORMATS, PRECISIONS
+from deimv2.model.words import plural
 
 EXAMPLE = "example: deimv2 export --variant atto --output artifacts/atto"
 
@@ -102,5 +103,6 @@ def run(args: argparse.Namespace) -> int:
         console.print_json(made.to_json())
     else:
         print_report(made.report)
-        console.log(f"{len(made.files)} of {len(made.report.rows)} artifacts kept in {made.folder}")
+        count = plural(len(made.report.rows), "artifact")
+        console.log(f"{len(made.files)} of {count} kept in {made.folder}")
     return 0 if made.passed else 1

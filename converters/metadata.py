@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from deimv2.converters.contract import INPUT, OUTPUTS
 from deimv2.converters.precision import PRECISIONS, Precision
+from deimv2.model.words import plural
 
 KEY = "deimv2.json"  # the name of the card wherever a format stores named metadata
 
@@ -39,7 +40,8 @@ class ModelCard:
         height, width = self.image_size
         return (
             f"{self.title} object detector, {self.precision}, {width} x {height} pixels, "
-            f"{len(self.labels)} classes, no NMS needed. Weights: {self.weights}."
+            f"{plural(len(self.labels), 'class', 'classes')}, no NMS needed. "
+            f"Weights: {self.weights}."
         )
 
     def to_json(self) -> str:

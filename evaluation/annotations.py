@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deimv2.model.errors import InputError
+from deimv2.model.words import plural
 from deimv2.training.data.layouts import Part
 from deimv2.training.data.reading import content_of
 from deimv2.training.records import Record, is_number, malformed, records
@@ -119,8 +120,8 @@ def read_annotations(source: Path | Part, limit: int | None = None) -> Annotatio
     kept = found if limit is None else found.first(limit)
     if kept.crowd.all():
         raise InputError(
-            f"'{path}' has no box to find on the {len(kept.photos)} photos asked for, expected at "
-            "least one; use another file or a higher limit"
+            f"'{path}' has no box to find on the {plural(len(kept.photos), 'photo')} asked for, "
+            "expected at least one; use another file or a higher limit"
         )
     return kept
 
@@ -141,8 +142,8 @@ def match_classes(
         return np.array([names.index(n) if n in names else NONE for n in labels], np.int32)
     if count is not None and count != len(names):
         raise InputError(
-            f"the model has {count} classes, '{path}' has {len(names)}; expected as many; "
-            "use the annotations of the data set that it was trained on"
+            f"the model has {plural(count, 'class', 'classes')}, '{path}' has {len(names)}; expected "
+            "as many; use the annotations of the data set that it was trained on"
         )
     if labels is None or tuple(labels) == names:
         return np.arange(len(names), dtype=np.int32)

@@ -20,6 +20,7 @@ from deimv2.model.weights.hub import fetch_checkpoint
 from deimv2.model.weights.loading import class_count, fitted, guess_variant
 from deimv2.model.weights.random import random_state
 from deimv2.model.weights.saving import HUB_NAMES, CheckpointMetadata, read_metadata
+from deimv2.model.words import plural
 
 AUTO = "auto"  # the variant of the weights
 HUB = "hf://"  # before the name of a repository, owner/name
@@ -157,7 +158,7 @@ def _names(
     names = known_names(count, file, stored)
     if names is None:
         raise InputError(
-            f"'{weights}' has {count} classes and carries no names for them; "
+            f"'{weights}' has {plural(count, 'class', 'classes')} and carries no names for them; "
             "add --labels FILE with one name per line"
         )
     return tuple(names)
