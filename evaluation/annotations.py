@@ -142,8 +142,8 @@ def match_classes(
         return np.array([names.index(n) if n in names else NONE for n in labels], np.int32)
     if count is not None and count != len(names):
         raise InputError(
-            f"the model has {plural(count, 'class', 'classes')}, '{path}' has {len(names)}; expected "
-            "as many; use the annotations of the data set that it was trained on"
+            f"the model has {plural(count, 'class', 'classes')}, '{path}' has {len(names)}; "
+            "expected as many; use the annotations of the data set that it was trained on"
         )
     if labels is None or tuple(labels) == names:
         return np.arange(len(names), dtype=np.int32)
