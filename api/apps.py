@@ -14,14 +14,16 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Platform:
-    """project: the sample app, below the repository; assets: where its artifacts go, below that."""
+    """project: the sample app, below the repository; assets: where its artifacts go, below that;
+    without: delegates that it lacks."""
 
     project: str
     assets: str
+    without: tuple[str, ...] = ()
 
 
 PLATFORMS = {
-    "android": Platform("android", "app/src/main/assets/deimv2"),
+    "android": Platform("android", "app/src/main/assets/deimv2", ("Core ML",)),
     "ios": Platform("ios", "App/Models/deimv2"),
 }
 
@@ -40,7 +42,8 @@ def put_into_app(
     Raises InputError for a folder without such artifacts, CheckError for a damaged file.
     """
     target = sample_assets(PLATFORMS[platform]) if output is None else Path(output)
-    return target, write_bundle(Path(folder), target, formats_of(platform))
+    without = PLATFORMS[platform].without
+    return target, write_bundle(Path(folder), target, formats_of(platform), without)
 
 
 def sample_assets(platform: Platform) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.api.options import Pathish
-from deimv2.converters import FORMATS
+from deimv2.converters import FORMATS, format_of
 from deimv2.converters.artifact import inspect
 from deimv2.converters.format import CPU
 from deimv2.converters.inspection import Inspection
@@ -111,13 +111,19 @@ def find(paths: Sequence[Path], device: str = CPU) -> list[Path]:
     found = []
     for path in paths:
         inside = sorted(p for p in path.iterdir() if p.suffix in kinds) if path.is_dir() else [path]
-        if not inside or not path.exists() or inside[0].suffix not in kinds:
+        inside = [p for p in inside if p.suffix in kinds and p.exists() and has_times(p)]
+        if not inside:
             raise InputError(
                 f"nothing to time at '{path}', expected {', '.join(kinds)} files or a folder with "
                 "some; check the path"
             )
         found += inside
     return found
+
+
+def has_times(path: Path) -> bool:
+    format = format_of(path)
+    return format is not None and format.timed(path)
 
 
 def require_unique(names: Sequence[str]) -> None:

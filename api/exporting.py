@@ -26,7 +26,9 @@ from deimv2.converters.manifest import (
     toolchain,
 )
 from deimv2.converters.metadata import ModelCard
+from deimv2.converters.mlpackage import MLPACKAGE
 from deimv2.converters.precision import Precision, precision_of
+from deimv2.converters.pte import DELEGATES, PTE, XNNPACK, Pte
 from deimv2.converters.runner import Frames
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
@@ -38,6 +40,8 @@ from deimv2.quantization.rounding import round_weights
 from deimv2.verification.kept import LIMIT
 from deimv2.verification.scales import expected_steps
 from deimv2.verification.verify import STRUCTURE, Report, Row, entry, verify_artifact
+
+COREML_PRECISIONS = ("fp32", "fp16")  # of the .pte with Core ML inside
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class ExportOptions:
     kept:          int8: of float32's detections above 0.3, the share that must still be found
     verify:        run the artifacts
     npu:           chips to compile the .tflite for as well, by maker: "qualcomm:SM8750"
+    delegate:      of the .pte: "xnnpack", or "coreml", on Apple's devices alone
     keep_rejected: leave a file that misses a limit as NAME.rejected.EXT, outside the manifest
     """
 
@@ -77,6 +82,7 @@ class ExportOptions:
     kept: float | None = None
     verify: bool = True
     npu: Sequence[str] = ()
+    delegate: str = XNNPACK
     keep_rejected: bool = True
     progress: Progress = SILENT
 
@@ -163,6 +169,7 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
         )
     for kind in kinds:
         FORMATS[kind].require()
+    check_delegate(options.delegate, precision, kinds)
     if options.calibration is not None and not precision.calibrates:
         raise InputError(
             f"--calibration is for int8 and int8x16, the precision is {precision.name}; "
@@ -175,6 +182,22 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
                 "it out: other precisions are compared with float32 anyway"
             )
     return precision, kinds
+
+
+def check_delegate(delegate: str, precision: Precision, kinds: Sequence[str]) -> None:
+    """Raises InputError for what does not fit, or lacks a toolchain."""
+    if delegate not in DELEGATES:
+        raise InputError(f"no delegate '{delegate}', expected one of {', '.join(DELEGATES)}")
+    if delegate == XNNPACK:
+        return
+    if PTE.name not in kinds:
+        raise InputError(f"--delegate {delegate} is of the .pte; add --format pte")
+    if precision.name not in COREML_PRECISIONS:
+        raise InputError(
+            f"--delegate {delegate} has no {precision.name} here, expected "
+            f"{' or '.join(COREML_PRECISIONS)}; choose one of them, or an .mlpackage"
+        )
+    MLPACKAGE.require()
 
 
 def float_reference(options: ExportOptions, weights: str, loaded: Loaded) -> DEIMv2 | None:
@@ -270,13 +293,14 @@ def artifact(
     goldens: list[Golden],
 ) -> Row:
     """Convert and verify one artifact; a failed check stands in the row."""
-    path, progress = work / f"{card.stem}.{kind}", options.progress
+    format = Pte(options.delegate) if kind == PTE.name else FORMATS[kind]
+    path, progress = work / f"{card.stem}{format.label}{format.suffix}", options.progress
     least_kept = LIMIT if options.kept is None else options.kept
     steps = expected_steps(loaded.net) if card.kind.rounds else []
     start = time.monotonic()
     try:
         with progress.status(f"converting to {path.name}"):
-            convert(FORMATS[kind], loaded.net, card, path, work / LOG, frames)
+            convert(format, loaded.net, card, path, work / LOG, frames)
         row = Row(path.name, STRUCTURE)  # which its converter has checked
         if options.verify:
             with progress.status(f"verifying {path.name}"):

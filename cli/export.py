@@ -61,6 +61,11 @@ def add(subparsers: Any) -> None:
         help="compile the .tflite for the NPU of a chip as well, such as qualcomm:SM8750 "
         "(docs/npu.md)",
     )  # fmt: skip
+    parser.add_argument(
+        "--delegate", choices=("xnnpack", "coreml"), default="xnnpack",
+        help="of the .pte: who computes; coreml (fp32, fp16) runs on Apple's devices alone "
+        "(default xnnpack)",
+    )  # fmt: skip
     add_checks(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

@@ -13,15 +13,23 @@ from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
 
 
-def write_bundle(folder: Path, target: Path, formats: Collection[str]) -> Manifest:
+def write_bundle(
+    folder: Path, target: Path, formats: Collection[str], without: Collection[str] = ()
+) -> Manifest:
     """Copies the artifacts of `formats` from an export folder to `target`, in place of what an
     earlier call left there, and gives the manifest written beside them.
+
+    without: delegates whose files are left out.
 
     Raises InputError for a folder without such artifacts, or a target that holds something else;
     CheckError if a file is not the one of the manifest. Then `target` stays as it was.
     """
     manifest = Manifest.read(folder)
-    files = tuple(file for file in manifest.files if file.format in formats)
+    files = tuple(
+        file
+        for file in manifest.files
+        if file.format in formats and (file.computation or {}).get("delegate") not in without
+    )
     if not files:
         found = ", ".join(file.name for file in manifest.files)
         raise InputError(

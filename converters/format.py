@@ -56,6 +56,15 @@ class Format(ABC):
     def suffix(self) -> str:
         return f".{self.name}"
 
+    @property
+    def label(self) -> str:
+        """What a file's name has before its suffix, where the format has several kinds."""
+        return ""
+
+    def timed(self, path: Path) -> bool:
+        """Whether a file's time on this system says something."""
+        return self.native
+
     def require(self) -> None:
         """Raises MissingExtraError unless the toolchain is installed; imports nothing of it."""
         for package in self.packages:

@@ -96,8 +96,8 @@ class Anchors(nn.Module):
     def forward(self, shapes: Shapes, device: torch.device) -> tuple[Tensor, Tensor]:
         levels = []
         for i, (h, w) in enumerate(shapes):
-            y = (torch.arange(h, device=device) + 0.5) / h
-            x = (torch.arange(w, device=device) + 0.5) / w
+            y = (torch.arange(h, dtype=torch.float32, device=device) + 0.5) / h
+            x = (torch.arange(w, dtype=torch.float32, device=device) + 0.5) / w
             y, x = torch.meshgrid(y, x, indexing="ij")
             side = torch.full_like(x, self.SIDE * 2.0**i)
             levels.append(torch.stack([x, y, side, side], dim=-1).reshape(1, h * w, 4))

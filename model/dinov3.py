@@ -34,8 +34,8 @@ class RotaryAngles(nn.Module):
 
     def forward(self, h: int, w: int) -> tuple[Tensor, Tensor]:
         periods = self.periods
-        y = (torch.arange(h, device=periods.device) + 0.5) / h * 2 - 1
-        x = (torch.arange(w, device=periods.device) + 0.5) / w * 2 - 1
+        y = (torch.arange(h, dtype=periods.dtype, device=periods.device) + 0.5) / h * 2 - 1
+        x = (torch.arange(w, dtype=periods.dtype, device=periods.device) + 0.5) / w * 2 - 1
         grid = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).reshape(h * w, 2, 1)
         angles = (2 * math.pi * grid / periods).flatten(1)  # [h*w, y planes then x planes]
         angles = torch.cat([angles, angles], dim=1)

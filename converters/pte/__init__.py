@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from deimv2.model import DEIMv2
 
 
+XNNPACK, COREML = DELEGATES = ("xnnpack", "coreml")
+
+
 class Pte(Format):
+    """delegate: who computes. Core ML is on Apple's devices alone."""
+
     name = "pte"
     title = "ExecuTorch"
     extra = "executorch"
@@ -22,17 +27,34 @@ class Pte(Format):
     platforms = ("android", "ios")
     arm64 = "executorch"
 
+    def __init__(self, delegate: str = XNNPACK) -> None:
+        self.delegate = delegate
+
+    @property
+    def label(self) -> str:
+        return "" if self.delegate == XNNPACK else f"-{self.delegate}"
+
     def convert(
         self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
     ) -> None:
         from deimv2.converters.pte.convert import convert
 
-        convert(net, card, path, gather)
+        convert(net, card, path, gather, self.delegate == COREML)
 
     def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
-        from deimv2.converters.pte.run import ExecuTorchRunner
+        from deimv2.converters.pte.coreml import CoreMLProgramRunner, is_for_coreml
+        from deimv2.converters.pte.inspect import read_parts
+        from deimv2.converters.pte.run import ExecuTorchRunner, check_header
 
+        check_header(path)
+        if is_for_coreml(path):
+            return CoreMLProgramRunner(path, threads, *read_parts(path))
         return ExecuTorchRunner(path, threads)
+
+    def timed(self, path: Path) -> bool:
+        from deimv2.converters.pte.coreml import is_for_coreml
+
+        return not is_for_coreml(path)
 
     def inspect(self, path: Path) -> "Inspection":
         from deimv2.converters.pte.inspect import read

@@ -10,7 +10,7 @@ import torch
 
 from deimv2.converters.graph import Target
 from deimv2.converters.metadata import ModelCard
-from deimv2.converters.pte import PTE
+from deimv2.converters.pte import PTE, coreml
 from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
 from deimv2.model.optional import require
@@ -20,16 +20,21 @@ TYPES = {0: "uint8", 3: "int32", 6: "float32"}  # ExecuTorch's scalar types
 CARD_METHOD = "deimv2_json"  # a constant method; names there cannot hold a dot
 
 
-def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
+def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, for_coreml: bool) -> None:
     """Write the artifact; raises CheckError when what was written is not as it should be."""
     exir = require("executorch.exir", PTE.extra)
-    partition = require("executorch.backends.xnnpack.partition.xnnpack_partitioner", PTE.extra)
+    if for_coreml:
+        part = coreml.partitioner()
+    else:
+        xnnpack = require("executorch.backends.xnnpack.partition.xnnpack_partitioner", PTE.extra)
+        part = xnnpack.XnnpackPartitioner()
     half = card.kind.computes == "float16"
-    form, frame = prepare(net, Target(gather=gather, nearest=False, half=half))
+    # Core ML resizes itself, and its Neural Engine does not gather.
+    form, frame = prepare(net, Target(gather and not for_coreml, nearest=for_coreml, half=half))
     exported = torch.export.export(form, (frame,))
     lowered = exir.to_edge_transform_and_lower(
         exported,
-        partitioner=[partition.XnnpackPartitioner()],
+        partitioner=[part],
         constant_methods={CARD_METHOD: card.to_json()},
     )
     path.write_bytes(lowered.to_executorch().buffer)
@@ -56,9 +61,9 @@ def methods(program: Any) -> list[str]:
     return [program.get_method_name(i) for i in range(program.num_methods())]
 
 
-def interface(method: Any) -> tuple[list[Port], list[Port]]:
-    """Inputs and outputs of a loaded method, which are in order and have no names."""
-    meta = method.method_meta()
+def interface(program: Any) -> tuple[list[Port], list[Port]]:
+    """Inputs and outputs of a program, which are in order and have no names."""
+    meta = program.method_meta("forward")
     return (
         [_port(meta.input_tensor_meta, i) for i in range(meta.num_inputs())],
         [_port(meta.output_tensor_meta, i) for i in range(meta.num_outputs())],
@@ -84,7 +89,7 @@ def read_card(program: Any) -> str | None:
 def check(path: Path, card: ModelCard) -> None:
     """The file loads and has the right inputs and outputs."""
     program = open_program(path)
-    inputs, outputs = interface(program.load_method("forward"))
+    inputs, outputs = interface(program)
     found = [(port.shape, port.dtype) for port in [*inputs, *outputs]]
     expect(f"{path.name}: inputs and outputs", found, list(card.interface().values()))
     expect(f"{path.name}: card", read_card(program), card.to_json())

@@ -27,7 +27,7 @@ from deimv2.converters.inspection import (
     of_product,
     per_output,
 )
-from deimv2.converters.pte import PTE
+from deimv2.converters.pte import PTE, coreml
 from deimv2.converters.pte.convert import CARD_METHOD
 from deimv2.converters.pte.run import HEADER, check_header
 from deimv2.converters.runner import broken, parsed_card
@@ -67,6 +67,11 @@ OFFERED = frozenset({
 
 
 def read(path: Path) -> Inspection:
+    return read_parts(path)[0]
+
+
+def read_parts(path: Path) -> tuple[Inspection, list[bytes]]:
+    """And the parts of its delegates, as they lie in the file."""
     check_header(path)
     data = path.read_bytes()
     program = decode(PROGRAM, data)
@@ -74,25 +79,36 @@ def read(path: Path) -> Inspection:
     if "forward" not in plans:
         raise broken(path, f"it has no method 'forward', but {', '.join(plans)}")
     plan = plans["forward"]
+    for_coreml = any(each["id"] == coreml.BACKEND for each in plan["delegates"])
     operations: list[Operation] = []
+    parts: list[bytes] = []
     constants = _constants(plan)
     instructions = [step for chain in plan["chains"] for step in chain["instructions"]]
     calls = 0
     for step in instructions:
         arguments = step["instr_args"]
         if step["instr_args_type"] == "KernelCall":
-            operations.append(_kernel(plan, arguments))
+            operations.append(_kernel(plan, arguments, for_coreml))
         elif step["instr_args_type"] == "DelegateCall":
             delegate = plan["delegates"][arguments["delegate_index"]]
-            graph = decode(GRAPH, payload(path, data, program, delegate))
-            values = {value["id_out"]: value for value in map(_value, graph["xvalues"])}
-            operations += [_node(node, values) for node in graph["xnodes"]]
-            constants |= _delegated_constants(graph, calls)
+            parts.append(part_of(data, program, delegate))
+            if for_coreml:
+                inside, stored = coreml.operations(path, parts[-1])
+                operations += inside
+                constants |= {each.name: each for each in stored}
+            else:
+                graph = decode(GRAPH, payload(path, parts[-1], delegate))
+                values = {value["id_out"]: value for value in map(_value, graph["xvalues"])}
+                operations += [_node(node, values) for node in graph["xnodes"]]
+                constants |= _delegated_constants(graph, calls)
             calls += 1
     card = next(
         (v["val"]["string_val"] for v in plans.get(CARD_METHOD, {}).get("values", [])), None
     )
-    return Inspection(
+    delegates: tuple[Delegate, ...] = (Delegate(XNNPACK, "the file itself", calls),)
+    if for_coreml:
+        delegates = coreml.delegates(calls)
+    found = Inspection(
         artifact=path.name,
         size=len(data),
         metadata=len(card.encode()) if card else 0,
@@ -100,9 +116,10 @@ def read(path: Path) -> Inspection:
         inputs=_ports(plan, "inputs"),
         outputs=_ports(plan, "outputs"),
         operations=operations,
-        delegates=(Delegate(XNNPACK, "the file itself", calls),),
+        delegates=delegates,
         constants=list(constants.values()),
     )
+    return found, parts
 
 
 def decode(schema: str, data: bytes) -> Any:
@@ -122,17 +139,21 @@ def decode(schema: str, data: bytes) -> Any:
     )
 
 
-def payload(path: Path, data: bytes, program: Any, delegate: Mapping[str, Any]) -> bytes:
+def part_of(data: bytes, program: Any, delegate: Mapping[str, Any]) -> bytes:
+    """The segment of a delegate."""
+    *_, segments, _ = HEADER.unpack_from(data)
+    segment = program["segments"][delegate["processed"]["index"]]
+    start = segments + segment["offset"]
+    return data[start : start + segment["size"]]
+
+
+def payload(path: Path, part: bytes, delegate: Mapping[str, Any]) -> bytes:
     """The graph in a delegate's segment, which starts with a header: where the graph is, how long.
 
     Layout: executorch/backends/xnnpack/serialization/xnnpack_graph_serialize.py.
     """
     if delegate["id"] != BACKEND:
         raise broken(path, f"it has a part for {delegate['id']}, only {BACKEND} can be read")
-    *_, segments, _ = HEADER.unpack_from(data)
-    segment = program["segments"][delegate["processed"]["index"]]
-    start = segments + segment["offset"]
-    part = data[start : start + segment["size"]]
     if part[4:8] != b"XH00":
         raise broken(path, "a part for XNNPACK does not start as one")
     offset, size = (int.from_bytes(part[i : i + 4], "little") for i in (10, 14))
@@ -175,7 +196,7 @@ def _xnn_type(value: Mapping[str, Any]) -> str:
     return XNN_NAMES[value["datatype"].removeprefix("xnn_datatype_")]
 
 
-def _kernel(plan: Any, call: Mapping[str, Any]) -> Operation:
+def _kernel(plan: Any, call: Mapping[str, Any], for_coreml: bool) -> Operation:
     """A call of a kernel outside delegates. Its last argument is its output."""
     operator = plan["operators"][call["op_index"]]
     kind = operator["name"].split("::")[-1]
@@ -194,7 +215,8 @@ def _kernel(plan: Any, call: Mapping[str, Any]) -> Operation:
         case _:
             macs = 0
     types = [tensor["scalar_type"] for tensor in tensors]
-    return Operation(kind, tuple(out), macs, outside={XNNPACK: _reason(kind, types)})
+    outside = coreml.OUTSIDE if for_coreml else {XNNPACK: _reason(kind, types)}
+    return Operation(kind, tuple(out), macs, outside=outside)
 
 
 def _reason(kind: str, types: Sequence[str]) -> str:
@@ -250,7 +272,9 @@ def scales(path: Path) -> Iterator[Scaled]:
     }
     (plan,) = (each for each in program["execution_plan"] if each["name"] == "forward")
     for delegate in plan["delegates"]:
-        graph = decode(GRAPH, payload(path, data, program, delegate))
+        if delegate["id"] == coreml.BACKEND:
+            continue
+        graph = decode(GRAPH, payload(path, part_of(data, program, delegate), delegate))
         values = {_value(value)["id_out"]: value["xvalue_union"] for value in graph["xvalues"]}
 
         def of(index: int, graph: Any = graph, values: Any = values) -> Scales:

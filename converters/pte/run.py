@@ -47,7 +47,7 @@ class ExecuTorchRunner:
         except RuntimeError as error:
             raise broken(path, error) from error
         self._path, self.inside = path, Stopwatch()
-        inputs, outputs = interface(self._net)
+        inputs, outputs = interface(program)
         self.size = frame_size(path, inputs)
         self.order = output_order(path, outputs)
         self.labels = labels_in(card, path)

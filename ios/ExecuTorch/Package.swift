@@ -16,6 +16,7 @@ let package = Package(
       dependencies: [
         "DEIMv2Kit",
         .product(name: "executorch", package: "executorch"),
+        .product(name: "backend_coreml", package: "executorch"),
         .product(name: "backend_xnnpack", package: "executorch"),
         .product(name: "kernels_optimized", package: "executorch"),
         .product(name: "kernels_quantized", package: "executorch"),

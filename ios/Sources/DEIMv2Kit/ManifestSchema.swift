@@ -163,7 +163,7 @@ let manifestSchema = #"""
                 },
                 "delegate": {
                   "description": "XNNPACK, or Core ML's Neural Engine as far as its rules are documented.",
-                  "enum": ["XNNPACK", "Neural Engine"]
+                  "enum": ["XNNPACK", "Core ML", "Neural Engine"]
                 },
                 "delegated_share": {
                   "description": "Of the multiply-accumulates, those that the delegate takes.",

@@ -2,12 +2,12 @@ import DEIMv2Kit
 import ExecuTorch
 import Foundation
 
-/// Runs the `.pte` of an export on the CPU, by XNNPACK. An actor: frames sent at once are detected one
-/// after another.
+/// Runs the `.pte` of an export: on the CPU by XNNPACK, or by Core ML where that is inside the file.
+/// An actor: frames sent at once are detected one after another.
 public actor ExecuTorchDetector: Detector {
   public nonisolated let manifest: Manifest
   public nonisolated let artifact: String
-  public nonisolated let processor = "CPU (XNNPACK)"
+  public nonisolated let processor: String
   private let module: Module
 
   /// Checks the file's hash and loads it. Throws noArtifact, missingFile, changedFile or runtime.
@@ -21,6 +21,7 @@ public actor ExecuTorchDetector: Detector {
       throw .runtime(artifact: file.name, reason: error.localizedDescription)
     }
     (self.manifest, artifact) = (manifest, file.name)
+    processor = file.name.hasSuffix("-coreml.pte") ? "Core ML" : "CPU (XNNPACK)"
   }
 
   public func detect(_ frame: Frame) throws(DEIMv2Error) -> [Detection] {
