@@ -36,7 +36,8 @@ def test_one_call_has_all_but_the_frames_cast(folder: Path) -> None:
     assert file.name == NAME and file.computation is not None
     assert file.computation["delegate"] == "Core ML"
     found = inspect(folder / NAME)
-    assert [(each.name, each.calls) for each in found.delegates][0] == ("Core ML", 1)
+    coreml, _ = found.delegates
+    assert (coreml.name, coreml.calls) == ("Core ML", 1)
     assert [kind for kind, *_ in found.left_outside("Core ML")] == ["_to_dim_order_copy"]
     assert found.delegated_share("Core ML") == 1.0
     assert found.delegated_share("Neural Engine") > 0.99
