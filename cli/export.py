@@ -56,6 +56,14 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="default artifacts/VARIANT-PRECISION"
     )
+    add_processors(parser)
+    add_checks(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def add_processors(parser: argparse.ArgumentParser) -> None:
+    """Whom files are for, beside every phone's processor."""
     parser.add_argument(
         "--npu", nargs="+", default=(), metavar="MAKER:CHIP",
         help="compile the .tflite for the NPU of a chip as well, such as qualcomm:SM8750 "
@@ -66,9 +74,6 @@ def add(subparsers: Any) -> None:
         help="of the .pte: who computes; coreml (fp32, fp16) runs on Apple's devices alone "
         "(default xnnpack)",
     )  # fmt: skip
-    add_checks(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=run)
 
 
 def add_checks(parser: argparse.ArgumentParser) -> None:
