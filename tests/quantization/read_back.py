@@ -9,7 +9,7 @@ from coremltools.converters.mil.mil import types
 from flatbuffers.number_types import Float32Flags, Uint8Flags
 from flatbuffers.table import Table
 
-from deimv2.converters.pte.inspect import GRAPH, PROGRAM, decode, payload
+from deimv2.converters.pte.inspect import GRAPH, PROGRAM, decode, part_of, payload
 from deimv2.converters.pte.run import HEADER
 from deimv2.mil.package import rebuild
 
@@ -61,7 +61,7 @@ def of_executorch(path: Path) -> Iterator[Layer]:
     named = {each["key"]: segments[each["segment_index"]] for each in program["named_data"]}
     (plan,) = (each for each in program["execution_plan"] if each["name"] == "forward")
     for delegate in plan["delegates"]:
-        stored = payload(path, data, program, delegate)
+        stored = payload(path, part_of(data, program, delegate), delegate)
         graph = decode(GRAPH, stored)
         for value, scale in zip(graph["xvalues"], exact(stored), strict=True):
             value["scale"] = scale
