@@ -26,7 +26,6 @@ from deimv2.converters.manifest import (
     toolchain,
 )
 from deimv2.converters.metadata import ModelCard
-from deimv2.converters.mlpackage import MLPACKAGE
 from deimv2.converters.precision import Precision, precision_of
 from deimv2.converters.pte import DELEGATES, PTE, XNNPACK, Pte
 from deimv2.converters.runner import Frames
@@ -40,8 +39,6 @@ from deimv2.quantization.rounding import round_weights
 from deimv2.verification.kept import LIMIT
 from deimv2.verification.scales import expected_steps
 from deimv2.verification.verify import STRUCTURE, Report, Row, entry, verify_artifact
-
-COREML_PRECISIONS = ("fp32", "fp16")  # of the .pte with Core ML inside
 
 
 @dataclass(frozen=True)
@@ -192,12 +189,13 @@ def check_delegate(delegate: str, precision: Precision, kinds: Sequence[str]) ->
         return
     if PTE.name not in kinds:
         raise InputError(f"--delegate {delegate} is of the .pte; add --format pte")
-    if precision.name not in COREML_PRECISIONS:
+    format = Pte(delegate)
+    if precision.name not in format.precisions:
         raise InputError(
             f"--delegate {delegate} has no {precision.name} here, expected "
-            f"{' or '.join(COREML_PRECISIONS)}; choose one of them, or an .mlpackage"
+            f"{' or '.join(format.precisions)}; choose one of them, or an .mlpackage"
         )
-    MLPACKAGE.require()
+    format.require()
 
 
 def float_reference(options: ExportOptions, weights: str, loaded: Loaded) -> DEIMv2 | None:

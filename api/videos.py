@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -62,7 +62,7 @@ def detect_video(
         writer = None if drawn is None else stack.enter_context(Writer(drawn, stream))
         for index, frame in enumerate(decoded(path, video)):
             result = detector(upright(frame), threshold)
-            result = Result(result.image, result.detections, result.classes, path)
+            result = replace(result, path=path)
             if one_label:
                 result = result.one_label()
             if writer is not None:

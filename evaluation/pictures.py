@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
 from deimv2.evaluation.annotations import Annotations
@@ -12,6 +13,7 @@ from deimv2.evaluation.coco import Found
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import draw
 from deimv2.model.images import load_photo
+from deimv2.training.boxes import iou
 from deimv2.training.plots import new_figure, to_png
 
 SCORE = 0.4  # from which a detection counts, here
@@ -34,10 +36,10 @@ def confusion(
     for photo, size in enumerate(found.sizes):
         truth, labels = _truth(annotations, photo, size)
         shown = (found.photo == photo) & (found.scores > score)
-        free = np.ones(len(truth), bool)
+        free, corners = np.ones(len(truth), bool), torch.from_numpy(truth)
         order = np.argsort(-found.scores[shown], kind="stable")
         for box, label in zip(found.boxes[shown][order], found.label[shown][order], strict=True):
-            overlap = np.where(free, iou(box, truth), 0.0)
+            overlap = np.where(free, iou(torch.from_numpy(box), corners).numpy(), 0.0)
             best = int(overlap.argmax()) if len(truth) else -1
             if best >= 0 and overlap[best] >= IOU:
                 free[best] = False
@@ -47,15 +49,6 @@ def confusion(
         for label in labels[free]:
             counts[label, classes] += 1
     return counts
-
-
-def iou(box: npt.NDArray[np.float32], others: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Of one box [4] with others [N, 4], as corners."""
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    common = np.clip(high - low, 0, None).prod(axis=1)
-    areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
-    union: npt.NDArray[np.float32] = (box[2:] - box[:2]).prod() + areas - common
-    return common / np.maximum(union, 1e-12)
 
 
 def confusion_plot(counts: npt.NDArray[np.int64], names: Sequence[str]) -> bytes:

@@ -14,21 +14,29 @@ if TYPE_CHECKING:
 
 
 XNNPACK, COREML = DELEGATES = ("xnnpack", "coreml")
+TITLES = {XNNPACK: "XNNPACK", COREML: "Core ML"}  # as the manifest and `inspect` have them
 
 
 class Pte(Format):
-    """delegate: who computes. Core ML is on Apple's devices alone."""
+    """delegate: who computes. Core ML is on Apple's devices alone, and computes in float here."""
 
     name = "pte"
     title = "ExecuTorch"
     extra = "executorch"
-    packages = ("executorch",)
-    precisions = ("fp32", "fp16", "int8")  # XNNPACK has no convolution with int8 weights alone
+    packages: tuple[str, ...] = ("executorch",)
+    precisions: tuple[str, ...] = (
+        "fp32",
+        "fp16",
+        "int8",
+    )  # XNNPACK has no convolution with int8 weights alone
     platforms = ("android", "ios")
     arm64 = "executorch"
 
     def __init__(self, delegate: str = XNNPACK) -> None:
         self.delegate = delegate
+        if delegate == COREML:
+            self.packages = ("executorch", "coremltools")
+            self.precisions = ("fp32", "fp16")
 
     @property
     def label(self) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from deimv2.converters.inspection import Delegate, Inspection, Operation
-from deimv2.converters.pte import PTE
+from deimv2.converters.mlpackage.inspect import NEURAL_ENGINE, read
+from deimv2.converters.pte import PTE, TITLES
 from deimv2.converters.runner import (
     Frame,
     broken,
@@ -28,12 +29,11 @@ from deimv2.mil import open_package
 from deimv2.model.detections import Detections
 from deimv2.model.optional import quiet, require
 
-COREML = "Core ML"
+COREML = TITLES["coreml"]
 BACKEND = "CoreMLBackend"
 APPLE = "executorch.backends.apple.coreml"
 PACKAGE = "lowered_module/model.mlpackage"
 METADATA = "metadata.json"  # beside the package
-NEURAL_ENGINE = "Neural Engine"
 REASON = "reads the uint8 frame"
 OUTSIDE = {COREML: REASON, NEURAL_ENGINE: REASON}  # of what precedes the package
 
@@ -91,8 +91,6 @@ def package_in(path: Path, part: bytes) -> Iterator[Path]:
 
 def operations(path: Path, part: bytes) -> tuple[list[Operation], list[Any]]:
     """Those of the package, and its constants."""
-    from deimv2.converters.mlpackage.inspect import read
-
     with package_in(path, part) as package:
         found = read(package)
     return list(found.operations), list(found.constants)

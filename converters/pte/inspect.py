@@ -27,14 +27,14 @@ from deimv2.converters.inspection import (
     of_product,
     per_output,
 )
-from deimv2.converters.pte import PTE, coreml
+from deimv2.converters.pte import PTE, TITLES, coreml
 from deimv2.converters.pte.convert import CARD_METHOD
 from deimv2.converters.pte.run import HEADER, check_header
 from deimv2.converters.runner import broken, parsed_card
 from deimv2.model.optional import require
 from deimv2.model.ports import Port
 
-XNNPACK = "XNNPACK"
+XNNPACK = TITLES["xnnpack"]
 BACKEND = "XnnpackBackend"
 PROGRAM = "exir/_serialize/program.fbs"
 GRAPH = "backends/xnnpack/serialization/schema.fbs"

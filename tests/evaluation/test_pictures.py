@@ -8,7 +8,7 @@ from PIL import Image
 
 from deimv2.evaluation.annotations import Annotations, Photo
 from deimv2.evaluation.coco import Found
-from deimv2.evaluation.pictures import CELL, confusion, confusion_plot, iou, side_by_side
+from deimv2.evaluation.pictures import CELL, confusion, confusion_plot, side_by_side
 
 A, B = (10, 10, 40, 40), (50, 10, 90, 40)  # corners in pixels of a photo of 100 x 50
 
@@ -68,12 +68,6 @@ def test_each_box_is_counted_once(
 def test_crowds_are_left_out() -> None:
     truth = annotations((A, 0, 0), (B, 0, 1), crowd=1)
     assert confusion(truth, found()).sum() == 1
-
-
-def test_overlap() -> None:
-    box = np.array([0.0, 0.0, 0.4, 0.5], np.float32)
-    others = np.array([[0.2, 0.0, 0.6, 0.5], [0.0, 0.0, 0.4, 0.5], [0.5, 0.5, 1, 1]], np.float32)
-    assert iou(box, others) == pytest.approx([1 / 3, 1, 0])
 
 
 def test_plots_are_pictures(tmp_path: Path) -> None:
