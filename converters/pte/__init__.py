@@ -24,11 +24,8 @@ class Pte(Format):
     title = "ExecuTorch"
     extra = "executorch"
     packages: tuple[str, ...] = ("executorch",)
-    precisions: tuple[str, ...] = (
-        "fp32",
-        "fp16",
-        "int8",
-    )  # XNNPACK has no convolution with int8 weights alone
+    # XNNPACK has no convolution with int8 weights alone.
+    precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
     platforms = ("android", "ios")
     arm64 = "executorch"
 
