@@ -49,9 +49,8 @@ class Pte(Format):
     def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
         from deimv2.converters.pte.coreml import CoreMLProgramRunner, is_for_coreml
         from deimv2.converters.pte.inspect import read_parts
-        from deimv2.converters.pte.run import ExecuTorchRunner, check_header
+        from deimv2.converters.pte.run import ExecuTorchRunner
 
-        check_header(path)
         if is_for_coreml(path):
             return CoreMLProgramRunner(path, threads, *read_parts(path))
         return ExecuTorchRunner(path, threads)
