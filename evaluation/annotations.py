@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from deimv2.model.errors import InputError
 from deimv2.model.words import plural
-from deimv2.training.data.layouts import Part
+from deimv2.training.data.layouts import Part, locate
 from deimv2.training.data.reading import content_of
 from deimv2.training.records import Record, is_number, malformed, records
 
@@ -75,8 +75,9 @@ class Annotations:
             raise InputError(
                 f"no folder at '{folder}', expected the photos of '{self.path}'; check the path"
             )
-        paths = [folder / photo.name for photo in self.photos]
-        missing = [path.relative_to(folder) for path in paths if not path.is_file()]
+        names = [photo.name for photo in self.photos]
+        paths, _ = locate(folder, names)
+        missing = [name for name, path in zip(names, paths, strict=True) if path is None]
         if missing:
             count = "none" if len(missing) == len(paths) else f"{len(paths) - len(missing)}"
             more = ", ..." if len(missing) > SHOWN else ""
@@ -85,7 +86,7 @@ class Annotations:
                 f"{len(missing)} are missing ({_quoted(missing[:SHOWN])}{more}); name the folder "
                 "that 'file_name' is relative to, or copy them there"
             )
-        return paths
+        return [path for path in paths if path is not None]
 
 
 def read_annotations(source: Path | Part, limit: int | None = None) -> Annotations:

@@ -1,6 +1,15 @@
 """Counts in sentences."""
 
+ONE = {"boxes": "box", "classes": "class", "slashes": "slash"}
+
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
     """`1 class`, `2 classes`: nouns: the plural, where it is not the noun and an s."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def counted(count: int, nouns: str) -> str:
+    """`1 box without area` of "boxes without area": nouns starts with a plural."""
+    first, _, rest = nouns.partition(" ")
+    singular = ONE.get(first, first.removesuffix("s"))
+    return f"{count:,} {singular if count == 1 else first}{' ' if rest else ''}{rest}"

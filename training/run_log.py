@@ -76,8 +76,10 @@ class ProgressLogger:
         speed = f"{row['images_per_second']:.1f} images/s"
         if "waiting" in row:
             speed += f", {row['waiting']:.0%} waiting for data"
-        rate = f"lr {row['lr']:.2g}  " if "lr" in row else ""
-        return f"loss {row['loss']:.3f}  {rate}{speed}  {self._left(place)}".rstrip()
+        rate = f"lr {row['lr']:.2g}" if "lr" in row else ""
+        if "lr_backbone" in row:
+            rate += f" (backbone {row['lr_backbone']:.2g})"
+        return "  ".join(filter(None, (f"loss {row['loss']:.3f}", rate, speed, self._left(place))))
 
     def _left(self, place: Place) -> str:
         step, when = self.start or (place.step, 0.0)

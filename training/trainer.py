@@ -203,8 +203,10 @@ class Trainer:
 
     def _tell(self, meter: Meter) -> None:
         if self.world.is_main:
-            lr = self.optimizer.param_groups[0]["lr"]
-            values = meter.means() | {"lr": lr} | meter.speed(self.recipe.schedule.batch)
+            rates = [group["lr"] for group in self.optimizer.param_groups]
+            # The backbone's is the lower one in every recipe.
+            lr = {"lr": max(rates), "lr_backbone": min(rates)}
+            values = meter.means() | lr | meter.speed(self.recipe.schedule.batch)
             self.logger.step(self.place, values)
 
     def _step(self, batch: Batch) -> dict[str, float]:

@@ -49,9 +49,12 @@ def test_a_training_leaves_weights_a_log_and_a_plot(
     told = [line for line in shown.err.splitlines() if line.startswith("epoch ")]
     assert [line.split()[1] for line in told] == ["1/2", "2/2"]
     assert all("AP " in line and " best " in line and " lr " in line for line in told)
+    assert all(" (backbone " in line for line in told)
     assert f"next: deimv2 export --weights {output / BEST}" in shown.err
     rows = read_log(output)
-    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4]
+    steps = [row for row in rows if "loss" in row]
+    assert [row["step"] for row in steps] == [1, 2, 3, 4]
+    assert all(row["lr"] == pytest.approx(2 * row["lr_backbone"]) for row in steps)
     assert all("AP" in row and "AP50" in row for row in rows if "loss" not in row)
     header, *lines = (output / TABLE).read_text().splitlines()
     assert header.startswith("epoch,step,loss") and "AP50" in header.split(",")
@@ -208,10 +211,10 @@ def test_problems_of_the_data_are_told_before_the_training(
     assert train(*given, *SMALL) == 0
     said = capsys.readouterr().err
     for line in (
-        "data: 1 boxes without area are left out: ",
-        "data: 1 boxes with less than a pixel in their photos are left out: ",
-        "data: 1 boxes of unknown categories are left out: id 77",
-        "data: 1 photos are missing and left out: gone.jpg",
+        "data: 1 box without area, left out: ",
+        "data: 1 box with less than a pixel in their photos, left out: ",
+        "data: 1 box of unknown categories, left out: id 77",
+        "data: 1 photo missing, left out: gone.jpg",
     ):
         assert line in said
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from deimv2.model.errors import InputError
-from deimv2.training.data.layouts import Part
+from deimv2.model.words import counted, plural
+from deimv2.training.data.layouts import Part, locate
 from deimv2.training.data.reading import content_of
 from deimv2.training.records import Record, is_number, records
 
@@ -60,7 +61,7 @@ class Findings:
     def lines(self) -> list[str]:
         """One line per finding: what, how many, examples."""
         return self.notes + [
-            f"{count} {what}: {'; '.join(self.examples[what])}"
+            f"{counted(count, what)}: {'; '.join(self.examples[what])}"
             + ("; ..." if count > EXAMPLES else "")
             for what, count in self.counts.items()
         ]
@@ -84,9 +85,8 @@ def read_dataset(part: Part) -> tuple[Dataset, Findings]:
         if box is not None:
             objects[row["image_id"]].append((labels[row["category_id"]], box))
     samples = [
-        _sample(part.images / image["file_name"], image, objects[key])
-        for key, image in images.items()
-        if _is_there(part.images, image, findings)
+        _sample(path, images[key], objects[key])
+        for key, path in _photos(part.images, images, findings).items()
     ]
     if not any(len(sample.labels) for sample in samples):
         problems = "; ".join(findings.lines()) or "no usable box"
@@ -97,7 +97,7 @@ def read_dataset(part: Part) -> tuple[Dataset, Findings]:
     used = {int(label) for sample in samples for label in sample.labels}
     for i, row in enumerate(categories):
         if i not in used:
-            findings.add("classes have no box", row["name"])
+            findings.add("classes without a box", row["name"])
     return Dataset(samples, tuple(row["name"] for row in categories)), findings
 
 
@@ -114,11 +114,22 @@ def smaller_than(side: float, dataset: Dataset, size: tuple[int, int]) -> tuple[
     return small, boxes
 
 
-def _is_there(folder: Path, image: Record, findings: Findings) -> bool:
-    there = (folder / image["file_name"]).is_file()
-    if not there:
-        findings.add("photos are missing and left out", image["file_name"])
-    return there
+def _photos(folder: Path, images: dict[int, Record], findings: Findings) -> dict[int, Path]:
+    """The paths of the photos that are there, by id."""
+    names = [image["file_name"] for image in images.values()]
+    paths, shortened = locate(folder, names)
+    if shortened:
+        findings.notes.append(
+            f"{plural(shortened, 'photo')} found in '{folder}' without the folders that the file "
+            "names start with"
+        )
+    found = {}
+    for key, name, path in zip(images, names, paths, strict=True):
+        if path is None:
+            findings.add("photos missing, left out", name)
+        else:
+            found[key] = path
+    return found
 
 
 def _sample(path: Path, image: Record, objects: list[tuple[int, list[float]]]) -> Sample:
@@ -145,20 +156,20 @@ def _usable_box(
     """x1, y1, x2, y2 inside the photo, None for an annotation that is not trained on."""
     box, where = row["bbox"], f"annotations[{index}] has bbox {row['bbox']}"
     if row["image_id"] not in images:
-        findings.add("boxes of unknown photos are left out", f"image_id {row['image_id']}")
+        findings.add("boxes of unknown photos, left out", f"image_id {row['image_id']}")
         return None
     if row["category_id"] not in labels:
-        findings.add("boxes of unknown categories are left out", f"id {row['category_id']}")
+        findings.add("boxes of unknown categories, left out", f"id {row['category_id']}")
         return None
     if row.get("iscrowd"):
-        findings.add("boxes around crowds are left out", where)
+        findings.add("boxes around crowds, left out", where)
         return None
     if len(box) != 4 or not all(map(is_number, box)):
-        findings.add("boxes that are not four numbers are left out", where)
+        findings.add("boxes of other than four numbers, left out", where)
         return None
     x, y, width, height = map(float, box)
     if min(width, height) <= 0:
-        findings.add("boxes without area are left out", where)
+        findings.add("boxes without area, left out", where)
         return None
     size = _size(images[row["image_id"]])
     if size is None:
@@ -167,8 +178,8 @@ def _usable_box(
     name = images[row["image_id"]]["file_name"]
     where += f" on '{name}' of {size[0]} x {size[1]} pixels"
     if clipped[2] - clipped[0] < 1 or clipped[3] - clipped[1] < 1:
-        findings.add("boxes with less than a pixel in their photos are left out", where)
+        findings.add("boxes with less than a pixel in their photos, left out", where)
         return None
     if max(abs(a - b) for a, b in zip(clipped, [x, y, x + width, y + height], strict=True)) > 1:
-        findings.add("boxes reach beyond their photos and are clipped", where)
+        findings.add("boxes beyond their photos, clipped", where)
     return clipped

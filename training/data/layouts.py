@@ -6,7 +6,8 @@ COCO files in any usual place, YOLO (`data.yaml`, `images/`, `labels/`), Pascal 
 (`deimv2.training.data.reading`).
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,31 @@ def _beside(folder: Path, images: Path) -> list[Path]:
         if found := [path for path in each if path.exists()]:
             return found
     return []
+
+
+def locate(folder: Path, names: Sequence[str]) -> tuple[list[Path | None], int]:
+    """The photo of each name, None where there is none, and how many were found by the end of their
+    name alone.
+
+    Many tools write names below a root of their own: "train/0.jpg", or a whole path of another
+    machine. The folders that are not there are taken off, unless two names would be one photo.
+    """
+    ends = [_end_that_is_there(folder, Path(name)) for name in names]
+    uses = Counter(ends)
+    found: list[Path | None] = []
+    shortened = 0
+    for name, end in zip(names, ends, strict=True):
+        if end is None or (end != Path(name) and uses[end] > 1):
+            found.append(None)
+        else:
+            found.append(folder / end)
+            shortened += end != Path(name)
+    return found, shortened
+
+
+def _end_that_is_there(folder: Path, name: Path) -> Path | None:
+    ends = (Path(*name.parts[i:]) for i in range(len(name.parts)))
+    return next((end for end in ends if (folder / end).is_file()), None)
 
 
 def has_photos(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from deimv2.model.errors import InputError
 from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
+from deimv2.model.words import counted
 from deimv2.training.data.layouts import Part, labels_of, read_yaml, yaml_file
 from deimv2.training.records import Record, is_number, read_json
 
@@ -262,19 +263,19 @@ def mend(content: dict[str, Any]) -> list[str]:
                 whole = _whole(row.get(key))
                 if whole is not None:
                     row[key] = whole
-                    counts["ids written as text or as 1.0 were read as numbers"] += 1
+                    counts["ids written as text or as 1.0, read as numbers"] += 1
     for row in _rows(content, "images"):
         if isinstance(row.get("file_name"), str) and "\\" in row["file_name"]:
             row["file_name"] = row["file_name"].replace("\\", "/")
-            counts["back slashes in file names were read as slashes"] += 1
+            counts["slashes written backwards in file names, read as slashes"] += 1
     for row in _rows(content, "annotations"):
         polygons = row.get("segmentation")
         if not row.get("bbox") and isinstance(polygons, list) and polygons:
             points = [n for each in polygons if isinstance(each, list) for n in each]
             if len(points) >= 6 and all(map(is_number, points)):
                 row["bbox"] = _around(points)
-                counts["boxes were made of polygons"] += 1
-    notes = [f"{count} {what}" for what, count in counts.items()]
+                counts["boxes made of polygons"] += 1
+    notes = [counted(count, what) for what, count in counts.items()]
     return notes + _drop_super_category(content)
 
 

@@ -89,25 +89,25 @@ def test_two_folders_for_one_part_are_refused(tmp_path) -> None:
 
 
 WRONG = [
-    (annotation(999), "boxes of unknown photos are left out", "image_id 999"),
-    (annotation(category=7), "boxes of unknown categories are left out", "id 7"),
-    (annotation(iscrowd=1), "boxes around crowds are left out", "annotations[1]"),
-    (annotation(bbox=[1, 2, 3]), "boxes that are not four numbers are left out", "[1, 2, 3]"),
-    (annotation(bbox=[1, 2, 3, 4, 5]), "boxes that are not four numbers are left out", "4, 5]"),
-    (annotation(bbox=[1, 2, NAN, 4]), "boxes that are not four numbers are left out", "nan"),
-    (annotation(bbox=[1, 2, 1e999, 4]), "boxes that are not four numbers are left out", "inf"),
-    (annotation(bbox=[1, 2, "3", 4]), "boxes that are not four numbers are left out", "'3'"),
-    (annotation(bbox=[1, 2, True, 4]), "boxes that are not four numbers are left out", "True"),
-    (annotation(bbox=[1, 2, 0, 4]), "boxes without area are left out", "[1, 2, 0, 4]"),
-    (annotation(bbox=[9, 9, -3, 4]), "boxes without area are left out", "[9, 9, -3, 4]"),
+    (annotation(999), "boxes of unknown photos, left out", "image_id 999"),
+    (annotation(category=7), "boxes of unknown categories, left out", "id 7"),
+    (annotation(iscrowd=1), "boxes around crowds, left out", "annotations[1]"),
+    (annotation(bbox=[1, 2, 3]), "boxes of other than four numbers, left out", "[1, 2, 3]"),
+    (annotation(bbox=[1, 2, 3, 4, 5]), "boxes of other than four numbers, left out", "4, 5]"),
+    (annotation(bbox=[1, 2, NAN, 4]), "boxes of other than four numbers, left out", "nan"),
+    (annotation(bbox=[1, 2, 1e999, 4]), "boxes of other than four numbers, left out", "inf"),
+    (annotation(bbox=[1, 2, "3", 4]), "boxes of other than four numbers, left out", "'3'"),
+    (annotation(bbox=[1, 2, True, 4]), "boxes of other than four numbers, left out", "True"),
+    (annotation(bbox=[1, 2, 0, 4]), "boxes without area, left out", "[1, 2, 0, 4]"),
+    (annotation(bbox=[9, 9, -3, 4]), "boxes without area, left out", "[9, 9, -3, 4]"),
     (
         annotation(bbox=[64, 8, 9, 9]),
-        "boxes with less than a pixel in their photos are left out",
+        "boxes with less than a pixel in their photos, left out",
         "on '0.jpg' of 64 x 48 pixels",
     ),
     (
         annotation(bbox=[8, 8, 0.5, 9]),
-        "boxes with less than a pixel in their photos are left out",
+        "boxes with less than a pixel in their photos, left out",
         "[8, 8, 0.5, 9]",
     ),
 ]
@@ -119,7 +119,7 @@ def test_what_cannot_be_trained_on_is_left_out_and_told(tmp_path, row, what, exa
     assert [len(sample.labels) for sample in dataset.samples] == [1, 1]
     assert dict(findings.counts) == {what: 1}
     assert example in findings.examples[what][0]
-    assert findings.lines()[0].startswith(f"1 {what}: ")
+    assert findings.lines()[0].startswith("1 box " + what.removeprefix("boxes ") + ": ")
 
 
 @pytest.mark.parametrize(("row", "what", "example"), WRONG)
@@ -132,7 +132,7 @@ def test_boxes_that_reach_beyond_are_clipped_and_told(tmp_path) -> None:
     rows = [annotation(bbox=[-5, 40, 30, 30]), annotation(bbox=[0, 0, 64.9, 48])]
     dataset, findings = read(tmp_path, rows)
     np.testing.assert_array_equal(dataset.samples[0].boxes, [[0, 40, 25, 48], [0, 0, 64, 48]])
-    assert dict(findings.counts) == {"boxes reach beyond their photos and are clipped": 1}
+    assert dict(findings.counts) == {"boxes beyond their photos, clipped": 1}
 
 
 def test_without_a_size_boxes_are_taken_as_they_are(tmp_path) -> None:
@@ -152,13 +152,13 @@ def test_missing_photos_are_left_out_and_told(tmp_path) -> None:
         Part(tmp_path, write_coco(tmp_path / "a.json", images, rows, {1: "cat"}))
     )
     assert [sample.path.name for sample in dataset.samples] == ["5.jpg", "6.jpg"]
-    assert findings.lines() == ["5 photos are missing and left out: 0.jpg; 1.jpg; 2.jpg; ..."]
+    assert findings.lines() == ["5 photos missing, left out: 0.jpg; 1.jpg; 2.jpg; ..."]
 
 
 def test_photos_in_another_folder_are_an_error_with_a_fix(tmp_path) -> None:
     images = write_photos(tmp_path / "photos", 1)
     file = write_coco(tmp_path / "a.json", images, [annotation()], {1: "cat"})
-    with pytest.raises(InputError, match=r"1 photos are missing.*name the folder"):
+    with pytest.raises(InputError, match=r"1 photo missing.*name the folder"):
         read_dataset(Part(tmp_path, file))
 
 

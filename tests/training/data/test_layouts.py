@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deimv2.evaluation.annotations import read_annotations
 from deimv2.model.errors import InputError
 from deimv2.training.data.dataset import read_dataset
 from deimv2.training.data.layouts import Part, find_part
@@ -201,9 +202,30 @@ def test_what_is_unambiguous_is_mended_and_said(tmp_path: Path) -> None:
     dataset, findings = read_dataset(Part(tmp_path, tmp_path / "train.json"))
     assert dataset.samples[0].boxes.tolist() == [[8, 4, 24, 24], [40, 10, 60, 30]]
     said = findings.lines()
-    assert "6 ids written as text or as 1.0 were read as numbers" in said
-    assert "3 back slashes in file names were read as slashes" in said
-    assert "1 boxes were made of polygons" in said
+    assert "6 ids written as text or as 1.0, read as numbers" in said
+    assert "3 slashes written backwards in file names, read as slashes" in said
+    assert "1 box made of polygons" in said
+
+
+@pytest.mark.parametrize("root", ["train", "images/train", "C:\\data\\set", "/home/me/set"])
+def test_file_names_below_another_root_are_found(tmp_path: Path, root: str) -> None:
+    given = stored(tmp_path)
+    for row in given["images"]:
+        row["file_name"] = f"{root}/{row['file_name']}"
+    dataset, said = content(tmp_path, **given)
+    assert [sample.path.name for sample in dataset.samples] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert "3 photos found in '" in said and "without the folders that the file names" in said
+    found = read_annotations(Part(tmp_path / "train", tmp_path / "train.json"))
+    assert found.find(tmp_path / "train") == [sample.path for sample in dataset.samples]
+
+
+def test_names_that_would_be_one_photo_are_not_shortened(tmp_path: Path) -> None:
+    given = stored(tmp_path)
+    given["images"][0]["file_name"] = "monday/a.jpg"
+    given["images"][2]["file_name"] = "tuesday/a.jpg"
+    dataset, said = content(tmp_path, **given)
+    assert [sample.path.name for sample in dataset.samples] == ["b.jpg"]
+    assert "2 photos missing, left out: monday/a.jpg; tuesday/a.jpg" in said
 
 
 def test_a_super_category_is_no_class(tmp_path: Path) -> None:
@@ -223,7 +245,7 @@ def test_a_super_category_is_no_class(tmp_path: Path) -> None:
 def test_a_class_without_a_box_is_said_and_stays(tmp_path: Path) -> None:
     categories = [{"id": i, "name": name} for i, name in enumerate((*NAMES, "fork"))]
     dataset, said = content(tmp_path, categories=categories)
-    assert dataset.names == (*NAMES, "fork") and "1 classes have no box: fork" in said
+    assert dataset.names == (*NAMES, "fork") and "1 class without a box: fork" in said
 
 
 def as_corners(row: dict[str, Any]) -> None:
