@@ -12,7 +12,7 @@ from deimv2.api.install import LOG, install, remove, uninterrupted, workplace
 from deimv2.api.npu import npu_targets, with_npu
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.photographs import golden_photographs
-from deimv2.converters import FORMATS, PHONE_FORMATS
+from deimv2.converters import DEFAULT_FORMATS, FORMATS
 from deimv2.converters.artifact import convert, inspect
 from deimv2.converters.golden import Golden, read_golden, write_golden
 from deimv2.converters.manifest import (
@@ -47,7 +47,7 @@ class ExportOptions:
     weights:       "demo", "coco" (the released ones), "random", a .pth, .ckpt or .safetensors file,
                    a folder of the Hub's, or a repository there as "hf://owner/name"; None: the
                    demo's where the variant has them, else random ones
-    formats:       of "tflite", "mlpackage", "pte", "onnx"; None: those of phones
+    formats:       of "tflite", "mlpackage", "pte", "aimodel", "onnx"; None: the first three
     precision:     "fp32", "fp16", "int8", "int8x16" or "int8-weight"
     calibration:   folder of photos like those the phone will see, for the ranges of int8
                    and int8x16
@@ -158,7 +158,7 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
     toolchain."""
     precision = precision_of(options.precision)
     having = [name for name, each in FORMATS.items() if precision.name in each.precisions]
-    kinds = list(dict.fromkeys(options.formats or (k for k in having if k in PHONE_FORMATS)))
+    kinds = list(dict.fromkeys(options.formats or (k for k in having if k in DEFAULT_FORMATS)))
     if foreign := [kind for kind in kinds if kind not in having]:
         raise InputError(
             f"{foreign[0]} has no {precision.name} here, expected {' or '.join(having)}; "

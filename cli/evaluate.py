@@ -22,9 +22,9 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "evaluate",
         help="average precision on annotated photos",
-        description="Runs an artifact (.tflite, .pte, .mlpackage, .onnx), all of an export folder, "
-        "or a checkpoint (.pth, .safetensors) on annotated photos and gives the twelve COCO "
-        "numbers and the AP of every class, in 0..1.",
+        description="Runs an artifact (.tflite, .pte, .mlpackage, .aimodel, .onnx), all of an "
+        "export folder, or a checkpoint (.pth, .safetensors) on annotated photos and gives the "
+        "twelve COCO numbers and the AP of every class, in 0..1.",
         epilog=EXAMPLE,
     )
     parser.add_argument("model", type=Path, metavar="ARTIFACT|DIR|CHECKPOINT")

@@ -7,7 +7,7 @@ from typing import Any
 from deimv2.cli import console
 from deimv2.cli.arguments import add_calibration, share, size
 from deimv2.cli.verify import print_report
-from deimv2.converters import FORMATS, PHONE_FORMATS, PRECISIONS
+from deimv2.converters import DEFAULT_FORMATS, FORMATS, PRECISIONS
 from deimv2.model.words import plural
 
 EXAMPLE = "example: deimv2 export --variant atto --output artifacts/atto"
@@ -29,7 +29,7 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--format", nargs="+", choices=FORMATS, metavar="FORMAT", dest="formats",
-        help=f"any of {', '.join(FORMATS)} (default: {' '.join(PHONE_FORMATS)}, where the "
+        help=f"any of {', '.join(FORMATS)} (default: {' '.join(DEFAULT_FORMATS)}, where the "
         "precision has them)",
     )  # fmt: skip
     parser.add_argument(

@@ -26,7 +26,10 @@ def add(subparsers: Any) -> None:
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "artifact", type=Path, metavar="ARTIFACT", help=".tflite, .pte, .mlpackage or .onnx"
+        "artifact",
+        type=Path,
+        metavar="ARTIFACT",
+        help=".tflite, .pte, .mlpackage, .aimodel or .onnx",
     )
     parser.add_argument(
         "--require-delegated", type=share, metavar="SHARE",
@@ -50,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
         found = inspect(args.artifact, args.device)
     if args.require_delegated is not None and not found.delegates:
         raise InputError(
-            f"'{args.artifact}' knows no delegate, expected a .tflite, .pte or .mlpackage; "
-            "leave out --require-delegated"
+            f"'{args.artifact}' knows no delegate, expected a .tflite, .pte, .mlpackage or "
+            ".aimodel; leave out --require-delegated"
         )
     if args.json:
         console.print_json(found.to_json())

@@ -1,7 +1,9 @@
-"""From a network to artifacts: `.tflite`, `.mlpackage`, `.pte`, `.onnx`, and their manifest."""
+"""From a network to artifacts: `.tflite`, `.mlpackage`, `.pte`, `.aimodel`, `.onnx`, and their
+manifest."""
 
 from pathlib import Path
 
+from deimv2.converters.aimodel import AIMODEL
 from deimv2.converters.format import Format
 from deimv2.converters.mlpackage import MLPACKAGE
 from deimv2.converters.onnx import ONNX
@@ -9,10 +11,10 @@ from deimv2.converters.precision import PRECISIONS, Precision
 from deimv2.converters.pte import PTE
 from deimv2.converters.tflite import TFLITE
 
-__all__ = ["FORMATS", "PHONE_FORMATS", "PRECISIONS", "Format", "Precision", "format_of"]
+__all__ = ["DEFAULT_FORMATS", "FORMATS", "PRECISIONS", "Format", "Precision", "format_of"]
 
-FORMATS: dict[str, Format] = {each.name: each for each in (TFLITE, MLPACKAGE, PTE, ONNX)}
-PHONE_FORMATS = {name: each for name, each in FORMATS.items() if each.platforms}
+FORMATS: dict[str, Format] = {each.name: each for each in (TFLITE, MLPACKAGE, PTE, ONNX, AIMODEL)}
+DEFAULT_FORMATS = {name: each for name, each in FORMATS.items() if each.by_default}
 
 
 def format_of(path: Path) -> Format | None:

@@ -32,6 +32,7 @@ class Format(ABC):
     gathers:    whether deformable sampling gathers, or goes through products of matrices
                 (docs/decisions/002-sampling.md)
     platforms:  whose apps run it; none for a format that others are compared with
+    by_default: exported where no format is named
     folder:     an artifact is a folder
     input:      what a frame is to it, as in the manifest: a "tensor" or an "image"
     native:     its own runtime runs on this system, so that times say something
@@ -46,6 +47,7 @@ class Format(ABC):
     precisions: tuple[str, ...]
     gathers: bool = True
     platforms: tuple[str, ...] = ()
+    by_default: bool = True
     folder: bool = False
     input: str = "tensor"
     native: bool = True

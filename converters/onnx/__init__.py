@@ -18,6 +18,7 @@ class Onnx(Format):
     extra = "onnx"
     packages = ("onnx", "onnxruntime", "onnxscript")
     precisions = ("fp32", "fp16")
+    by_default = False
 
     def convert(
         self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()

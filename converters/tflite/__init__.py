@@ -19,7 +19,7 @@ class TFLite(Format):
     extra = "litert"
     packages = ("litert_torch", "ai_edge_litert", "ai_edge_quantizer")
     precisions = ("fp32", "fp16", "int8", "int8x16", "int8-weight")
-    platforms = ("android",)
+    platforms = ("android", "web")
     devices = (GPU, GPU_FLOAT32)
     arm64 = "litert"
 

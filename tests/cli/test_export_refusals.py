@@ -275,6 +275,7 @@ sys.exit(main(sys.argv[2:]))
     ("package", "kind", "extra"),
     [
         ("coremltools", "mlpackage", "coreml"),
+        ("coreai_torch", "aimodel", "coreai"),
         ("executorch", "pte", "executorch"),
         ("ai_edge_quantizer", "tflite", "litert"),
         ("onnxruntime", "onnx", "onnx"),

@@ -10,6 +10,8 @@ from pathlib import Path
 import onnx
 import pytest
 
+from deimv2.converters.aimodel import asset
+from deimv2.converters.aimodel import convert as coreai
 from deimv2.converters.contract import INPUT
 from deimv2.converters.manifest import Manifest
 from deimv2.converters.metadata import KEY, ModelCard
@@ -28,6 +30,7 @@ CHECKS: dict[str, Callable[[Path, ModelCard], None]] = {
     "mlpackage": coreml.check_package,
     "pte": executorch.check,
     "onnx": onnx_converter.check,
+    "aimodel": coreai.check,
 }
 kinds = pytest.mark.parametrize("kind", CHECKS)
 
@@ -65,6 +68,8 @@ def card_in(path: Path) -> str | None:
             return coreml.read_card(path)
         case ".pte":
             return executorch.read_card(executorch.open_program(path))
+        case ".aimodel":
+            return asset.read_card(path)
     return onnx_converter.read_card(onnx_converter.open_session(path))
 
 

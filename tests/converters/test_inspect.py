@@ -15,6 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from deimv2.converters import FORMATS
+from deimv2.converters.aimodel.asset import PROGRAM
 from deimv2.converters.artifact import inspect
 from deimv2.converters.graph import Target, mobile_form
 from deimv2.converters.inspection import Inspection
@@ -77,6 +78,7 @@ def test_formats_differ_by_what_was_rewritten_alone(exported: Path) -> None:
         "pte": ("Conv2d", "DepthwiseConv2d"),
         "mlpackage": ("conv",),
         "onnx": ("Conv",),
+        "aimodel": ("conv2d",),
     }
     costs = {
         kind: sum(op.macs for op in found[kind].operations if op.kind in names)
@@ -337,7 +339,7 @@ def complaint(path: Path) -> str:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_rubbish_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a.{kind}"
-    inside = path / SPECIFICATION if kind == "mlpackage" else path
+    inside = inner(path)
     inside.parent.mkdir(parents=True, exist_ok=True)
     for content in (b"", b"rubbish" * 100):
         inside.write_bytes(content)
@@ -355,7 +357,7 @@ def test_a_truncated_file_is_refused(
     complaint(path)
 
 
-@pytest.mark.parametrize("kind", ["pte", "mlpackage", "onnx"])
+@pytest.mark.parametrize("kind", ["pte", "mlpackage", "onnx", "aimodel"])
 def test_wrong_bytes_are_read_or_refused(exported: Path, tmp_path: Path, kind: str) -> None:
     """Of a `.tflite` the interpreter looks first; what it does with wrong bytes is its own."""
     path = copy(artifact(exported, kind), tmp_path)
@@ -375,7 +377,7 @@ def test_wrong_bytes_are_read_or_refused(exported: Path, tmp_path: Path, kind: s
 
 
 def inner(path: Path) -> Path:
-    return path / SPECIFICATION if path.suffix == ".mlpackage" else path
+    return path / {".mlpackage": SPECIFICATION, ".aimodel": PROGRAM}.get(path.suffix, "")
 
 
 def copy(path: Path, folder: Path) -> Path:

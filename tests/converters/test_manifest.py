@@ -122,7 +122,7 @@ def test_outputs_keep_their_order(tmp_path: Path) -> None:
 def test_a_newer_schema_version_has_its_own_sentence(tmp_path: Path) -> None:
     write_folder(tmp_path)
     change(tmp_path, schema_version=7, new_field={})
-    assert "has schema version 7, this program reads up to 1; install a newer" in complaint(
+    assert "has schema version 7, this program reads up to 2; install a newer" in complaint(
         tmp_path
     )
 
