@@ -10,7 +10,7 @@ from deimv2.emulation.check import entry, verify_on_arm64
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 from deimv2.model.progress import SILENT, Progress
-from deimv2.verification.gpu import verify_on_gpu
+from deimv2.verification.gpu import record_on_gpu, verify_on_gpu
 from deimv2.verification.report import page
 from deimv2.verification.verify import Report, verify_folder
 
@@ -34,7 +34,8 @@ def verify(
             this machine and count instructions; "gpu": run the `.tflite` files on LiteRT's GPU
             accelerator instead
     report: file (HTML) to write, with pictures, charts and hashes
-    record: of `device`: write the result into the manifest
+    record: of `device`: write the result into the manifest; of "gpu": also whether apps are to try
+            the GPU first, or leave it out
 
     What is wrong with an artifact is in the result. Raises InputError for a folder that is no
     export, photos that cannot be read, or options that do not fit.
@@ -49,7 +50,9 @@ def verify(
     else:
         progress.log("running .tflite and .pte on ARM64; Core ML and ONNX have no place there")
         found = verify_on_arm64(folder, partial(progress.track, message="on ARM64"))
-    if record:
+    if record and device == GPU:
+        record_on_gpu(folder, found)
+    elif record:
         counted = {folder / row.artifact: entry(row) for row in found.rows}
         record_all("arm64", {path: each for path, each in counted.items() if each})
     if file is not None:
@@ -71,10 +74,10 @@ def check_options(
             f"--report shows what this machine detects, found --device {device} with it; run "
             "--device with --record, which the page of a later run shows"
         )
-    if record and device != ARM64:
+    if record and device is None:
         raise InputError(
-            f"--record is for --device {ARM64}; what this machine detects stands in the manifest "
-            "already"
+            f"--record is for --device {ARM64} and {GPU}; what this machine detects stands in the "
+            "manifest already"
         )
     if report and (report.is_dir() or not report.parent.is_dir()):
         raise InputError(

@@ -18,12 +18,12 @@ from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import sha256_of, size_of, write_whole
 
 NAME = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Where an app starts, not a tuned value; it may let its user move it.
 SCORE_THRESHOLD = 0.4
 TOOLS = (
-    "torch", "torchao", "litert-torch", "ai-edge-litert", "executorch", "coremltools", "onnx",
-    "onnxruntime", "numpy", "pillow",
+    "torch", "torchao", "litert-torch", "ai-edge-litert", "executorch", "coremltools",
+    "coreai-torch", "coreai-core", "onnx", "onnxruntime", "numpy", "pillow",
 )  # fmt: skip
 
 
@@ -53,12 +53,13 @@ class Weights:
 
 @dataclass(frozen=True)
 class File:
-    format: str  # tflite, pte, onnx or mlpackage
+    format: str  # tflite, pte, onnx, mlpackage or aimodel
     name: str
     size: int
     sha256: str
     input: str  # "tensor" as the manifest's `input` describes it, or "image" (Core ML's image type)
     computation: Mapping[str, Any] | None = None  # read from the file, None where nobody looked
+    accelerators: tuple[str, ...] | None = None  # best first; None where only the CPU was tried
 
 
 @dataclass(frozen=True)
@@ -177,11 +178,16 @@ class Manifest:
                 ),
                 "labels": tuple(content["labels"]),
                 "weights": Weights(**content["weights"]),
-                "files": tuple(File(**row) for row in content["files"]),
+                "files": tuple(_file(row) for row in content["files"]),
                 "golden": tuple(GoldenFile(**row) for row in content["golden"]),
                 "npu": tuple(NpuFile(**row) for row in content.get("npu", ())) or None,
             }
         )
+
+
+def _file(row: dict[str, Any]) -> File:
+    known = row.get("accelerators")
+    return File(**row | {"accelerators": None if known is None else tuple(known)})
 
 
 def _present(fields: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deimv2.converters.manifest import NAME, Manifest
+from deimv2.converters.manifest import NAME, SCHEMA_VERSION, Manifest
 from deimv2.model.errors import InputError
 
 
@@ -24,14 +24,25 @@ def record_all(part: str, found: Mapping[Path, Mapping[str, Any]]) -> None:
         record(folder, part, {path.name: e for path, e in found.items() if path.parent == folder})
 
 
-def record(folder: Path, part: str, found: Mapping[str, Mapping[str, Any]]) -> None:
+def record(
+    folder: Path,
+    part: str,
+    found: Mapping[str, Mapping[str, Any]],
+    accelerators: Mapping[str, tuple[str, ...]] | None = None,
+) -> None:
     """Writes into a folder's manifest what was measured of its artifacts.
 
-    part: `ap`, `latency` or `arm64`; found: by artifact, as the schema has them. Raises InputError
-    for what the schema forbids.
+    part: `ap`, `latency`, `arm64` or `gpu`; found: by artifact, as the schema has them.
+    accelerators: by artifact, those on which it showed what it should, best first. Raises
+    InputError for what the schema forbids.
     """
     manifest = Manifest.read(folder)
     measured = {name: dict(parts) for name, parts in (manifest.measured or {}).items()}
     for name, entry in found.items():
         measured.setdefault(name, {})[part] = dict(entry)
-    replace(manifest, measured=measured).write(folder / NAME)
+    files = tuple(
+        replace(file, accelerators=(accelerators or {}).get(file.name, file.accelerators))
+        for file in manifest.files
+    )
+    changed = replace(manifest, measured=measured, files=files, schema_version=SCHEMA_VERSION)
+    changed.write(folder / NAME)

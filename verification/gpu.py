@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from deimv2.converters import FORMATS
 from deimv2.converters.format import GPU, GPU_FLOAT32
 from deimv2.converters.golden import Golden, read_golden
 from deimv2.converters.manifest import File, Manifest, check_golden, file_problem
 from deimv2.converters.precision import PRECISIONS, Limits, Precision, precision_of
+from deimv2.converters.results import record
 from deimv2.model.errors import CheckError, InputError
 from deimv2.verification.parity import replay
-from deimv2.verification.verify import Report, Row
+from deimv2.verification.verify import Report, Row, entry
 
 
 def verify_on_gpu(
@@ -48,7 +50,7 @@ def limits_on(device: str, precision: Precision) -> Limits:
 
 
 def _row(path: Path, device: str, precision: Precision, goldens: Sequence[Golden]) -> Row:
-    name, limits = f"{path.name} {device}", limits_on(device, precision)
+    name, limits = _named(path.name, device), limits_on(device, precision)
     against = f"{precision.reference}, {len(goldens)} golden photographs"
     try:
         runner = FORMATS[path.suffix[1:]].open_on(path, device)
@@ -57,3 +59,26 @@ def _row(path: Path, device: str, precision: Precision, goldens: Sequence[Golden
         return Row(name, against, (str(error),))
     parity = replay(goldens, found, runner.size, limits)
     return Row(name, against, tuple(parity.failures(limits)), parity, limits, found)
+
+
+def record_on_gpu(folder: Path, report: Report) -> None:
+    """Writes what `verify_on_gpu` found into the folder's manifest: the numbers, and whether apps
+    are to try the GPU first or to leave it out."""
+    rows = {row.artifact: row for row in report.rows}
+    found, accelerators = {}, {}
+    for file in Manifest.read(folder).files:
+        trials = [rows.get(_named(file.name, device)) for device in (GPU_FLOAT32, GPU)]
+        if (full := trials[0]) is None or (own := trials[1]) is None:
+            continue
+        found[file.name] = {"float32": _trial(full), "default": _trial(own)}
+        accelerators[file.name] = ("cpu",) if full.problems or own.problems else ("gpu", "cpu")
+    record(folder, "gpu", found, accelerators)
+
+
+def _trial(row: Row) -> dict[str, Any]:
+    numbers = entry(row.parity, row.limits) if row.parity and row.limits else {}
+    return {"passed": not row.problems, "problems": list(row.problems)} | numbers
+
+
+def _named(name: str, device: str) -> str:
+    return f"{name} {device}"

@@ -10,6 +10,7 @@ import io
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,11 @@ def _shapes(text: str, field: Callable[..., Files]) -> dict[str, Files]:
         "lists without an end": {NAME: "[" * 5000},
         "a list": {NAME: "[]"},
         "a number": {NAME: "1"},
-        "a newer schema": field("schema_version", value=2),
+        "a newer schema": field("schema_version", value=3),
+        "the first schema": field("schema_version", value=1),
+        "an accelerator that is none": field("files", 0, "accelerators", value=["gpu", "tpu"]),
+        "accelerators, but none": field("files", 0, "accelerators", value=[]),
+        "no accelerators": field("files", 0, "accelerators", value=None),
         "a newer schema, with what nobody knows yet": {NAME: '{"schema_version": 7, "models": []}'},
         "an older schema": field("schema_version", value=0),
         "a schema version in quotes": field("schema_version", value="1"),
@@ -194,7 +199,11 @@ def _write_good(folder: Path) -> None:
         outputs=outputs(2),
         labels=tuple(LABELS),
         weights=Weights("made up", "0" * 64),
-        files=tuple(describe(folder / name) for name in (MODEL, "tiny.pte", "tiny.mlpackage")),
+        files=(
+            replace(describe(folder / MODEL), accelerators=("gpu", "cpu")),
+            describe(folder / "tiny.pte"),
+            describe(folder / "tiny.mlpackage"),
+        ),
         golden=tuple(_golden(folder, name) for name in "abc"),
         toolchain={"torch": "2.13.0"},
         parity={MODEL: {"measured": {"counted": 6}, "limits": {"score": 0.0001}}},

@@ -3,7 +3,7 @@ import Foundation
 /// `manifest.json` of a folder that `deimv2 export` wrote: all that an app has to know.
 public struct Manifest: Sendable, Equatable {
   public static let fileName = "manifest.json"
-  public static let schemaVersion = 1
+  public static let schemaVersion = 2
 
   public let folder: URL
   public let variant: String
@@ -89,7 +89,7 @@ public struct Manifest: Sendable, Equatable {
     return labels[detection.label]
   }
 
-  /// The artifact of a format ("mlpackage" or "pte"). Throws noArtifact.
+  /// The artifact of a format ("mlpackage", "aimodel" or "pte"). Throws noArtifact.
   public func file(format: String) throws(DEIMv2Error) -> File {
     guard let file = files.first(where: { $0.format == format }) else {
       throw .noArtifact(format: format, folder: folder.path)

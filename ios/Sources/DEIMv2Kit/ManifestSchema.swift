@@ -12,8 +12,10 @@ let manifestSchema = #"""
     ],
     "properties": {
       "schema_version": {
-        "description": "Raised when an older reader would misread the file.",
-        "const": 1
+        "description": "Raised when an older reader would misread the file. 2: files may name their accelerators.",
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 2
       },
       "variant": {
         "enum": ["atto", "femto", "pico", "n", "s", "m", "l", "x"]
@@ -131,10 +133,10 @@ let manifestSchema = #"""
           "additionalProperties": false,
           "required": ["format", "name", "size", "sha256", "input"],
           "properties": {
-            "format": { "enum": ["tflite", "pte", "onnx", "mlpackage"] },
-            "name": { "type": "string", "pattern": "^[^/\\\\]+\\.(tflite|pte|onnx|mlpackage)$" },
+            "format": { "enum": ["tflite", "pte", "onnx", "mlpackage", "aimodel"] },
+            "name": { "type": "string", "pattern": "^[^/\\\\]+\\.(tflite|pte|onnx|mlpackage|aimodel)$" },
             "size": {
-              "description": "In bytes; of a folder (mlpackage), of all its files together.",
+              "description": "In bytes; of a folder (mlpackage, aimodel), of all its files together.",
               "type": "integer",
               "minimum": 1
             },
@@ -145,6 +147,12 @@ let manifestSchema = #"""
             "input": {
               "description": "tensor: as `input` above says; image: Core ML's image type of that size.",
               "enum": ["tensor", "image"]
+            },
+            "accelerators": {
+              "description": "On which the file was run and showed what its reference shows, the one to try first at the front (deimv2 verify --device gpu --record). Not there: only the CPU was tried.",
+              "type": "array",
+              "minItems": 1,
+              "items": { "enum": ["cpu", "gpu"] }
             },
             "computation": {
               "description": "What a frame costs and who computes it, read from the file (deimv2 inspect).",
@@ -285,6 +293,16 @@ let manifestSchema = #"""
                 "ratio": { "type": "number", "minimum": 0 }
               }
             },
+            "gpu": {
+              "description": "Parity on LiteRT's GPU accelerator (deimv2 verify --device gpu): with float32 arithmetic, and in the one that the accelerator takes by itself.",
+              "type": "object",
+              "additionalProperties": false,
+              "required": ["float32", "default"],
+              "properties": {
+                "float32": { "$ref": "#/$defs/trial" },
+                "default": { "$ref": "#/$defs/trial" }
+              }
+            },
             "arm64": {
               "description": "Parity with this machine and instructions of one inference (deimv2 verify --device arm64).",
               "type": "object",
@@ -309,7 +327,18 @@ let manifestSchema = #"""
     },
     "$defs": {
       "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
-      "share": { "type": "number", "minimum": 0, "maximum": 1 }
+      "share": { "type": "number", "minimum": 0, "maximum": 1 },
+      "trial": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["passed", "problems"],
+        "properties": {
+          "passed": { "type": "boolean" },
+          "problems": { "type": "array", "items": { "type": "string" } },
+          "measured": { "type": "object" },
+          "limits": { "type": "object" }
+        }
+      }
     }
   }
   """#

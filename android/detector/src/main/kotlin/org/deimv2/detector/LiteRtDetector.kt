@@ -17,6 +17,13 @@ enum class Accelerator(
 ) {
     GPU(LiteRtAccelerator.GPU),
     CPU(LiteRtAccelerator.CPU),
+    ;
+
+    companion object {
+        /** Those to try for [file], best first: what the manifest says, or all where it does not. */
+        fun of(file: ModelFile): List<Accelerator> =
+            file.accelerators?.map { valueOf(it.uppercase()) } ?: entries.toList()
+    }
 }
 
 /** Runs a `.tflite` file by LiteRT's `CompiledModel` (API of LiteRT 2.3.2). */
@@ -85,7 +92,7 @@ class LiteRtDetector private constructor(
             context: Context,
             manifest: Manifest,
             file: ModelFile,
-            accelerators: List<Accelerator> = Accelerator.entries,
+            accelerators: List<Accelerator> = Accelerator.of(file),
             trials: Trials = Trials.of(context),
         ): LiteRtDetector =
             onOwnThread { thread ->
@@ -120,7 +127,7 @@ class LiteRtDetector private constructor(
             val chosen =
                 trials.chosen(file.sha256)
                     ?: Choice
-                        .ofFastest(Accelerator.entries.map { it.name }) { name ->
+                        .ofFastest(Accelerator.of(file).map { it.name }) { name ->
                             open(context, manifest, file, listOf(Accelerator.valueOf(name)), trials).use {
                                 Replay.of(it, goldens)
                             }

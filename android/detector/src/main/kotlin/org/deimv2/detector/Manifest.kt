@@ -9,11 +9,14 @@ import java.io.IOException
 import java.nio.ByteBuffer
 import java.security.MessageDigest
 
-/** An artifact beside the manifest. [format]: tflite or pte here; onnx and mlpackage are for others. */
+/** An artifact beside the manifest. [format]: tflite or pte here; onnx, mlpackage and aimodel are for others. */
 data class ModelFile(
     val format: String,
     val name: String,
     val sha256: String,
+    val bytes: Long,
+    /** "gpu" and "cpu", those on which it was seen to run, best first; null where only the CPU was tried. */
+    val accelerators: List<String>? = null,
 )
 
 /** An output of every artifact; [name] is boxes, scores or labels. */
@@ -84,7 +87,7 @@ data class Manifest(
     companion object {
         const val NAME = "manifest.json"
         private const val SCHEMA = "/org/deimv2/detector/manifest.schema.json"
-        private const val SCHEMA_VERSION = 1
+        private const val SCHEMA_VERSION = 2
 
         /** Reads and validates the manifest of [folder]; no other file is opened. */
         fun read(folder: File): Manifest {
@@ -131,7 +134,13 @@ data class Manifest(
                 labels = content.getJSONArray("labels").map { getString(it) },
                 files =
                     content.getJSONArray("files").objects {
-                        ModelFile(getString("format"), getString("name"), getString("sha256"))
+                        ModelFile(
+                            getString("format"),
+                            getString("name"),
+                            getString("sha256"),
+                            getLong("size"),
+                            optJSONArray("accelerators")?.map { getString(it) },
+                        )
                     },
                 golden =
                     content.getJSONArray("golden").objects {
