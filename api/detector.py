@@ -45,12 +45,14 @@ class Result:
     detections: with boxes in 0..1 of the photo
     classes:    the class names, by label
     path:       of the photo, where it came from a file
+    ids:        of the track that each detection belongs to, where a video is tracked
     """
 
     image: Image.Image
     detections: Detections
     classes: tuple[str, ...]
     path: Path | None = None
+    ids: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.detections)
@@ -79,9 +81,15 @@ class Result:
         """Of several labels on one box, the one that scores best."""
         return replace(self, detections=self.detections.one_label())
 
+    def tracked(self, ids: Sequence[int | None]) -> "Result":
+        """The detections that belong to a track, with its id; ids: as `Tracker.update` gives."""
+        kept = [i for i, each in enumerate(ids) if each is not None]
+        rows = self.detections.take(kept)
+        return replace(self, detections=rows, ids=tuple(each for each in ids if each is not None))
+
     def plot(self) -> Image.Image:
         """A copy of the photo with the boxes drawn on it."""
-        return draw(self.image, self.detections, self.classes, threshold=0.0)
+        return draw(self.image, self.detections, self.classes, threshold=0.0, ids=self.ids)
 
     def to_json(self) -> dict[str, Any]:
         """Boxes in 0..1 of the photo."""
@@ -91,7 +99,7 @@ class Result:
             "width": self.image.width,
             "height": self.image.height,
             "detections": [{"name": name} | row for name, row in rows],
-        }
+        } | ({} if self.ids is None else {"tracks": list(self.ids)})
 
     def to_supervision(self) -> Any:
         """`supervision.Detections`, where that package is installed."""
@@ -106,6 +114,7 @@ class Result:
             xyxy=self.boxes,
             confidence=self.scores,
             class_id=self.labels.astype(int),
+            tracker_id=None if self.ids is None else np.array(self.ids, int),
             data={"class_name": np.array(self.names)},
         )
 
@@ -177,8 +186,9 @@ def load(
 ) -> Detector:
     """Opens a detector.
 
-    source:    an artifact (`.tflite`, `.pte`, `.mlpackage`, `.onnx`), a checkpoint (`.pth`,
-               `.safetensors`), the name of a variant, or "owner/name" of a repository of the Hub
+    source:    an artifact (`.tflite`, `.pte`, `.mlpackage`, `.aimodel`, `.onnx`), a checkpoint
+               (`.pth`, `.safetensors`), the name of a variant, or "owner/name" of a repository of
+               the Hub
     weights:   of a variant: "coco", the released ones, or "demo"
     labels:    file of class names, one per line; None: those in the file, or COCO's
     variant:   of a checkpoint; None: told from its tensors

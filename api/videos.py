@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from deimv2.api.detector import Detector, Result
+from deimv2.api.tracking import FAINT, Tracker
 from deimv2.model.errors import InputError
 from deimv2.model.optional import require
 
@@ -49,9 +50,11 @@ def detect_video(
     threshold: float,
     drawn: Path | None = None,
     one_label: bool = False,
+    track: bool = False,
 ) -> Iterator[Shot]:
     """Frame by frame, upright. drawn: an .mp4 that gets them with their boxes, without sound; it
-    is there when the last frame is, and not at all where the video breaks off.
+    is there when the last frame is, and not at all where the video breaks off. track: results hold
+    the detections of tracks, with their ids (`deimv2.Tracker`).
 
     Raises InputError for what is no video or has none but sound, MissingExtraError without PyAV.
     """
@@ -60,10 +63,13 @@ def detect_video(
         stream = video.streams.video[0]
         stream.thread_type = "AUTO"
         writer = None if drawn is None else stack.enter_context(Writer(drawn, stream))
+        tracker = Tracker() if track else None
         for index, frame in enumerate(decoded(path, video)):
-            result = detector(upright(frame), threshold)
+            result = detector(upright(frame), min(threshold, FAINT) if track else threshold)
             result = replace(result, path=path)
-            if one_label:
+            if tracker is not None:
+                result = result.tracked(tracker.update(result.detections, threshold))
+            elif one_label:
                 result = result.one_label()
             if writer is not None:
                 writer.add(result.plot(), frame)

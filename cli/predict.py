@@ -21,8 +21,8 @@ def add(subparsers: Any) -> None:
         "predict",
         help="detect on photos and videos",
         description="Detects on photos and videos with an artifact (.tflite, .pte, .mlpackage, "
-        ".onnx) or a checkpoint (.pth, .safetensors). In JSON, boxes are x1, y1, x2, y2 in 0..1 of "
-        "the photo, and each frame of a video has a row.",
+        ".aimodel, .onnx) or a checkpoint (.pth, .safetensors). In JSON, boxes are x1, y1, x2, y2 "
+        "in 0..1 of the photo, and each frame of a video has a row.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
@@ -52,6 +52,11 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--one-label", action="store_true",
         help="of several labels on one object, keep the one that scores best",
+    )  # fmt: skip
+    parser.add_argument(
+        "--track", action="store_true",
+        help="in videos, follow objects: each keeps its id, and is there where it scores less for "
+        "some frames",
     )  # fmt: skip
     add_device(parser)
     parser.add_argument(
@@ -127,14 +132,18 @@ def of_video(
     """A row for each frame; the text comes with the last, and counts."""
     from deimv2.api.videos import detect_video, frame_count
 
-    shots = detect_video(detector, path, args.threshold, drawing, args.one_label)
+    shots = detect_video(detector, path, args.threshold, drawing, args.one_label, args.track)
     found = frames = 0
+    tracks: set[int] = set()
     for shot in console.track_rate(shots, str(path), frame_count(path)):
         frames, found = frames + 1, found + len(shot.result)
+        tracks.update(shot.result.ids or ())
         yield shot.to_json(), ""
     where = "" if drawing is None else f", drawn in {drawing}"
     if not args.json and not args.json_lines:
-        yield {}, f"{path}: {plural(frames, 'frame')}, {plural(found, 'detection')}{where}"
+        followed = f" of {plural(len(tracks), 'object')}" if args.track else ""
+        counts = f"{plural(frames, 'frame')}, {plural(found, 'detection')}{followed}"
+        yield {}, f"{path}: {counts}{where}"
 
 
 def is_video(path: Path) -> bool:

@@ -35,20 +35,28 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def take(self, rows: npt.ArrayLike) -> "Detections":
+        """Those rows: their numbers, or a bool for each."""
+        rows = np.asarray(rows)
+        rows = rows if rows.dtype == bool else rows.astype(int)  # an empty list is float
+        return Detections(self.boxes[rows], self.scores[rows], self.labels[rows])
+
     def above(self, threshold: float) -> "Detections":
         """Those whose score is greater than `threshold`."""
-        keep = self.scores > threshold
-        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
+        return self.take(self.scores > threshold)
 
     def best(self, count: int) -> "Detections":
         """The first `count` of them."""
         return Detections(self.boxes[:count], self.scores[:count], self.labels[:count])
 
-    def one_label(self) -> "Detections":
-        """Of several labels on one box, which a query may give, the one that scores best."""
+    def objects(self) -> list[int]:
+        """Of several labels on one box, which a query may give, the row that scores best."""
         _, first = np.unique(self.boxes, axis=0, return_index=True)
-        keep = np.sort(first)
-        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
+        return sorted(first.tolist())
+
+    def one_label(self) -> "Detections":
+        """Of several labels on one box, the one that scores best."""
+        return self.take(self.objects())
 
     def require_names(self, names: Sequence[str]) -> None:
         """Raises InputError for a label that has no place in the list of class names."""

@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress, zip_longest
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -24,13 +25,14 @@ def draw(
     threshold: float,
     scores: bool = True,
     scale: float = 1.0,
+    ids: Sequence[int] | None = None,
 ) -> Image.Image:
     """A copy of the photo with a box and a name for each detection above `threshold`.
 
     photo: RGB, of any size. labels: the class names, by label index. scores: written too.
     Line and text sizes follow the photo's, times `scale`; the best detection is drawn last, on top,
-    and names stand where they cover no other name, as far as there is room.
-    Raises InputError for a label that has no name.
+    and names stand where they cover no other name, as far as there is room. ids: of each
+    detection's track, written before its name. Raises InputError for a label that has no name.
     """
     shown = detections.above(threshold)
     shown.require_names(labels)
@@ -43,9 +45,11 @@ def draw(
     found = [(_corners(box, photo.size), score, label) for box, score, label in rows]
     for corners, _, label in reversed(found):
         pen.rectangle(corners, outline=colour(label), width=line)
+    tracks = [] if ids is None else compress(ids, (detections.scores > threshold).tolist())
     tags: list[_Tag] = []
-    for corners, score, label in found:
+    for (corners, score, label), track in zip_longest(found, tracks):
         text = f"{labels[label]} {score:.2f}" if scores else labels[label]
+        text = text if track is None else f"#{track} {text}"
         tags.append(_tag(pen, corners, text, colour(label), font, photo.size, tags))
     for tag in reversed(tags):
         pen.rectangle(tag.area, fill=tag.background)

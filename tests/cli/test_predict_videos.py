@@ -59,6 +59,14 @@ def test_each_frame_is_a_line(capsys: Capture, artifact: Path, tmp_path: Path) -
     assert json.loads(output(capsys, "predict", artifact, video, "--json")) == rows
 
 
+def test_objects_are_followed(capsys: Capture, artifact: Path, tmp_path: Path) -> None:
+    video, folder = write_video(tmp_path / "clip.mp4"), tmp_path / "drawn"
+    text = output(capsys, "predict", artifact, video, "--track", "--output", folder)
+    assert f"{FRAMES} frames, {FRAMES} detections of 1 object, drawn in" in text
+    lines = output(capsys, "predict", artifact, video, "--track", "--json-lines").splitlines()
+    assert [json.loads(line)["tracks"] for line in lines] == [[1]] * FRAMES
+
+
 @pytest.mark.parametrize(("rotation", "white"), [(90, "bottom"), (-90, "top"), (180, "right")])
 def test_a_video_is_seen_as_players_show_it(tmp_path: Path, rotation: int, white: str) -> None:
     path = write_video(tmp_path / "clip.mp4", rotation)

@@ -1,4 +1,5 @@
-/// Finds things in frames; `CoreMLDetector` runs `.mlpackage`, `ExecuTorchDetector` runs `.pte`.
+/// Finds things in frames; `CoreMLDetector` runs `.mlpackage`, `CoreAIDetector` runs `.aimodel`,
+/// `ExecuTorchDetector` runs `.pte`.
 public protocol Detector: Sendable {
   var manifest: Manifest { get }
   /// The artifact's file name.

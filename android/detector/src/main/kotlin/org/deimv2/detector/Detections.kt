@@ -41,6 +41,10 @@ class Detections(
         return count
     }
 
+    /** Whether a row before [index], and so a better one, has the same box: another label of one object. */
+    fun isRepeated(index: Int): Boolean =
+        (0 until index).any { row -> (0 until 4).all { boxes[4 * row + it] == boxes[4 * index + it] } }
+
     /**
      * Box [index] in pixels of the frame as it came, before it was turned upright: x1, y1, x2, y2,
      * written to [into]. For the upright frame, give its size and rotation 0.

@@ -48,6 +48,9 @@ class ManifestTest {
         assertEquals(listOf("boxes", "scores", "labels"), manifest.outputs.map { it.name })
         assertEquals(2, manifest.queries)
         assertEquals(listOf("tflite", "pte", "mlpackage"), manifest.files.map { it.format })
+        assertEquals(listOf(listOf("gpu", "cpu"), null, null), manifest.files.map { it.accelerators })
+        assertEquals(listOf(Accelerator.GPU, Accelerator.CPU), Accelerator.of(manifest.files[0]))
+        assertEquals(listOf(Accelerator.CPU), Accelerator.of(manifest.files[0].copy(accelerators = listOf("cpu"))))
         assertEquals(0.4f, manifest.scoreThreshold)
         assertEquals(3, manifest.golden.size)
     }
