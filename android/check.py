@@ -91,8 +91,11 @@ MISUSES = {
         ("Boxes.kt", "drawText(tag, Color.Black, at)", "drawText(text, Color.Black, at)"),
         ("Controls.kt", "value = model.threshold,", "value = shown,"),
         ("CheckScreen.kt", "Indicator(Modifier", "Indicator(1, Modifier"),
+        ("Controls.kt", "role = Role.Switch", "role = 1"),
         ("MainActivity.kt", "painterResource(entry.icon)", "painterResource(entry.name)"),
         # Android, and our own resources
+        ("LiveCamera.kt", "power.currentThermalStatus", "power.currentHeat"),
+        ("SavedPicture.kt", "openOutputStream(place)", "openOutputStream(picture)"),
         ("CheckScreen.kt", "Intent.createChooser(send, null)", "Intent.createChooser(send)"),
         ("CheckScreen.kt", "R.string.share", "R.string.shared"),
     ),
@@ -242,7 +245,7 @@ class Check:
 
     def compile(self, module: str, sources: Sequence[Path], classes: Path) -> str | None:
         others = ["classes.jar"] if module == "detector" else [self.detector, *self.tests_path()]
-        path = path_of(*LIBRARY, self.stubs, *others)
+        path = path_of(self.stubs, *LIBRARY, *others)  # the stubs first: newer declarations
         if module == "app":
             made = resources(self.work / "R.kt"), readme_snippet(self.work / "Readme.kt")
             sources = [*sources, *made]
@@ -263,7 +266,7 @@ class Check:
 
     def compile_tests(self) -> str | None:
         folder = HERE / "detector" / "src"
-        path = path_of(*LIBRARY, self.detector, self.stubs, *self.tests_path())
+        path = path_of(self.stubs, *LIBRARY, self.detector, *self.tests_path())
         friend = f"-Xfriend-paths={self.detector}"
         module = ("-module-name", "detector", "-Werror", friend)
         return kotlinc([folder / "test" / "kotlin"], self.work / "test", path, *module)

@@ -21,6 +21,13 @@ def test_the_phones_runtime_is_the_exporters() -> None:
     assert f"executorch=={VERSIONS['executorch']}\n" in lock
 
 
+def test_the_library_is_published_under_the_packages_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    build = (ANDROID / "detector" / "build.gradle.kts").read_text()
+    assert f'version = "{version}"' in build
+    assert f'"org.deimv2:detector:{version}"' in (ANDROID / "README.md").read_text()
+
+
 def test_the_check_compiles_with_the_apps_kotlin() -> None:
     assert f'"kotlin-compiler@{VERSIONS["kotlin"]}"' in (ANDROID / "check.py").read_text()
 
@@ -44,7 +51,7 @@ def test_stand_ins_are_of_the_versions_in_use() -> None:
     for name, header in headers.items():
         assert header is not None, name
         library, version = header.groups()
-        if library != "androidx.annotation":  # comes with the others
+        if library not in ("androidx.annotation", "Android"):  # comes with the others; a platform
             assert VERSIONS[named[library]] == version, name
 
 

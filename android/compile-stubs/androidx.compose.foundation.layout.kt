@@ -15,6 +15,10 @@ interface PaddingValues
 object Arrangement {
     interface Vertical
 
+    interface Horizontal
+
+    val SpaceBetween: Horizontal get() = throw UnsupportedOperationException()
+
     fun spacedBy(space: Dp): Vertical = throw UnsupportedOperationException()
 }
 
@@ -29,6 +33,7 @@ interface RowScope
 @Composable
 fun Row(
     modifier: Modifier = Modifier,
+    horizontalArrangement: Arrangement.Horizontal? = null,
     content: @Composable RowScope.() -> Unit,
 ): Unit = throw UnsupportedOperationException()
 

@@ -105,3 +105,11 @@ fun DropdownMenuItem(
     text: @Composable () -> Unit,
     onClick: () -> Unit,
 ): Unit = throw UnsupportedOperationException()
+
+@Composable
+fun Switch(
+    checked: Boolean,
+    onCheckedChange: ((Boolean) -> Unit)?,
+    modifier: Modifier = Modifier,
+    enabled: Boolean = true,
+): Unit = throw UnsupportedOperationException()

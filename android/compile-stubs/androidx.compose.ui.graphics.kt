@@ -7,14 +7,10 @@ import android.graphics.Bitmap
 class Color {
     companion object {
         val Black: Color get() = throw UnsupportedOperationException()
-
-        fun hsv(
-            hue: Float,
-            saturation: Float,
-            value: Float,
-        ): Color = throw UnsupportedOperationException()
     }
 }
+
+fun Color(color: Int): Color = throw UnsupportedOperationException()
 
 interface ImageBitmap
 

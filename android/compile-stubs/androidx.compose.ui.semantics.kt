@@ -4,6 +4,12 @@ package androidx.compose.ui.semantics
 
 import androidx.compose.ui.Modifier
 
+class Role {
+    companion object {
+        val Switch: Role get() = throw UnsupportedOperationException()
+    }
+}
+
 interface SemanticsPropertyReceiver
 
 var SemanticsPropertyReceiver.contentDescription: String

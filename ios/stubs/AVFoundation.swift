@@ -17,6 +17,15 @@ open class AVCaptureDevice: NSObject {
   }
   public enum Position: Int, Sendable { case unspecified, back, front }
 
+  public enum TorchMode: Int, Sendable { case off, on, auto }
+  open class Format: NSObject { open var videoMaxZoomFactor: CGFloat { stub() } }
+
+  open var hasTorch: Bool { stub() }
+  open var torchMode: TorchMode = .off
+  open var videoZoomFactor: CGFloat = 1
+  open var activeFormat: Format { stub() }
+  open func lockForConfiguration() throws {}
+  open func unlockForConfiguration() {}
   open class func `default`(
     _ deviceType: DeviceType, for mediaType: AVMediaType?, position: Position
   ) -> AVCaptureDevice? { stub() }

@@ -1,6 +1,8 @@
 // Compile-only stub of the part of SwiftUI that the sample app uses, as documented for iOS 17.
 @_exported import CoreGraphics
 @_exported import Observation
+import UIKit
+import UniformTypeIdentifiers
 
 // MARK: views and their composition
 
@@ -252,6 +254,11 @@ public struct Slider<Label: View>: View {
   public var body: Never { stub() }
 }
 
+public struct Toggle<Label: View>: View { public var body: Never { stub() } }
+extension Toggle where Label == Text {
+  public init(_ titleKey: LocalizedStringKey, isOn: Binding<Bool>) { stub() }
+}
+
 public struct ProgressView<Label: View>: View { public var body: Never { stub() } }
 extension ProgressView where Label == EmptyView { public init() { stub() } }
 extension ProgressView where Label == Text {
@@ -278,12 +285,39 @@ where Label == SwiftUI.Label<Text, Image>, Description == Text?, Actions == Empt
   }
 }
 
-public protocol Transferable {}
-extension String: Transferable {}
-extension Data: Transferable {}
+public protocol TransferRepresentation: Sendable {
+  associatedtype Item
+}
+public protocol Transferable {
+  associatedtype Representation: TransferRepresentation
+  static var transferRepresentation: Representation { get }
+}
+public struct DataRepresentation<Item: Transferable>: TransferRepresentation {
+  public init(
+    exportedContentType: UTType, exporting: @escaping @Sendable (Item) async throws -> Data
+  ) {}
+}
+extension String: Transferable {
+  public static var transferRepresentation: DataRepresentation<String> { stub() }
+}
+extension Data: Transferable {
+  public static var transferRepresentation: DataRepresentation<Data> { stub() }
+}
+public struct SharePreview<Image, Icon> {}
+extension SharePreview where Image == Never, Icon == Never {
+  public init(_ titleKey: LocalizedStringKey) {}
+}
+@MainActor public final class ImageRenderer<Content: View> {
+  public init(content: Content) {}
+  public var uiImage: UIImage? { stub() }
+}
 public struct ShareLink<Label: View>: View {
   public init<Item: Transferable>(
     item: Item, subject: Text? = nil, message: Text? = nil, @ViewBuilder label: () -> Label
+  ) {}
+  public init<Item: Transferable, PreviewImage, PreviewIcon>(
+    item: Item, subject: Text? = nil, message: Text? = nil,
+    preview: SharePreview<PreviewImage, PreviewIcon>, @ViewBuilder label: () -> Label
   ) {}
   public var body: Never { stub() }
 }
@@ -321,6 +355,9 @@ extension View {
   public func environment<T: AnyObject & Observable>(_ object: T?) -> some View { self }
   public func task<T: Equatable>(
     id value: T, @_inheritActorContext _ action: @escaping @Sendable () async -> Void
+  ) -> some View { self }
+  public func onChange<V: Equatable>(
+    of value: V, initial: Bool = false, _ action: @escaping () -> Void
   ) -> some View { self }
   public func tabItem<V: View>(@ViewBuilder _ label: () -> V) -> some View { self }
   public func tag<V: Hashable>(_ tag: V) -> some View { self }

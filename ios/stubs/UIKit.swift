@@ -3,6 +3,8 @@
 
 @MainActor open class UIApplication: NSObject {
   nonisolated public static let openSettingsURLString = ""
+  public class var shared: UIApplication { stub() }
+  open var isIdleTimerDisabled = false
 }
 
 @MainActor open class UIDevice: NSObject {
@@ -10,6 +12,8 @@
   open var model: String { stub() }
   open var systemVersion: String { stub() }
 }
+
+open class UIImage: NSObject { open func pngData() -> Data? { stub() } }
 
 // Of Foundation, which has it on Apple's systems alone.
 extension ProcessInfo {

@@ -9,7 +9,7 @@ struct Shot: @unchecked Sendable {  // a CGImage never changes
   let frame: Frame
 }
 
-/// The back camera. Unchecked, because everything that changes is touched on `queue` alone.
+/// A camera. Unchecked, because everything that changes is touched on `queue` alone.
 final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unchecked Sendable {
   private let queue = DispatchQueue(label: "camera")
   private let session = AVCaptureSession()
@@ -17,8 +17,12 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
   private let preprocessor: CameraPreprocessor
   private let shots: AsyncThrowingStream<Shot, any Error>.Continuation
 
-  static var device: AVCaptureDevice? {
-    AVCaptureDevice.default(.builtInWideAngleCamera, for: .video, position: .back)
+  /// The one on that side, or else the other.
+  static func device(at position: AVCaptureDevice.Position) -> AVCaptureDevice? {
+    let other: AVCaptureDevice.Position = position == .back ? .front : .back
+    return [position, other].lazy.compactMap {
+      AVCaptureDevice.default(.builtInWideAngleCamera, for: .video, position: $0)
+    }.first
   }
 
   /// Frames, upright, until the task that reads them ends. A frame that comes while the one before is

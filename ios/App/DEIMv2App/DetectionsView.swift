@@ -11,18 +11,31 @@ struct DetectionsView: View {
   struct Named: Sendable {
     let name: String
     let detection: Detection
+    var id: Int?
 
     var caption: String {
-      "\(name) \(detection.score.formatted(.percent.precision(.fractionLength(0))))"
+      let score = detection.score.formatted(.percent.precision(.fractionLength(0)))
+      return "\(id.map { "#\($0) " } ?? "")\(name) \(score)"
     }
   }
 
-  /// Those above the threshold. Throws unnamedLabel.
+  /// Those above the threshold, one for each object. Throws unnamedLabel.
   static func named(
     _ detections: [Detection], above threshold: Float, by manifest: Manifest
   ) throws -> [Named] {
-    try detections.filter { $0.score > threshold }
-      .map { Named(name: try manifest.name(of: $0), detection: $0) }
+    try detections.indices
+      .filter { detections[$0].score > threshold && !detections.isRepeated($0) }
+      .map { Named(name: try manifest.name(of: detections[$0]), detection: detections[$0]) }
+  }
+
+  /// Those of a track. Throws unnamedLabel.
+  static func named(
+    _ detections: [Detection], ids: [Int?], by manifest: Manifest
+  ) throws -> [Named] {
+    try zip(detections, ids).compactMap { detection, id in
+      guard let id else { return nil }
+      return Named(name: try manifest.name(of: detection), detection: detection, id: id)
+    }
   }
 
   var body: some View {

@@ -15,6 +15,8 @@ final class DetectorModel {
   let exports = DetectorModel.findExports()
   var choice = Choice()
   var threshold: Float = 0.4
+  /// Whether objects of the camera keep an id from frame to frame.
+  var followsObjects = false
   var showsProblem = false
   private(set) var problem = ""
   private(set) var detector: (any Detector)?
@@ -80,6 +82,15 @@ final class DetectorModel {
   ) async throws -> ParityCheck.Report {
     let goldens = try Golden.all(of: manifest)
     var rows = await CoreMLDetector.fastest(manifest, on: goldens, afresh: true).rows
+    #if canImport(CoreAI)
+      if #available(iOS 27, *), manifest.files.contains(where: { $0.format == "aimodel" }) {
+        do {
+          rows.append(await ParityCheck.run(try await CoreAIDetector(manifest), on: goldens))
+        } catch {
+          rows.append(ParityCheck.failed("aimodel", on: "Core AI", error))
+        }
+      }
+    #endif
     #if canImport(DEIMv2ExecuTorch)
       do {
         rows.append(await ParityCheck.run(try ExecuTorchDetector(manifest), on: goldens))

@@ -9,6 +9,7 @@ struct LiveView: View {
   @Environment(\.openURL) private var openURL
   @State private var permission = AVCaptureDevice.authorizationStatus(for: .video)
   @State private var result: Result?
+  @State private var position = AVCaptureDevice.Position.back
 
   private struct Result {
     let shot: Shot
@@ -25,7 +26,7 @@ struct LiveView: View {
   }
 
   @ViewBuilder private var content: some View {
-    if let device = Camera.device {
+    if let device = Camera.device(at: position) {
       switch permission {
       case .authorized: live(device)
       case .notDetermined:
@@ -57,12 +58,17 @@ struct LiveView: View {
         DetectionsView(image: result.shot.image, found: result.found)
         Text(readOut(result)).font(.footnote.monospacedDigit())
         ThresholdSlider()
+        CameraControls(device: device, position: $position)
       } else {
         ProgressView(model.detector == nil ? "Loading the model" : "Starting the camera")
       }
     }
     .frame(maxWidth: .infinity, maxHeight: .infinity)
-    .task(id: model.detector.map { "\($0.artifact) \($0.processor)" }) { await watch(device) }
+    .task(id: model.detector.map { "\($0.artifact) \($0.processor) \(position.rawValue)" }) {
+      UIApplication.shared.isIdleTimerDisabled = true  // the screen stays on
+      await watch(device)
+      UIApplication.shared.isIdleTimerDisabled = false
+    }
   }
 
   private func readOut(_ result: Result) -> String {
@@ -81,23 +87,32 @@ struct LiveView: View {
     guard let detector = model.detector else { return }
     do {
       let clock = ContinuousClock()
-      var last = clock.now
+      var (rate, tracker) = (FrameRate(), Tracker())
       for try await shot in try Camera.shots(from: device, for: detector.manifest) {
         let start = clock.now
         let detections = try await detector.detect(shot.frame)
         let end = clock.now
         result = Result(
           shot: shot,
-          found: try DetectionsView.named(
-            detections, above: model.threshold, by: detector.manifest),
+          found: try named(detections, by: detector.manifest, &tracker),
           latencyMs: start.duration(to: end) / .milliseconds(1),
-          framesPerSecond: .seconds(1) / last.duration(to: end))
-        last = end
+          framesPerSecond: rate.count(end))
         if isHot { try await Task.sleep(for: .milliseconds(200)) }
       }
     } catch {
       model.show(error)
     }
+  }
+
+  private func named(
+    _ detections: [Detection], by manifest: Manifest, _ tracker: inout Tracker
+  ) throws -> [DetectionsView.Named] {
+    guard model.followsObjects else {
+      tracker = Tracker()
+      return try DetectionsView.named(detections, above: model.threshold, by: manifest)
+    }
+    let ids = tracker.update(detections, threshold: model.threshold)
+    return try DetectionsView.named(detections, ids: ids, by: manifest)
   }
 
   private func ask() {

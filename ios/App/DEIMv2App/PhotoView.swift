@@ -17,6 +17,11 @@ struct PhotoView: View {
           VStack {
             DetectionsView(image: image, found: named)
             ThresholdSlider()
+            ShareLink(
+              item: SharedPicture(image: image, found: named), preview: SharePreview("Detections")
+            ) {
+              Label("Save or share", systemImage: "square.and.arrow.up")
+            }
           }
         } else {
           ContentUnavailableView(

@@ -33,6 +33,9 @@ struct SettingsView: View {
             LabeledContent("Runs on", value: model.detector?.processor ?? "nothing")
           }
         }
+        Section("Camera") {
+          Toggle("Follow objects from frame to frame", isOn: $model.followsObjects)
+        }
       }
       .navigationTitle("Settings")
     }

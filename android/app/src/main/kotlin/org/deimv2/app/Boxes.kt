@@ -1,5 +1,6 @@
 package org.deimv2.app
 
+import android.graphics.Color.HSVToColor
 import androidx.compose.foundation.Canvas
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.remember
@@ -30,8 +31,8 @@ fun Boxes(
 ) {
     val measurer = rememberTextMeasurer()
     val corners = remember { FloatArray(4) }
-    val count = found.detections.countAbove(threshold)
-    val names = (0 until count).groupingBy { manifest.nameOf(found.detections.labels[it]) }.eachCount()
+    val rows = found.shown(threshold)
+    val names = rows.groupingBy { manifest.nameOf(found.detections.labels[it]) }.eachCount()
     val spoken =
         if (names.isEmpty()) {
             stringResource(R.string.found_nothing)
@@ -39,15 +40,10 @@ fun Boxes(
             stringResource(R.string.found, names.entries.joinToString { (name, times) -> "$times $name" })
         }
     Canvas(modifier.semantics { contentDescription = spoken }) {
-        for (index in count - 1 downTo 0) { // the best last, on top
-            found.detections.toFrame(index, size.width.toInt(), size.height.toInt(), rotation = 0, corners)
-            val label = found.detections.labels[index]
-            drawBox(
-                measurer,
-                corners,
-                "%s %.2f".format(manifest.nameOf(label), found.detections.scores[index]),
-                colourOf(label),
-            )
+        for (row in rows.asReversed()) { // the best last, on top
+            found.detections.toFrame(row, size.width.toInt(), size.height.toInt(), rotation = 0, corners)
+            val colour = Color(argbOf(found.detections.labels[row]))
+            drawBox(measurer, corners, found.captionOf(row, manifest), colour)
         }
     }
 }
@@ -66,4 +62,5 @@ private fun DrawScope.drawBox(
     drawText(tag, Color.Black, at) // black on a bright colour: contrast above 7
 }
 
-private fun colourOf(label: Int) = Color.hsv(label * GOLDEN_RATIO % 1f * 360f, 0.45f, 1f)
+/** A class's colour, always the same and bright, unlike those of the classes beside it. */
+fun argbOf(label: Int): Int = HSVToColor(floatArrayOf(label * GOLDEN_RATIO % 1f * 360f, 0.45f, 1f))

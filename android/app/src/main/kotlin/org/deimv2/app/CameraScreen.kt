@@ -82,6 +82,7 @@ private fun LiveView(model: DetectionModel) {
         }
     }
     CameraControls(camera, onSwitch = { back = !back })
+    Option(R.string.follow, model.follows, model::follow)
 }
 
 @Composable
@@ -106,6 +107,7 @@ private fun CameraControls(
             valueRange = 1f..camera.zoomLimit,
         )
     }
+    if (camera.isHot) Text(stringResource(R.string.hot), Modifier.padding(16.dp))
     camera.problem?.let { Text(it, Modifier.padding(16.dp), MaterialTheme.colorScheme.error) }
 }
 
@@ -117,7 +119,7 @@ private fun rememberCamera(
 ): LiveCamera {
     val context = LocalContext.current
     val owner = LocalLifecycleOwner.current
-    val camera = remember { LiveCamera(context) { image -> model.detect(frameOf(image)) } }
+    val camera = remember { LiveCamera(context) { image -> model.detect(frameOf(image), live = true) } }
     val turned = LocalConfiguration.current
     val side = model.manifest?.let { maxOf(it.inputHeight, it.inputWidth) } ?: return camera
     LaunchedEffect(back, turned, side) { camera.bind(owner, back, side) }

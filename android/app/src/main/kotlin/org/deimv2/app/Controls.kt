@@ -1,12 +1,18 @@
 package org.deimv2.app
 
+import androidx.annotation.StringRes
+import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.selection.toggleable
 import androidx.compose.material3.DropdownMenu
 import androidx.compose.material3.DropdownMenuItem
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Slider
+import androidx.compose.material3.Switch
 import androidx.compose.material3.Text
 import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
@@ -16,6 +22,7 @@ import androidx.compose.runtime.remember
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.semantics.Role
 import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
@@ -38,6 +45,25 @@ fun Controls(model: DetectionModel) {
             Text(it, color = MaterialTheme.colorScheme.error)
             TextButton(onClick = model::tryAgain) { Text(stringResource(R.string.try_again)) }
         }
+    }
+}
+
+/** A switch whose whole line can be touched. */
+@Composable
+fun Option(
+    @StringRes title: Int,
+    on: Boolean,
+    onChange: (Boolean) -> Unit,
+) {
+    Row(
+        Modifier
+            .fillMaxWidth()
+            .toggleable(on, role = Role.Switch, onValueChange = onChange)
+            .padding(16.dp),
+        horizontalArrangement = Arrangement.SpaceBetween,
+    ) {
+        Text(stringResource(title))
+        Switch(checked = on, onCheckedChange = null)
     }
 }
 
@@ -77,6 +103,7 @@ private fun ModelMenu(model: DetectionModel) {
 
 @Composable
 private fun titleOf(choice: Selection): String {
-    if (choice.file.format != LiteRtDetector.FORMAT) return choice.file.name
-    return "${choice.file.name} · ${choice.accelerator ?: stringResource(R.string.fastest)}"
+    val name = stringResource(R.string.file, choice.file.name, choice.file.bytes / 1e6)
+    if (choice.file.format != LiteRtDetector.FORMAT) return name
+    return "$name · ${choice.accelerator ?: stringResource(R.string.fastest)}"
 }

@@ -15,30 +15,23 @@ import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
 import org.deimv2.detector.Accelerator
 import org.deimv2.detector.Artifacts
-import org.deimv2.detector.Detections
 import org.deimv2.detector.Detector
 import org.deimv2.detector.DetectorException
 import org.deimv2.detector.ExecuTorchDetector
 import org.deimv2.detector.Frame
+import org.deimv2.detector.FrameRate
 import org.deimv2.detector.Golden
 import org.deimv2.detector.LiteRtDetector
 import org.deimv2.detector.Manifest
 import org.deimv2.detector.ModelFile
 import org.deimv2.detector.Replay
+import org.deimv2.detector.Tracker
 import org.deimv2.detector.Trials
 
 /** A model and the processor to run it on; null: the fastest that passes the check, or the only one. */
 data class Selection(
     val file: ModelFile,
     val accelerator: Accelerator?,
-)
-
-/** What was found in one frame, for the screen. */
-class Found(
-    val detections: Detections,
-    val width: Int,
-    val height: Int,
-    val framesPerSecond: Double,
 )
 
 /** What all three screens share. It outlives a turned phone. */
@@ -56,6 +49,10 @@ class DetectionModel(
     var problem by mutableStateOf<String?>(null)
         private set
     var threshold by mutableFloatStateOf(0.4f)
+
+    /** Whether objects of the camera keep an id from frame to frame. */
+    var follows by mutableStateOf(false)
+        private set
     var found by mutableStateOf<Found?>(null)
         private set
     var replays by mutableStateOf(emptyList<Replay>())
@@ -65,7 +62,8 @@ class DetectionModel(
 
     private val using = Mutex()
     private var detector: Detector? = null
-    private var lastFrame = 0L
+    private var tracker = Tracker()
+    private val rate = FrameRate()
 
     init {
         viewModelScope.launch {
@@ -89,16 +87,23 @@ class DetectionModel(
         viewModelScope.launch { said { using.withLock { open(next) } } }
     }
 
-    /** Detects in a frame that stays valid until this returns; null while no model is open. */
-    suspend fun detect(frame: Frame) =
-        said {
-            using.withLock {
-                val detections = detector?.detect(frame)?.copy() ?: return@withLock
-                val now = System.nanoTime()
-                found = Found(detections, frame.uprightWidth, frame.uprightHeight, 1e9 / (now - lastFrame))
-                lastFrame = now
-            }
+    fun follow(on: Boolean) {
+        tracker = Tracker()
+        follows = on
+    }
+
+    /** Detects in a frame that stays valid until this returns; nothing while no model is open. [live]: of a camera. */
+    suspend fun detect(
+        frame: Frame,
+        live: Boolean,
+    ) = said {
+        using.withLock {
+            val detections = detector?.detect(frame)?.copy() ?: return@withLock
+            val ids = if (live && follows) tracker.update(detections, threshold) else null
+            val perSecond = if (live) rate.count(System.nanoTime()) else 0.0
+            found = Found(detections, frame.uprightWidth, frame.uprightHeight, perSecond, ids)
         }
+    }
 
     /** Replays the golden photographs with every model, on each processor that takes it. */
     fun checkPhone() {
@@ -178,7 +183,7 @@ class DetectionModel(
 
     private fun choicesOf(file: ModelFile) =
         when (file.format) {
-            LiteRtDetector.FORMAT -> (listOf(null) + Accelerator.entries).map { Selection(file, it) }
+            LiteRtDetector.FORMAT -> (listOf(null) + Accelerator.of(file)).map { Selection(file, it) }
             ExecuTorchDetector.FORMAT -> listOf(Selection(file, null))
             else -> emptyList()
         }

@@ -1,6 +1,8 @@
 package org.deimv2.app
 
 import android.content.Context
+import android.os.Build
+import android.os.PowerManager
 import android.util.Size
 import androidx.camera.core.Camera
 import androidx.camera.core.CameraSelector
@@ -43,6 +45,10 @@ class LiveCamera(
         private set
     var problem by mutableStateOf<String?>(null)
         private set
+
+    /** The system slows everything down soon, if this goes on; until then there are fewer frames. */
+    var isHot by mutableStateOf(false)
+        private set
     var torch
         get() = torchIsOn
         set(value) {
@@ -58,6 +64,7 @@ class LiveCamera(
 
     private var torchIsOn by mutableStateOf(false)
     private var zoomRatio by mutableFloatStateOf(1f)
+    private val power = context.getSystemService(Context.POWER_SERVICE) as PowerManager
     private val frames = Executors.newSingleThreadExecutor()
     private var provider: ProcessCameraProvider? = null
     private var camera: Camera? = null
@@ -112,7 +119,14 @@ class LiveCamera(
             .setTargetRotation(rotation())
             .setBackpressureStrategy(ImageAnalysis.STRATEGY_KEEP_ONLY_LATEST)
             .build()
-            .also { it.setAnalyzer(frames) { image -> image.use { runBlocking { detect(image) } } } }
+            .also { it.setAnalyzer(frames) { image -> look(image) } }
+
+    private fun look(image: ImageProxy) {
+        image.use { runBlocking { detect(image) } }
+        isHot = Build.VERSION.SDK_INT >= TELLS_HEAT &&
+            power.currentThermalStatus >= PowerManager.THERMAL_STATUS_SEVERE
+        if (isHot) Thread.sleep(REST)
+    }
 
     private fun resolution(side: Int): ResolutionSelector {
         val least = Size(side, side * 3 / 4)
@@ -128,5 +142,7 @@ class LiveCamera(
 
     private companion object {
         const val MOST_ZOOM = 8f
+        const val TELLS_HEAT = 29 // Android 10
+        const val REST = 200L // milliseconds after each frame
     }
 }

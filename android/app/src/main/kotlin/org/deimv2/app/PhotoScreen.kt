@@ -24,6 +24,7 @@ import androidx.compose.runtime.LaunchedEffect
 import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.remember
+import androidx.compose.runtime.rememberCoroutineScope
 import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Modifier
@@ -33,6 +34,7 @@ import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.unit.dp
 import androidx.exifinterface.media.ExifInterface
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import org.deimv2.detector.RgbFrame
 import java.io.IOException
@@ -50,7 +52,7 @@ fun PhotoScreen(model: DetectionModel) {
     LaunchedEffect(uri, model.runsOn) {
         val picked = uri ?: return@LaunchedEffect
         photo = withContext(Dispatchers.IO) { decode(context.contentResolver, picked) }
-        photo?.let { model.detect(withContext(Dispatchers.Default) { RgbFrame(it) }) }
+        photo?.let { model.detect(withContext(Dispatchers.Default) { RgbFrame(it) }, live = false) }
     }
     Column(Modifier.fillMaxSize().verticalScroll(rememberScrollState())) {
         Button(
@@ -81,6 +83,32 @@ private fun Picture(
             Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
         }
     }
+    if (manifest != null && found != null && SavedPicture.isOffered) {
+        SaveButton { SavedPicture.draw(photo, manifest, found, model.threshold) }
+    }
+}
+
+/** Puts the picture that [draw] makes into the gallery, and offers to share it. */
+@Composable
+private fun SaveButton(draw: () -> Bitmap) {
+    val context = LocalContext.current
+    val scope = rememberCoroutineScope()
+    var failed by remember { mutableStateOf(false) }
+    Button(
+        onClick = {
+            scope.launch {
+                try {
+                    val place = withContext(Dispatchers.IO) { SavedPicture.save(context, draw()) }
+                    failed = false
+                    SavedPicture.share(context, place)
+                } catch (_: IOException) {
+                    failed = true
+                }
+            }
+        },
+        modifier = Modifier.padding(16.dp),
+    ) { Text(stringResource(R.string.save)) }
+    if (failed) Text(stringResource(R.string.not_saved), color = MaterialTheme.colorScheme.error)
 }
 
 /** Upright, and not larger than needed; null for what is no photo. */

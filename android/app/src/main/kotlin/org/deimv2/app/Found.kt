@@ -1,0 +1,30 @@
+package org.deimv2.app
+
+import org.deimv2.detector.Detections
+import org.deimv2.detector.Manifest
+import org.deimv2.detector.Tracker
+
+/** What was found in one frame, for the screen. [ids]: of each detection's track, where objects are followed. */
+class Found(
+    val detections: Detections,
+    val width: Int,
+    val height: Int,
+    val framesPerSecond: Double,
+    val ids: IntArray? = null,
+) {
+    /** The rows to show, best first: one for each object. */
+    fun shown(threshold: Float): List<Int> =
+        if (ids == null) {
+            (0 until detections.countAbove(threshold)).filterNot(detections::isRepeated)
+        } else {
+            ids.indices.filter { ids[it] != Tracker.NONE }
+        }
+
+    fun captionOf(
+        row: Int,
+        manifest: Manifest,
+    ): String {
+        val caption = "%s %.2f".format(manifest.nameOf(detections.labels[row]), detections.scores[row])
+        return if (ids == null) caption else "#${ids[row]} $caption"
+    }
+}

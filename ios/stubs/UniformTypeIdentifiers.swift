@@ -1,0 +1,2 @@
+// Compile-only stub of UniformTypeIdentifiers, as documented for iOS 17.
+public struct UTType: Sendable { public static var png: UTType { fatalError() } }
