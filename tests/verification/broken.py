@@ -1,6 +1,8 @@
 """What breaks a good artifact of Atto, in any format: files that its runtime runs all the same."""
 
 import copy
+import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Change = Callable[[Path], None]
+CHANNELS_FIRST = (".mlpackage", ".aimodel")
 
 
 def nothing(path: Path) -> None:
@@ -17,7 +20,7 @@ def nothing(path: Path) -> None:
     def keep(model: Any) -> None:
         pass
 
-    patch(path, keep, keep, keep)
+    patch(path, keep, keep, keep, lambda text: text)
 
 
 # Constants, which lie in the files as they are.
@@ -26,7 +29,7 @@ def nothing(path: Path) -> None:
 def channels_reversed(path: Path) -> None:
     """The first convolution takes blue for red."""
     weight = first_weight(path)
-    replace(path, weight, np.flip(weight, 1 if path.suffix == ".mlpackage" else 3))
+    replace(path, weight, np.flip(weight, 1 if path.suffix in CHANNELS_FIRST else 3))
 
 
 def normalisation_missing(path: Path) -> None:
@@ -64,12 +67,12 @@ def decoder_layer_overflows(path: Path) -> None:
 
 
 def first_weight(path: Path) -> Any:
-    """Of the first convolution: float32 [out, in, H, W] in packages, else [out, H, W, in]."""
+    """Of the first convolution: float32 [out, in, H, W] for Apple, else [out, H, W, in]."""
     from deimv2.model.weights.sources import load
 
     net = load("atto", "demo", None, None).net.fuse()
     weight = net.get_parameter("backbone.stem.stem1.conv.weight").detach().numpy()
-    axes = (0, 1, 2, 3) if path.suffix == ".mlpackage" else (0, 2, 3, 1)
+    axes = (0, 1, 2, 3) if path.suffix in CHANNELS_FIRST else (0, 2, 3, 1)
     return np.ascontiguousarray(weight.transpose(axes))
 
 
@@ -83,6 +86,8 @@ def replace(
     assert found
     for file in found:
         file.write_bytes(file.read_bytes().replace(before, after))
+    if path.suffix == ".aimodel":
+        hash_again(path)
 
 
 # Outputs.
@@ -103,12 +108,16 @@ def outputs_swapped(path: Path) -> None:
         boxes, scores, _ = proto.description.output
         boxes.name, scores.name = scores.name, boxes.name
 
-    patch(path, of_tflite, of_pte, of_package)
+    def of_asset(text: str) -> str:
+        names = {'"boxes"': '"scores"', '"scores"': '"boxes"'}
+        return re.sub("|".join(names), lambda found: names[found[0]], text)
+
+    patch(path, of_tflite, of_pte, of_package, of_asset)
 
 
 def labels_shifted(path: Path) -> None:
     """1 is added to them behind all that is there."""
-    patch(path, add_in_tflite, add_in_pte, add_in_package)
+    patch(path, add_in_tflite, add_in_pte, add_in_package, add_in_asset)
 
 
 def add_in_tflite(model: Any) -> None:
@@ -167,12 +176,23 @@ def add_in_package(proto: Any) -> None:
         op.attributes["name"].CopyFrom(made.attributes["name"])
 
 
+def add_in_asset(text: str) -> str:
+    (given,) = re.findall(r"coreai\.output %\w+, %\w+, (%\w+) :", text)
+    kind = "tensor<1x100xsi32>"
+    add = (
+        f"%one = coreai.constant dense<1> : {kind}\n%shifted = coreai.decomposable."
+        f"broadcasting_add {given}, %one : ({kind}, {kind}) -> {kind}\n"
+    )
+    return re.sub(r"(coreai\.output %\w+, %\w+, )%\w+", lambda end: f"{add}{end[1]}%shifted", text)
+
+
 def entry_of(model: Any, name: str) -> Any:
     (entry,) = (each for each in model.signatureDefs[0].outputs if each.name.decode() == name)
     return entry
 
 
-# Files as objects of their schemas: LiteRT's `ModelT`, ExecuTorch's `Program`, Core ML's `Model`.
+# Files as objects of their schemas: LiteRT's `ModelT`, ExecuTorch's `Program`, Core ML's `Model`;
+# Core AI's program as text.
 
 
 def patch(
@@ -180,12 +200,15 @@ def patch(
     of_tflite: Callable[[Any], None],
     of_pte: Callable[[Any], None],
     of_package: Callable[[Any], None],
+    of_asset: Callable[[str], str],
 ) -> None:
     match path.suffix:
         case ".tflite":
             patch_tflite(path, of_tflite)
         case ".pte":
             patch_pte(path, of_pte)
+        case ".aimodel":
+            patch_asset(path, of_asset)
         case _:
             patch_package(path, of_package)
 
@@ -204,6 +227,22 @@ def patch_pte(path: Path, change: Callable[[Any], None]) -> None:
     file = deserialize_pte_binary(path.read_bytes())
     change(file.program)
     path.write_bytes(bytes(serialize_pte_binary(file, extract_delegate_segments=True)))
+
+
+def patch_asset(path: Path, change: Callable[[str], str]) -> None:
+    from coreai._compiler import ir
+    from coreai.authoring import AIModelAsset, AIProgram, Context
+
+    text = change(str(AIModelAsset.load(path).program))
+    program = AIProgram._from_mlir_module(ir.Module.parse(text, Context()._mlir_context))
+    metadata = (path / "metadata.json").read_bytes()
+    program.save_asset(path)
+    (path / "metadata.json").write_bytes(metadata)
+
+
+def hash_again(path: Path) -> None:
+    program = (path / "main.mlirb").read_bytes()
+    (path / "main.hash").write_bytes(hashlib.sha256(program).digest())
 
 
 def patch_package(path: Path, change: Callable[[Any], None]) -> None:

@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+ATTACH_WORKERS = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Of every piece of text, its contrast with the background behind it (WCAG 2), lowest first.
 CONTRASTS = """(() => {
@@ -77,10 +79,7 @@ class Chromium:
 
         for domain in ("Page", "Runtime", "Log", "Network"):
             ask(f"{domain}.enable")
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        ask("Emulation.setDeviceMetricsOverride", **size)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        ask("Emulation.setEmulatedMedia", features=[scheme])
+        Tab(self, session, found).look(width, dark)
         offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
         ask("Network.emulateNetworkConditions", **offline)
         ask("Page.navigate", url=page.resolve().as_uri())
@@ -100,14 +99,38 @@ class Chromium:
         self._ask("Target.closeTarget", {"targetId": target}, found)
         return found
 
-    def _ask(self, method: str, parameters: Any, found: Visit, session: str | None = None) -> Any:
+    @contextmanager
+    def tab(self, address: str, before: str = "") -> Iterator["Tab"]:
+        """A page that stays open. before: a script that runs there before all others."""
+        found = Visit()
+        target = self._ask("Target.createTarget", {"url": "about:blank"}, found)["targetId"]
+        attach = {"targetId": target, "flatten": True}
+        session = self._ask("Target.attachToTarget", attach, found)["sessionId"]
+        tab = Tab(self, session, found)
+        for domain in ("Page", "Runtime", "Log", "DOM", "Network"):
+            tab.ask(f"{domain}.enable")
+        tab.ask("Target.setAutoAttach", **ATTACH_WORKERS)
+        tab.ask("Page.addScriptToEvaluateOnNewDocument", source=before)
+        tab.ask("Page.navigate", url=address)
+        while self._receive(found).get("method") != "Page.loadEventFired":
+            pass
+        try:
+            yield tab
+        finally:
+            self._ask("Target.closeTarget", {"targetId": target}, found)
+
+    def _send(self, method: str, parameters: Any, session: str | None = None) -> int:
         self._last += 1
         message = {"id": self._last, "method": method, "params": parameters}
         if session is not None:
             message["sessionId"] = session
         self._to.write(json.dumps(message).encode() + b"\0")
         self._to.flush()
-        while (answer := self._receive(found)).get("id") != self._last:
+        return self._last
+
+    def _ask(self, method: str, parameters: Any, found: Visit, session: str | None = None) -> Any:
+        asked = self._send(method, parameters, session)
+        while (answer := self._receive(found)).get("id") != asked:
             pass
         assert "error" not in answer, (method, answer)
         return answer["result"]
@@ -124,6 +147,12 @@ class Chromium:
         match message.get("method"):
             case "Network.requestWillBeSent":
                 found.requests.append(about["request"]["url"])
+            case "Target.attachedToTarget" if about["waitingForDebugger"]:
+                worker = about["sessionId"]
+                self._send("Network.enable", {}, worker)
+                self._send("Runtime.enable", {}, worker)
+                self._send("Target.setAutoAttach", ATTACH_WORKERS, worker)
+                self._send("Runtime.runIfWaitingForDebugger", {}, worker)
             case "Log.entryAdded":
                 found.complaints.append(about["entry"]["text"])
             case "Runtime.consoleAPICalled" | "Runtime.exceptionThrown":
@@ -131,8 +160,68 @@ class Chromium:
         return message
 
 
+@dataclass
+class Tab:
+    """visit: what the page and its workers did so far."""
+
+    browser: Chromium
+    session: str
+    visit: Visit
+
+    def ask(self, method: str, **parameters: Any) -> Any:
+        return self.browser._ask(method, parameters, self.visit, self.session)
+
+    def value(self, script: str) -> Any:
+        """Of a script, or of the promise that it gives."""
+        found = self.ask(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True,
+            userGesture=True,
+        )  # fmt: skip
+        assert "exceptionDetails" not in found, (script, found["exceptionDetails"])
+        return found["result"].get("value")
+
+    def look(self, width: int, dark: bool) -> None:
+        """As a phone or a computer shows it, by day or by night."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.ask("Emulation.setDeviceMetricsOverride", **size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.ask("Emulation.setEmulatedMedia", features=[scheme])
+
+    def overflow(self) -> int:
+        """CSS pixels by which the page is wider than its window."""
+        return int(self.value("document.documentElement.scrollWidth - window.innerWidth"))
+
+    def contrasts(self) -> list[tuple[float, str]]:
+        """(ratio, text) of every piece of text, lowest first."""
+        return [tuple(each) for each in self.value(CONTRASTS)]
+
+    def wait(self, script: str, seconds: float = 60) -> Any:
+        """Until the script gives what counts as true; gives that."""
+        end = time.monotonic() + seconds
+        while not (found := self.value(script)):
+            assert time.monotonic() < end, (script, self.value("document.body.innerText"))
+            time.sleep(0.05)
+        return found
+
+    def give(self, selector: str, path: Path) -> None:
+        """A file to a file input, as its dialog does."""
+        script = f"document.querySelector({json.dumps(selector)})"
+        node = self.ask("Runtime.evaluate", expression=script)["result"]["objectId"]
+        self.ask("DOM.setFileInputFiles", files=[str(path.resolve())], objectId=node)
+
+    def press(self, key: str) -> None:
+        """A key that writes nothing, such as Tab or ArrowRight; space and return do."""
+        code, text = {" ": (32, " "), "Enter": (13, "\r")}.get(key, (0, ""))
+        code = code or {"Tab": 9, "ArrowLeft": 37, "ArrowRight": 39}[key]
+        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
+            written = {"text": text} if kind == "keyDown" else {}
+            self.ask(
+                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **written
+            )
+
+
 @contextmanager
-def chromium(profile: Path) -> Iterator[Chromium]:
+def chromium(profile: Path, options: Sequence[str] = ("--disable-gpu",)) -> Iterator[Chromium]:
     """A browser of its own, with its files in the folder `profile`."""
     program = next((path for name in NAMES if (path := shutil.which(name))), None)
     assert program, f"none of {', '.join(NAMES)} is installed; ./dev browser installs Chromium"
@@ -140,8 +229,8 @@ def chromium(profile: Path) -> Iterator[Chromium]:
     ours_in, theirs_out = os.pipe()
     command = [
         "sh", "-c", f'exec "$0" "$@" 3</dev/fd/{theirs_in} 4>/dev/fd/{theirs_out}', program,
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-        "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--headless", "--no-sandbox", "--disable-dev-shm-usage", *options,
+        "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
         "--remote-debugging-pipe", f"--user-data-dir={profile}",
     ]  # fmt: skip
     process = subprocess.Popen(command, pass_fds=(theirs_in, theirs_out))

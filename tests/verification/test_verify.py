@@ -9,6 +9,7 @@ from PIL import Image
 from deimv2.converters.manifest import Input, Manifest, describe
 from deimv2.converters.precision import PRECISIONS
 from deimv2.model.errors import CheckError, InputError
+from deimv2.tests.conftest import FORMATS
 from deimv2.tests.tiny import write_folder, write_onnx
 from deimv2.verification.verify import verify_folder
 
@@ -116,9 +117,7 @@ def test_an_export_passes(exported: Path) -> None:
     found = {row.artifact: row.to_json()["measured"] for row in report.rows}
     recorded = Manifest.read(exported).parity
     assert found == {name: entry["measured"] for name, entry in recorded.items()}
-    assert {Path(row.artifact).suffix for row in report.rows} == {
-        ".tflite", ".pte", ".onnx", ".mlpackage"
-    }  # fmt: skip
+    assert {Path(row.artifact).suffix for row in report.rows} == {f".{each}" for each in FORMATS}
     assert Manifest.read(exported).golden[0].source.startswith("Astronaut Eileen Collins; NASA")
 
 
@@ -129,5 +128,5 @@ def test_the_artifacts_of_an_export_agree_on_own_photographs(
     folder.mkdir()
     Image.linear_gradient("L").save(folder / "gradient.png")
     report = verify_folder(exported, folder)
-    assert len(report.rows) == 7  # four against the float32 model, three against the first
+    assert len(report.rows) == 9  # five against the float32 model, four against the first
     assert report.passed, [row.problems for row in report.rows]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deimv2.converters.manifest import Manifest
+from deimv2.model.words import plural
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,13 @@ def latency(entry: Mapping[str, Any]) -> Number:
     if "ratio" in entry:
         parts.append(f"{entry['ratio']:.2f} of the time of a plain export to ONNX")
     parts += [f"opened in {entry['load_ms']:.0f} ms", f"{entry['memory_mb']:.0f} MB of memory"]
-    threads = f"{entry['threads']} thread{'s' if entry['threads'] > 1 else ''}"
     text = f"{entry['median_ms']:.1f} ms"
-    return Number(entry["median_ms"], text, ", ".join(parts), f"{entry['machine']}, {threads}")
+    return Number(entry["median_ms"], text, ", ".join(parts), machine(entry))
+
+
+def machine(entry: Mapping[str, Any]) -> str:
+    """Where a latency was measured."""
+    return f"{entry['machine']}, {plural(entry['threads'], 'thread')}"
 
 
 def instructions(entry: Mapping[str, Any]) -> Number | None:

@@ -89,7 +89,7 @@ def picture(
     """A broken artifact may give any numbers; what can be drawn of them is drawn."""
     named = (shown.labels >= 0) & (shown.labels < len(labels))
     keep = named & np.isfinite(shown.boxes).all(axis=1) & np.isfinite(shown.scores)
-    drawable = Detections(shown.boxes[keep], shown.scores[keep], shown.labels[keep])
+    drawable = shown.take(keep)
     drawn = draw(frame, drawable, labels, threshold=-np.inf, scale=SCALE)
     content = io.BytesIO()
     drawn.save(content, "JPEG", quality=QUALITY)

@@ -1,4 +1,4 @@
-"""Puts together the page on an export folder. It loads nothing and runs no script.
+"""Puts together the page on export folders. It loads nothing and runs no script.
 
 Labels, paths and attributions come from people's files: the template escapes all that it is given,
 and the page's Content-Security-Policy forbids scripts and the network.
@@ -19,8 +19,10 @@ from deimv2.converters.precision import Limits, precision_of
 from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError
 from deimv2.verification.parity import Parity
-from deimv2.verification.report.charts import charts
-from deimv2.verification.report.photographs import BEST, photographs
+from deimv2.verification.report.charts import Chart, charts
+from deimv2.verification.report.overview import FRAME, Artifact, plots
+from deimv2.verification.report.phones import PhoneRow
+from deimv2.verification.report.photographs import BEST, Photograph, photographs
 from deimv2.verification.verify import Report, Row
 
 LINK = re.compile(r"\[([^\]]*)\]\((https?://[^)\s]+)\)|<(https?://[^>\s]+)>")
@@ -35,12 +37,68 @@ class Computation:
     problem: str | None = None
 
 
-def page(report: Report) -> str:
-    """The HTML of what `verify_folder` found in an export folder.
+@dataclass(frozen=True)
+class Export:
+    """The part of a page on one export folder."""
 
+    report: Report
+    manifest: Manifest
+    reference: str
+    photographs: list[Photograph]
+    charts: list[Chart]
+    computations: list[Computation]
+    versions: list[tuple[str, str, str]]
+
+    @property
+    def title(self) -> str:
+        return f"DEIMv2-{self.manifest.variant.capitalize()}, {self.manifest.precision}"
+
+    @property
+    def rows(self) -> list[Row]:
+        return [*self.report.rows, *recorded_on_arm64(self.manifest, self.report)]
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        verdicts = {row.artifact: not row.problems for row in self.report.rows}
+        return [
+            Artifact(self.manifest, file, verdicts.get(file.name)) for file in self.manifest.files
+        ]
+
+
+def page(*reports: Report, phones: Sequence[PhoneRow] = (), command: str = "") -> str:
+    """The HTML of what `verify_folder` found in one or more export folders.
+
+    phones: what apps shared, shown beside it. command: that made the page, for its last line.
     Raises InputError for a manifest or golden files that cannot be read, and for a record in the
     manifest that is none.
     """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["linked"] = linked
+    exports = [export(report) for report in reports]
+    artifacts = [each for export in exports for each in export.artifacts]
+    variants = dict.fromkeys(export.manifest.variant.capitalize() for export in exports)
+    several = f"DEIMv2-{', '.join(variants)}: {len(exports)} exports"
+    return environment.get_template("page.html").render(
+        exports=exports,
+        title=exports[0].title if len(exports) == 1 else several,
+        passed=all(report.passed for report in reports),
+        rows=[row for report in reports for row in report.rows],
+        artifacts=artifacts,
+        plots=plots(artifacts),
+        frame=FRAME,
+        phones=phones,
+        best=BEST,
+        command=command or f"deimv2 verify {reports[0].folder} --report",
+    )
+
+
+def export(report: Report) -> Export:
     folder = Path(report.folder)
     manifest = Manifest.read(folder)
     goldens = read_golden(folder, manifest.golden)
@@ -50,23 +108,11 @@ def page(report: Report) -> str:
         row.artifact: row.detections for row in report.rows if len(row.detections) == len(goldens)
     }
     checked_with = toolchain()
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["linked"] = linked
-    return environment.get_template("page.html").render(
+    return Export(
         report=report,
-        failed=[row for row in report.rows if row.problems],
-        rows=[*report.rows, *recorded_on_arm64(manifest, report)],
         manifest=manifest,
-        title=f"DEIMv2-{manifest.variant.capitalize()}, {manifest.precision}",
         reference=reference,
         photographs=photographs(goldens, found, manifest),
-        best=BEST,
         charts=charts(manifest, report.folder),
         computations=[computation(folder, file) for file in manifest.files],
         versions=[
