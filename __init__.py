@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from deimv2.api.notebook import NotebookProgress
     from deimv2.api.predicting import predict
     from deimv2.api.quantizing import Quantized, quantize
+    from deimv2.api.reporting import report
+    from deimv2.api.tracking import Tracker
     from deimv2.api.training import Training, train
     from deimv2.api.verifying import verify
     from deimv2.model.errors import CheckError, InputError
@@ -35,6 +37,7 @@ _PLACES = {
     "Progress": "model.progress",
     "Quantized": "api.quantizing",
     "Result": "api.detector",
+    "Tracker": "api.tracking",
     "Training": "api.training",
     "VARIANTS": "model.variants",
     "benchmark": "api.benchmarking",
@@ -43,13 +46,14 @@ _PLACES = {
     "load": "api.detector",
     "predict": "api.predicting",
     "quantize": "api.quantizing",
+    "report": "api.reporting",
     "train": "api.training",
     "verify": "api.verifying",
 }
 __all__ = [
     "VARIANTS", "CheckError", "Detector", "Evaluation", "Export", "InputError", "NotebookProgress",
-    "Progress", "Quantized", "Result", "Training", "benchmark", "evaluate", "export", "load",
-    "predict", "quantize", "train", "verify",
+    "Progress", "Quantized", "Result", "Tracker", "Training", "benchmark", "evaluate", "export",
+    "load", "predict", "quantize", "report", "train", "verify",
 ]  # fmt: skip
 
 try:

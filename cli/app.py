@@ -1,26 +1,41 @@
-"""`deimv2 app`: puts an export into the sample app, or into one of your own."""
+"""`deimv2 app`: puts an export into the sample app, one of your own, or beside the web page."""
 
 import argparse
+import contextlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
+from deimv2.model.errors import InputError
 
-EXAMPLE = "example: deimv2 app android artifacts/atto"
+if TYPE_CHECKING:
+    from deimv2.converters.manifest import Manifest
+
+EXAMPLE = "example: deimv2 app web artifacts/atto --serve"
 
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "app",
-        help="put an export into the sample app",
+        help="put an export into the sample app, or beside the web page",
         description="Copies the artifacts that a platform runs, their golden files and a manifest "
-        "of those into the sample app, or into --output. Every file's hash is checked first.",
+        "of those into the sample app, or into --output; for web together with the page that runs "
+        "them, for any static host. Every file's hash is checked first.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("platform", choices=("android", "ios"))
+    parser.add_argument("platform", choices=("android", "ios", "web"))
     parser.add_argument("folder", type=Path, metavar="DIR", help="what deimv2 export wrote")
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="a folder of your own app, instead of the sample"
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="a folder of your own app, instead of the sample; of web: where the page goes",
+    )
+    parser.add_argument(
+        "--serve", action="store_true", help="web: open the page to browsers of this machine"
+    )
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="of --serve; 0: a free one (default 8000)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -28,11 +43,51 @@ def add(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from deimv2.api.apps import put_into_app
+    from deimv2.api.site import write_site
 
-    target, manifest = put_into_app(args.platform, args.folder, args.output)
-    names = [file.name for file in manifest.files]
-    if args.json:
-        console.print_json({"folder": str(target), "files": names})
+    _check(args)
+    if args.serve:
+        return _serve(args)
+    if args.platform == "web":
+        target, manifest = write_site(args.folder, args.output)
     else:
-        print(f"{target}: {', '.join(names)} and {len(manifest.golden)} golden photographs")
+        target, manifest = put_into_app(args.platform, args.folder, args.output)
+    if args.json:
+        console.print_json({"folder": str(target), "files": _names(manifest)})
+    else:
+        print(f"{target}: {_summary(manifest)}")
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raises InputError for options that do not go together."""
+    web = args.platform == "web"
+    if args.serve and not web:
+        raise InputError(f"--serve with {args.platform}, expected web; leave it out")
+    if args.port is not None and not args.serve:
+        raise InputError(f"--port {args.port} without --serve; add it, or leave --port out")
+    if web and args.serve == (args.output is not None):
+        found = "both --output and --serve" if args.serve else "neither --output nor --serve"
+        raise InputError(f"web with {found}, expected one of them")
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from deimv2.api.site import PORT, served
+
+    with served(args.folder, PORT if args.port is None else args.port) as (server, manifest):
+        address = f"http://localhost:{server.server_address[1]}/"
+        if args.json:
+            console.print_json_line({"address": address, "files": _names(manifest)})
+        else:
+            print(f"{address}: {_summary(manifest)}; Ctrl-C ends it", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return 0
+
+
+def _names(manifest: "Manifest") -> list[str]:
+    return [file.name for file in manifest.files]
+
+
+def _summary(manifest: "Manifest") -> str:
+    return f"{', '.join(_names(manifest))} and {len(manifest.golden)} golden photographs"

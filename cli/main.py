@@ -21,6 +21,7 @@ from deimv2.cli import (
     predict,
     preview,
     quantize,
+    report,
     scenes,
     sensitivity,
     train,
@@ -31,8 +32,8 @@ from deimv2.cli import list as list_command
 from deimv2.model.errors import CheckError, InputError
 
 COMMANDS = (
-    list_command, export, verify, inspect_command, benchmark, predict, evaluate, train, preview,
-    quantize, sensitivity, distill, scenes, app,
+    list_command, export, verify, report, inspect_command, benchmark, predict, evaluate, train,
+    preview, quantize, sensitivity, distill, scenes, app,
 )  # fmt: skip
 
 

@@ -14,12 +14,16 @@ from deimv2.model.files import make_folder
 
 
 def write_bundle(
-    folder: Path, target: Path, formats: Collection[str], without: Collection[str] = ()
+    folder: Path,
+    target: Path,
+    formats: Collection[str],
+    without: Collection[str] = (),
+    beside: Path | None = None,
 ) -> Manifest:
     """Copies the artifacts of `formats` from an export folder to `target`, in place of what an
     earlier call left there, and gives the manifest written beside them.
 
-    without: delegates whose files are left out.
+    without: delegates whose files are left out; beside: a folder whose content goes there too.
 
     Raises InputError for a folder without such artifacts, or a target that holds something else;
     CheckError if a file is not the one of the manifest. Then `target` stays as it was.
@@ -51,7 +55,10 @@ def write_bundle(
     make_folder(target.parent)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as name:
         work = Path(name) / "new"
-        work.mkdir()
+        if beside is None:
+            work.mkdir()
+        else:
+            shutil.copytree(beside, work)
         for part in (*names, FOLDER):
             source = folder / part
             (shutil.copytree if source.is_dir() else shutil.copyfile)(source, work / part)

@@ -13,10 +13,12 @@ import deimv2
 from deimv2.verification.verify import Report
 
 PAGE = Path(__file__).with_name("api.md")
-FUNCTIONS = ("load", "predict", "export", "verify", "evaluate", "quantize", "train", "benchmark")
+FUNCTIONS = (
+    "load", "predict", "export", "verify", "report", "evaluate", "quantize", "train", "benchmark",
+)  # fmt: skip
 CLASSES = (
-    deimv2.Detector, deimv2.Result, deimv2.Export, Report, deimv2.Evaluation, deimv2.Quantized,
-    deimv2.Training, deimv2.Progress, deimv2.NotebookProgress,
+    deimv2.Detector, deimv2.Result, deimv2.Tracker, deimv2.Export, Report, deimv2.Evaluation,
+    deimv2.Quantized, deimv2.Training, deimv2.Progress, deimv2.NotebookProgress,
 )  # fmt: skip
 HEAD = """# Python
 

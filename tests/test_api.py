@@ -146,7 +146,7 @@ def test_an_artifact_detects_what_its_checkpoint_does(tmp_path: Path) -> None:
     [
         ({"variant": "huge"}, "unknown variant 'huge', expected one of atto"),
         ({"precision": "int4"}, "unknown precision 'int4', expected one of fp32"),
-        ({"formats": ["aimodel"]}, "aimodel has no fp32 here, expected tflite"),
+        ({"formats": ["tensorrt"]}, "tensorrt has no fp32 here, expected tflite"),
         ({"weights": "none.pth"}, "no checkpoint at 'none.pth'"),
     ],
 )

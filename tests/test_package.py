@@ -49,14 +49,15 @@ def test_the_wheel_holds_one_package_and_all_of_it(wheel: Path) -> None:
     for needed in (
         "py.typed", "model/demo/atto.safetensors", "model/demo/atto-int8.safetensors",
         "converters/manifest.schema.json", "converters/photographs/cat.jpg", "emulation/setup.sh",
-        "emulation/count.c", "verification/report/page.html",
+        "emulation/count.c", "verification/report/page.html", "web/page/index.html",
+        "web/page/litert/litert_wasm_internal.wasm.gz",
     ):  # fmt: skip
         assert f"deimv2/{needed}" in names
 
 
 def test_every_folder_with_modules_is_a_listed_package() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    outside = ("tests", "docs", "android", "ios", "build")
+    outside = ("tests", "docs", "android", "ios", "web", "build")
     found = {
         ".".join(("deimv2", *path.parent.relative_to(ROOT).parts))
         for path in ROOT.rglob("*.py")

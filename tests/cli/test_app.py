@@ -1,12 +1,19 @@
-"""`deimv2 app` copies what a phone runs and checks it first."""
+"""`deimv2 app` copies what a phone or a browser runs and checks it first."""
 
 import json
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from deimv2.api.apps import PLATFORMS, ROOT, formats_of, sample_assets
+from deimv2.api.site import PAGE, served
 from deimv2.converters.manifest import Manifest, check_golden, file_problem
 from deimv2.model.errors import InputError
 from deimv2.tests.cli.commands import Capture, complaint, output
@@ -27,7 +34,8 @@ def test_the_bundle_holds_what_the_platform_runs_and_no_more(
     target = tmp_path / "app" / "deimv2"
     said = json.loads(output(capsys, "app", platform, GOOD, "--output", target, "--json"))
     manifest = Manifest.read(target)
-    assert {file.format for file in manifest.files} == set(formats_of(platform))
+    there = {file.format for file in Manifest.read(GOOD).files}
+    assert {file.format for file in manifest.files} == there & set(formats_of(platform))
     assert said == {"folder": str(target), "files": [file.name for file in manifest.files]}
     assert all(not file_problem(target, file.name, file.sha256) for file in manifest.files)
     check_golden(target, manifest.golden)
@@ -85,3 +93,106 @@ def test_the_sample_app_is_in_the_repository(
     monkeypatch.setattr("deimv2.api.apps.ROOT", tmp_path)
     with pytest.raises(InputError, match="expected a clone of the repository"):
         sample_assets(PLATFORMS[platform])
+
+
+def test_the_site_holds_the_page_and_what_it_runs(capsys: Capture, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    said = json.loads(output(capsys, "app", "web", GOOD, "--output", site, "--json"))
+    assert said == {"folder": str(site), "files": ["tiny.tflite"]}
+    manifest = Manifest.read(site)
+    check_golden(site, manifest.golden)
+    assert not file_problem(site, "tiny.tflite", manifest.files[0].sha256)
+    page = {path.relative_to(PAGE): path for path in PAGE.rglob("*") if path.is_file()}
+    assert {Path("index.html"), Path("page.js"), Path("worker.js")} <= set(page)
+    assert all((site / name).read_bytes() == path.read_bytes() for name, path in page.items())
+    others = {path.name for path in site.iterdir()} - {path.name for path in PAGE.iterdir()}
+    assert others == {"manifest.json", "golden", "tiny.tflite"}
+
+
+def test_a_damaged_file_changes_no_site(capsys: Capture, tmp_path: Path) -> None:
+    site, broken = tmp_path / "site", tmp_path / "broken"
+    output(capsys, "app", "web", GOOD, "--output", site)
+    shutil.copytree(GOOD, broken)
+    (broken / "golden" / "b.png").write_text("no photograph")
+    said = complaint(capsys, "app", "web", broken, "--output", site, code=1)
+    assert "b.png' has SHA-256" in said
+    check_golden(site, Manifest.read(site).golden)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("web", GOOD), "neither --output nor --serve, expected one of them"),
+        (("web", GOOD, "--serve", "--output", "site"), "both --output and --serve"),
+        (("web", GOOD, "--output", "site", "--port", "80"), "--port 80 without --serve"),
+        (("android", GOOD, "--serve"), "--serve with android, expected web"),
+        (("web", GOOD, "--serve", "--port", "70000"), "port 70000 cannot be had"),
+        (("web", "nowhere", "--serve"), "no manifest.json in 'nowhere'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    capsys: Capture, arguments: tuple[object, ...], expected: str
+) -> None:
+    assert expected in complaint(capsys, "app", *arguments)
+
+
+def test_a_taken_port_is_refused(capsys: Capture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = complaint(capsys, "app", "web", GOOD, "--serve", "--port", port)
+    assert f"port {port} cannot be had" in said
+    assert "name another one with --port" in said
+
+
+def test_what_is_served_may_use_threads() -> None:
+    with served(GOOD, port=0) as (server, manifest):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            address = f"http://127.0.0.1:{server.server_address[1]}"
+            kinds = {}
+            for name in ("", "manifest.json", "page.js", "litert/litert_wasm_internal.wasm.gz"):
+                with urlopen(f"{address}/{name}") as answer:
+                    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+                    assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+                    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+                    assert answer.headers["Content-Encoding"] is None
+                    kinds[name] = answer.headers.get_content_type()
+                    if name == "manifest.json":
+                        assert json.load(answer)["files"][0]["name"] == manifest.files[0].name
+            assert kinds["page.js"] == "text/javascript"
+            assert kinds[""] == "text/html"
+        finally:
+            server.shutdown()
+
+
+def test_serve_says_where_and_ends_with_ctrl_c() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "deimv2",
+        "app",
+        "web",
+        GOOD,
+        "--serve",
+        "--port",
+        "0",
+        "--json",
+    ]
+    # A job in a shell's background passes on that it ignores Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        assert process.stdout is not None
+        try:
+            said = json.loads(process.stdout.readline())
+            assert said["files"] == ["tiny.tflite"]
+            with urlopen(said["address"]) as answer:
+                assert b"<h1>DEIMv2 detector</h1>" in answer.read()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()

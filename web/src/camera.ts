@@ -1,0 +1,59 @@
+/** The camera's frames, the newest each time. */
+
+import { Problem, sentenceOf } from "./problem.ts";
+
+export type Facing = "environment" | "user";
+
+export class Camera {
+  private constructor(
+    private readonly stream: MediaStream,
+    private readonly video: HTMLVideoElement,
+  ) {}
+
+  /** Asks for it, and resolves when the first frame is there. Throws Problem if it is not to be had. */
+  static async open(facing: Facing): Promise<Camera> {
+    if (!navigator.mediaDevices) {
+      throw new Problem(
+        "browsers give the camera to pages from https and localhost alone; serve this one so",
+      );
+    }
+    try {
+      const video = { facingMode: facing, width: { ideal: 640 }, height: { ideal: 480 } };
+      const stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
+      const element = document.createElement("video");
+      Object.assign(element, { srcObject: stream, muted: true, playsInline: true });
+      await element.play();
+      return new Camera(stream, element);
+    } catch (error) {
+      throw new Problem(
+        `the camera does not start (${sentenceOf(error)}); allow it for this page, and close what else uses it`,
+      );
+    }
+  }
+
+  /** A frame that was not given before, upright; null when the camera has ended. */
+  async frame(): Promise<ImageBitmap | null> {
+    await new Promise<void>((resolve) => {
+      const ended = setInterval(() => this.ended && resolve(), 200);
+      this.video.requestVideoFrameCallback(() => {
+        clearInterval(ended);
+        resolve();
+      });
+    });
+    return this.ended ? null : createImageBitmap(this.video);
+  }
+
+  get ended(): boolean {
+    return this.stream.getVideoTracks().every((track) => track.readyState === "ended");
+  }
+
+  close(): void {
+    for (const track of this.stream.getTracks()) track.stop();
+    this.video.srcObject = null;
+  }
+
+  static async count(): Promise<number> {
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    return devices.filter(({ kind }) => kind === "videoinput").length;
+  }
+}
