@@ -218,7 +218,9 @@ class StaticDecoder(eager.Decoder):
         """The best tokens [1, Q, D] and their unactivated boxes [Q, 4]."""
         tokens = memory * self.valid
         scores = self.enc_score_head(tokens).amax(-1)
-        chosen = scores.topk(self.queries, dim=1).indices.to(torch.int32)
+        # In float32: Apple's Neural Engine packs the indices of a float16 topk, two to an int32
+        # (https://github.com/roboflow/rf-detr, src/rfdetr/export/_coreai/decompositions.py).
+        chosen = scores.float().topk(self.queries, dim=1).indices.to(torch.int32)
         # an embedding look-up is a plain gather in every runtime; index_select checks its bounds
         content = F.embedding(chosen, tokens.flatten(0, 1))
         unactivated = self.enc_bbox_head(content).float() + self.anchors(chosen)
