@@ -60,7 +60,7 @@ class Errors:
 
     def largest(self, within: float) -> float:
         """Of this share of the pairs, as `Limits` has it."""
-        return {1.0: self.worst, 0.99: self.p99, 0.9: self.p90}[within]
+        return {1.0: self.worst, 0.9: self.p90}[within]
 
     def failures(self, kind: str, limit: float, unit: str, within: float) -> list[str]:
         if (largest := self.largest(within)) <= limit:

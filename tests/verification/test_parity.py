@@ -268,17 +268,17 @@ def test_of_duplicates_any_may_be_the_partner() -> None:
     assert parity.passed(FP16) and parity.matched == 30
 
 
-@pytest.mark.parametrize(("pairs", "beyond"), [(FEW - 1, 0), (FEW, 1), (150, 1), (200, 2)])
-def test_of_many_pairs_one_in_a_hundred_may_be_far_apart(pairs: int, beyond: int) -> None:
+@pytest.mark.parametrize(("pairs", "beyond"), [(FEW - 1, 0), (FEW, 2), (155, 15), (200, 20)])
+def test_of_many_pairs_one_in_ten_may_be_far_apart(pairs: int, beyond: int) -> None:
     reference = above((0.9, 0.31), pairs)
     actual = reference
     for row in range(beyond):
         actual = changed(changed(actual, row, box_px=12), pairs - 1 - row, score=-0.15)
     assert check(reference, actual, FP16) == []
     far = changed(actual, pairs // 2, box_px=11)
-    assert "px off in 99% of the pairs (the worst: 1" in check(reference, far, FP16)[0]
+    assert "px off in 90% of the pairs (the worst: 1" in check(reference, far, FP16)[0]
     parity = compare(reference, far, SIZE, FP16)
-    assert parity.box_px.p50 == 0 and parity.box_px.p99 == pytest.approx(11, abs=1e-3)
+    assert parity.box_px.p50 == 0 and parity.box_px.p90 == pytest.approx(11, abs=1e-3)
 
 
 @pytest.mark.parametrize(("count", "lost"), [(FEW - 1, 0), (FEW, 1), (150, 3), (200, 4)])

@@ -31,10 +31,10 @@ const EXACT: Limits = {
 };
 const HALF: Limits = {
   matched_share: 0.98,
-  box_px: 8,
-  score: 0.1,
+  box_px: 4,
+  score: 0.08,
   min_score: 0.3,
-  within: 0.99,
+  within: 0.9,
   least: 5,
 };
 const ROUNDED: Limits = {
@@ -231,7 +231,7 @@ function beyond(
   unit: string,
   within: number,
 ): string | null {
-  const largest = within === 1 ? errors.worst : within === 0.99 ? errors.p99 : errors.p90;
+  const largest = within === 1 ? errors.worst : errors.p90;
   if (largest <= limit) return null;
   const allowed = `the limit is ${short(limit)}${unit}`;
   if (within === 1) return `a ${kind} is ${short(largest)}${unit} off, ${allowed}`;

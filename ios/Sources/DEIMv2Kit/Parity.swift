@@ -11,7 +11,7 @@ public struct Limits: Sendable, Equatable, Encodable {
   public let score: Double
   /// Detections above this score count; nil counts all.
   public let minScore: Float?
-  /// Of the matched pairs, how many must be within `boxPx` and `score`: 1, 0.99 or 0.9.
+  /// Of the matched pairs, how many must be within `boxPx` and `score`: 1 or 0.9.
   public var within = 1.0
   /// So many detections must be there to be compared.
   public var least = 0
@@ -21,7 +21,7 @@ public struct Limits: Sendable, Equatable, Encodable {
     case .fp32, .int8Weight:
       Limits(matchedShare: 1, boxPx: 0.05, score: 1e-4, minScore: nil)
     case .fp16:
-      Limits(matchedShare: 0.98, boxPx: 8, score: 0.1, minScore: 0.3, within: 0.99, least: 5)
+      Limits(matchedShare: 0.98, boxPx: 4, score: 0.08, minScore: 0.3, within: 0.9, least: 5)
     case .int8, .int8x16:
       Limits(matchedShare: 0.95, boxPx: 12, score: 0.15, minScore: 0.3, within: 0.9, least: 20)
     }
@@ -79,7 +79,7 @@ public struct Errors: Sendable, Equatable, Encodable {
 
   /// Of this share of the pairs, as `Limits` has it.
   public func largest(within share: Double) -> Double {
-    share == 1 ? worst : share == 0.99 ? p99 : p90
+    share == 1 ? worst : p90
   }
 
   func failure(_ kind: String, _ limit: Double, _ unit: String, within share: Double) -> String? {

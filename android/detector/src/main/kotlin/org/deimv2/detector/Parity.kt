@@ -41,7 +41,7 @@ data class Limits(
         val OF =
             mapOf(
                 "fp32" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
-                "fp16" to Limits(0.98, boxPx = 8.0, score = 0.1, minScore = 0.3, within = 0.99, least = 5),
+                "fp16" to Limits(0.98, boxPx = 4.0, score = 0.08, minScore = 0.3, within = 0.9, least = 5),
                 "int8" to Limits(0.95, boxPx = 12.0, score = 0.15, minScore = 0.3, within = 0.9, least = 20),
                 "int8x16" to Limits(0.95, boxPx = 12.0, score = 0.15, minScore = 0.3, within = 0.9, least = 20),
                 "int8-weight" to Limits(matchedShare = 1.0, boxPx = 0.05, score = 1e-4),
@@ -75,12 +75,7 @@ data class Errors(
     }
 
     /** Of this share of the pairs, as [Limits] has it. */
-    private fun largest(within: Double) =
-        when (within) {
-            1.0 -> worst
-            0.99 -> p99
-            else -> p90
-        }
+    private fun largest(within: Double) = if (within == 1.0) worst else p90
 
     fun toJson(): JSONObject =
         JSONObject()
