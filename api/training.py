@@ -26,10 +26,11 @@ from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import Dataset, smaller_than
 from deimv2.training.distributed import DistributedContext, join, leave
+from deimv2.training.loop import TrainingLogger
 from deimv2.training.recipes import RECIPES, Recipe
 from deimv2.training.run_log import NullLogger, ProgressLogger, open_board
 from deimv2.training.schedule import FEW, fit, for_few, with_lr
-from deimv2.training.trainer import Options, Trainer, TrainingLogger
+from deimv2.training.trainer import Options, Trainer
 
 FINE_TUNING_EPOCHS = 60
 FINE_TUNING_BATCH = 16

@@ -6,8 +6,7 @@ is the cosine distance, the mean over patches plus that of the class token, so t
 in which a ViT's features are huge do not drown the others.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from deimv2.model import VARIANTS, build_model
@@ -27,16 +25,15 @@ from deimv2.model.files import write_whole
 from deimv2.model.images import load_photo, normalise
 from deimv2.model.variants import IMAGENET, ViT
 from deimv2.model.weights import load_backbone
-from deimv2.training.checkpoint import BEST, StopError, guarded, save_state, stop_signals
-from deimv2.training.data.batches import leave_signals
+from deimv2.training.checkpoint import BEST, guarded, save_state
+from deimv2.training.data.batches import Batch, first_usable, load
+from deimv2.training.loop import Loop, TrainingLogger
 from deimv2.training.recipes import Schedule
 from deimv2.training.schedule import factor
-from deimv2.training.trainer import Place, TrainingLogger
 
 TEACHER = "l"  # the variant whose backbone is DINOv3's ViT-S
 STUDENTS = {"vit-tiny": "s", "vit-tiny-plus": "m"}
 CROP = 0.25, 1.0  # of a photo's area
-ATTEMPTS = 20  # photos tried in place of an unreadable one
 
 
 @dataclass(frozen=True)
@@ -51,11 +48,9 @@ class Distillation:
     seed: int = 0
 
 
-class Crops(TorchDataset[tuple[Tensor, list[str]]]):
-    """By step: float32 [B, 3, side, side], normalised, and why photos were passed over.
-
-    Each crop follows from the seed and its place.
-    """
+class Crops(TorchDataset[Batch]):
+    """By step: images of side x side pixels, without targets. Each crop follows from the seed and
+    its place."""
 
     def __init__(self, photos: Sequence[Path], c: Distillation) -> None:
         if c.side % PATCH or c.side <= 0:
@@ -66,30 +61,19 @@ class Crops(TorchDataset[tuple[Tensor, list[str]]]):
     def __len__(self) -> int:
         return self.steps * self.c.epochs
 
-    def __getitem__(self, step: int) -> tuple[Tensor, list[str]]:
+    def __getitem__(self, step: int) -> Batch:
         epoch, step = divmod(step, self.steps)
         order = np.random.default_rng([self.c.seed, epoch]).permutation(len(self.photos))
         places = range(step * self.c.batch, (step + 1) * self.c.batch)
         unreadable: list[str] = []
         crops = [self._crop(epoch, int(order[i % len(order)]), unreadable) for i in places]
         images = torch.stack(crops).permute(0, 3, 1, 2).float() / 255
-        return normalise(images, *IMAGENET), unreadable
-
-    def _load(self, index: int, unreadable: list[str]) -> Image.Image:
-        """The photo, or the next one that can be read."""
-        for attempt in range(min(ATTEMPTS, len(self.photos))):
-            try:
-                return load_photo(self.photos[(index + attempt) % len(self.photos)])
-            except InputError as error:
-                unreadable.append(str(error))
-        raise InputError(
-            f"{len(unreadable)} photos in a row cannot be used, the last because {unreadable[-1]}"
-        )
+        return Batch(normalise(images, *IMAGENET), [], unreadable)
 
     def _crop(self, epoch: int, index: int, unreadable: list[str]) -> Tensor:
         """A part of the photo, perhaps mirrored; uint8 [side, side, 3]."""
         rng = np.random.default_rng([self.c.seed, epoch, index])
-        photo = self._load(index, unreadable)
+        photo = first_usable(load_photo, self.photos, index, unreadable)
         share = np.sqrt(rng.uniform(*CROP))
         width, height = (max(1, round(length * share)) for length in photo.size)
         x, y = (
@@ -143,8 +127,11 @@ def new_student(name: str, seed: int) -> Student:
     return Student(net.backbone.vit, teacher)  # type: ignore[arg-type]
 
 
-class Distiller:
-    """Trains a student; `folder` gets the state, and its ViT alone as BEST."""
+class Distiller(Loop):
+    """Trains a student; `folder` gets the state, and its ViT alone as BEST.
+
+    Nothing is measured on the way: to the loop, all of it is one epoch.
+    """
 
     def __init__(
         self,
@@ -156,54 +143,24 @@ class Distiller:
         logger: TrainingLogger,
         about: dict[str, Any],
     ) -> None:
-        self.student, self.teacher = student.to(device).train(), teacher.to(device)
-        self.crops, self.folder, self.device = crops, folder, device
-        self.logger, self.about = logger, about
         c = crops.c
+        super().__init__(logger, 1, len(crops), c.batch)
+        self.student, self.teacher = student.to(device).train(), teacher.to(device)
+        self.crops, self.folder, self.device, self.about = crops, folder, device, about
         self.optimizer = torch.optim.AdamW(student.parameters(), c.lr, weight_decay=c.decay)
-        steps = len(crops)
-        self.schedule = Schedule(
-            c.epochs, 0, 0, max(1, round(0.05 * steps)), c.epochs, c.batch, final=0.0
-        )
-        self.step = 0
+        warmup = max(1, round(0.05 * self.steps))
+        self.schedule = Schedule(c.epochs, 0, 0, warmup, c.epochs, c.batch, final=0.0)
 
     def run(self, workers: int, save_seconds: float, report_every: int) -> None:
         """To the end. Raises StopError after Ctrl-C or SIGTERM, once the state is saved."""
-        loader = DataLoader(
-            self.crops,
-            batch_size=None,
-            sampler=range(self.step, len(self.crops)),
-            num_workers=workers,
-            worker_init_fn=leave_signals,
-        )
-        saved = told = time.monotonic()
-        losses: list[float] = []
-        with stop_signals() as asked:
-            for images, unreadable in loader:
-                for reason in unreadable:
-                    self.logger.say(f"passed over: {reason}")
-                losses.append(self._step(images.to(self.device)))
-                now = time.monotonic()
-                if self.step % report_every == 0 or self.step == len(self.crops):
-                    self._tell(losses, now - told)
-                    told, losses = now, []
-                if asked or now - saved >= save_seconds:
-                    self.save()
-                    saved = now
-                if asked:
-                    raise StopError
-        self.save()
+        source = load(self.crops, range(self.step, self.steps), workers, pinned=False)
+        self.loop(source, save_seconds, report_every)
 
-    def _tell(self, losses: list[float], seconds: float) -> None:
-        values = {
-            "loss": sum(losses) / len(losses),
-            "lr": self.optimizer.param_groups[0]["lr"],
-            "images_per_second": len(losses) * self.crops.c.batch / seconds,
-        }
-        epoch = max(0, self.step - 1) // self.crops.steps
-        self.logger.step(Place(self.step, len(self.crops), epoch), values)
+    def _rates(self) -> dict[str, float]:
+        return {"lr": self.optimizer.param_groups[0]["lr"]}
 
-    def _step(self, images: Tensor) -> float:
+    def _step(self, batch: Batch) -> Mapping[str, float]:
+        images = batch.images.to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self.crops.c.lr * factor(self.step, self.crops.steps, self.schedule)
         with torch.no_grad():
@@ -216,7 +173,7 @@ class Distiller:
         nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        return loss.item()
+        return {"loss": loss.item()}
 
     def save(self) -> None:
         """The state to go on from, and the student's ViT as `train --backbone` takes it."""

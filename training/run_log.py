@@ -9,8 +9,8 @@ from typing import Any
 
 from deimv2.model.files import write_whole
 from deimv2.model.progress import Progress
+from deimv2.training.loop import Metrics, Place
 from deimv2.training.plots import new_figure, to_png
-from deimv2.training.trainer import Metrics, Place
 
 LOG, PLOT, TABLE = "log.jsonl", "curves.png", "results.csv"
 LONG = 200  # steps of an epoch from which the screen shows more than a line for each

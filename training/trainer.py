@@ -1,4 +1,4 @@
-"""The training loop: steps, moving average, evaluation, checkpoints that go on exactly.
+"""The training of a detector: steps, moving average, evaluation, checkpoints that go on exactly.
 
 All that a step depends on is either in the checkpoint or follows from the seed and the step's
 number. A training that was stopped at any moment and resumed from its last checkpoint therefore has
@@ -6,11 +6,10 @@ the losses that it would have had.
 """
 
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,48 +19,22 @@ from deimv2.model import DEIMv2
 from deimv2.model.decoder import Integral
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.weights import load_weights, read_checkpoint, released_name, save_weights
-from deimv2.training.checkpoint import BEST, StopError, guarded, save_state, stop_signals
+from deimv2.training.checkpoint import BEST, guarded, save_state
 from deimv2.training.data.batches import Batch, Batches, load
 from deimv2.training.data.targets import Target
 from deimv2.training.denoising import Denoising, denoise
 from deimv2.training.distributed import DistributedContext, synchronise
 from deimv2.training.ema import MovingAverage
+from deimv2.training.loop import Loop, Metrics, TrainingLogger
 from deimv2.training.losses import Criterion
 from deimv2.training.meter import Meter
 from deimv2.training.recipes import Recipe
 from deimv2.training.schedule import factor
 
 AGREE_EVERY = 10  # steps between which several processes do not ask each other to stop
-Metrics = Mapping[str, float | None]  # by COCO's names; "AP" decides which weights are best
 Evaluate = Callable[[DEIMv2], Metrics]
 Save = Callable[[DEIMv2, Path, tuple[str, ...]], None]
 Extra = Callable[[Tensor], Mapping[str, Tensor]]  # losses by name for images just seen
-
-
-class TrainingLogger(Protocol):
-    """Where the training tells what happens. Only rank 0's is asked."""
-
-    def step(self, place: "Place", values: dict[str, float]) -> None: ...
-    def epoch(self, place: "Place", metrics: Metrics) -> None: ...
-    def say(self, message: str) -> None: ...
-    def rewind(self, step: int) -> None:
-        """Forget what was told of this step and later ones."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a training stands: steps done, of how many, and the epoch that the last was of, which
-    counts from 0, of how many."""
-
-    step: int
-    steps: int
-    epoch: int
-    epochs: int = 1
-
-    @property
-    def shown(self) -> str:
-        """As people count: "3/60"."""
-        return f"{self.epoch + 1}/{self.epochs}"
 
 
 @dataclass(frozen=True)
@@ -80,7 +53,7 @@ class Options:
     about: dict[str, Any] = field(default_factory=dict)  # plain values, kept in the checkpoint
 
 
-class Trainer:
+class Trainer(Loop):
     """Trains `net` in place. `folder` gets LAST and BEST, from rank 0.
 
     save: writes the average as BEST. extra: gives losses beside the recipe's.
@@ -99,9 +72,11 @@ class Trainer:
         save: Save = save_weights,
         extra: Extra | None = None,
     ) -> None:
+        schedule = recipe.schedule
+        super().__init__(logger, schedule.epochs, batches.steps, schedule.batch)
         self.save_best, self.extra = save, extra
         self.names, self.recipe, self.batches = names, recipe, batches
-        self.folder, self.world, self.logger, self.options = folder, world, logger, options
+        self.folder, self.world, self.options = folder, world, options
         self.net = net.to(world.device).train()
         if world.device.type == "cpu":
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -120,29 +95,19 @@ class Trainer:
         self.optimizer = optimizer(self.net, recipe)
         self.half = options.amp and world.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.half)
-        self.step, self.best, self.best_step = 0, -1.0, 0
-        self.restarted = False
-        self.unreadable: set[str] = set()
-
-    @property
-    def steps(self) -> int:
-        return self.recipe.schedule.epochs * self.batches.steps
-
-    @property
-    def place(self) -> Place:
-        epoch = max(0, self.step - 1) // self.batches.steps
-        return Place(self.step, self.steps, epoch, self.recipe.schedule.epochs)
+        self.best, self.best_step, self.restarted = -1.0, 0, False
+        self.evaluate: Evaluate | None = None
 
     @property
     def best_epoch(self) -> int:
         """That of the best weights, from 1; 0 for those that it started from."""
-        return self.best_step // self.batches.steps
+        return self.best_step // self.steps_per_epoch
 
     @property
     def hopeless(self) -> bool:
         """Whether no epoch of the last `patience` was better than those before."""
         patience = self.options.patience
-        since = (self.step - self.best_step) // self.batches.steps
+        since = (self.step - self.best_step) // self.steps_per_epoch
         return patience is not None and self.best >= 0 and since >= patience
 
     def run(self, evaluate: Evaluate | None) -> None:
@@ -151,63 +116,29 @@ class Trainer:
         Raises StopError after Ctrl-C or SIGTERM, once the state is saved; CheckError for a loss
         that is no number; InputError where nothing can be written or read.
         """
-        loader = load(
-            self.batches, self.step, self.options.workers, self.world.device.type == "cuda"
-        )
+        self.evaluate = evaluate
         if self.options.measure_start and self.step == 0 and evaluate is not None:
-            self._keep_if_best(evaluate)
+            self._keep_if_best()
             self.logger.say(f"before the first step: AP {self.best:.4f}")
-        saved, meter = time.monotonic(), Meter()
-        with stop_signals() as asked:
-            source = iter(loader)
-            while self.step < self.steps:
-                self._restart_if_due()
-                try:
-                    batch = meter.wait(lambda: next(source))
-                except (InputError, ConnectionError):
-                    if not asked:
-                        raise
-                    self.save()  # the signal that asks to stop reached the workers too
-                    raise StopError from None
-                self._note(batch.unreadable)
-                meter.add(self._step(batch))
-                if self.step % self.options.report_every == 0 or self.step == self.steps:
-                    self._tell(meter)
-                    meter = Meter()
-                ended = self.step % self.batches.steps == 0
-                if ended:
-                    with meter.paused():
-                        self._end_epoch(evaluate)
-                stop = self._asked(bool(asked), ended)
-                if ended or stop or time.monotonic() - saved >= self.options.save_seconds:
-                    self.save()
-                    saved = time.monotonic()
-                if stop:
-                    raise StopError
-                if ended and self.hopeless:
-                    self.logger.say(f"no better AP for {self.options.patience} epochs: stopped")
-                    return
+        pinned = self.world.device.type == "cuda"
+        places = self.batches.places(self.step)
+        source = load(self.batches, places, self.options.workers, pinned)
+        self.loop(source, self.options.save_seconds, self.options.report_every)
 
-    def _note(self, unreadable: Sequence[str]) -> None:
-        """Says of every photo that cannot be read, once in a training."""
-        for reason in unreadable:
-            if reason not in self.unreadable:
-                self.unreadable.add(reason)
-                self.logger.say(f"passed over: {reason}")
+    def _next(self, source: Iterator[Batch], meter: Meter, asked: Sequence[int]) -> Batch:
+        self._restart_if_due()
+        return super()._next(source, meter, asked)
 
     def _asked(self, here: bool, ended: bool) -> bool:
-        """Whether to stop. Several processes must agree on it, so they ask only now and then."""
+        """Several processes must agree on it, so they ask only now and then."""
         if self.world.size > 1 and not ended and self.step % AGREE_EVERY:
             return False
         return any(self.world.gather([here]))
 
-    def _tell(self, meter: Meter) -> None:
-        if self.world.is_main:
-            rates = [group["lr"] for group in self.optimizer.param_groups]
-            # The backbone's is the lower one in every recipe.
-            lr = {"lr": max(rates), "lr_backbone": min(rates)}
-            values = meter.means() | lr | meter.speed(self.recipe.schedule.batch)
-            self.logger.step(self.place, values)
+    def _rates(self) -> dict[str, float]:
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        # The backbone's is the lower one in every recipe.
+        return {"lr": max(rates), "lr_backbone": min(rates)}
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """One update. Gives the losses by kind, summed over all layers, and all of them together.
@@ -215,8 +146,8 @@ class Trainer:
         Raises CheckError, with the weights as they were, for a loss that is no number.
         """
         c, device = self.recipe, self.world.device
-        epoch = self.step // self.batches.steps
-        rate = factor(self.step, self.batches.steps, c.schedule)
+        epoch = self.step // self.steps_per_epoch
+        rate = factor(self.step, self.steps_per_epoch, c.schedule)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
         images = batch.images.to(device, non_blocking=True)
@@ -279,17 +210,20 @@ class Trainer:
         counts = [len(target.labels) for target in every]
         return drawn.part(self.world.rank * share, share, counts).to(self.world.device)
 
-    def _end_epoch(self, evaluate: Evaluate | None) -> None:
+    def _end_epoch(self) -> bool:
         """Evaluates the average and keeps it if it is the best so far."""
-        epoch = self.place.epoch
-        last = self.step == self.steps
-        due = last or (epoch + 1) % self.options.evaluate_every == 0
-        metrics = self._keep_if_best(evaluate) if due or evaluate is None else {}
-        if self.world.is_main and due:
-            self.logger.epoch(self.place, metrics)
+        place = self.place
+        due = self.step == self.steps or (place.epoch + 1) % self.options.evaluate_every == 0
+        metrics = self._keep_if_best() if due or self.evaluate is None else {}
+        if due:
+            self.logger.epoch(place, metrics)
+        if self.hopeless:
+            self.logger.say(f"no better AP for {self.options.patience} epochs: stopped")
+        return not self.hopeless
 
-    def _keep_if_best(self, evaluate: Evaluate | None) -> Metrics:
+    def _keep_if_best(self) -> Metrics:
         """Gives what was measured; where nothing can be, the average is kept in any case."""
+        evaluate = self.evaluate
         metrics: Metrics = {}
         if evaluate is not None and self.world.is_main:
             metrics = evaluate(self.average.net)
@@ -305,7 +239,7 @@ class Trainer:
 
     def _restart_if_due(self) -> None:
         """From the recipe's restart epoch on: the best weights so far, and a fresh average."""
-        due = self.step == self.recipe.schedule.restart_epoch * self.batches.steps
+        due = self.step == self.recipe.schedule.restart_epoch * self.steps_per_epoch
         if not due or self.restarted or self.step == 0 or self.best < 0:
             return
         self.restarted = True
@@ -317,7 +251,7 @@ class Trainer:
         self.logger.say(f"from the best weights so far (AP {self.best:.4f}) into the last epochs")
 
     def save(self) -> None:
-        """Writes LAST, whole or not at all. Raises InputError where the disk is full."""
+        """Writes LAST."""
         if not self.world.is_main:
             return
         state = {

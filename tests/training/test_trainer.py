@@ -19,9 +19,10 @@ from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import read_dataset
 from deimv2.training.distributed import DistributedContext
+from deimv2.training.loop import Metrics, Place
 from deimv2.training.recipes import RECIPES, Recipe
 from deimv2.training.schedule import fit, with_lr
-from deimv2.training.trainer import Metrics, Options, Place, Trainer, optimizer
+from deimv2.training.trainer import Options, Trainer, optimizer
 
 ALONE = DistributedContext(0, 1, torch.device("cpu"))
 SIDE = 160

@@ -7,8 +7,9 @@ makes it: so a training that goes on after a stop sees what it would have seen.
 import signal
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,11 +21,13 @@ from deimv2.model.errors import InputError
 from deimv2.model.images import load_photo, normalise
 from deimv2.training.boxes import xyxy_to_cxcywh
 from deimv2.training.data.augment import Picture, augment, shrink
-from deimv2.training.data.dataset import Dataset
+from deimv2.training.data.dataset import Dataset, Sample
 from deimv2.training.data.mixing import mix, rescale
 from deimv2.training.data.targets import Target
 from deimv2.training.recipes import Recipe
 
+Source = TypeVar("Source")
+Read = TypeVar("Read")
 ATTEMPTS = 20  # photos tried in place of an unreadable one
 ORDER, SAMPLE, BATCH = range(3)  # sorts of random draws
 
@@ -86,6 +89,10 @@ class Batches(TorchDataset[Batch]):
             images = rescale(images, c.augment.scale_repeats, rng)
         return Batch(normalise(images, *self.statistics), targets, unreadable)
 
+    def places(self, start: int) -> "Places":
+        """Those of the whole training from this step on."""
+        return Places(start, self.recipe.schedule.epochs, self.steps)
+
     def _picture(self, epoch: int, position: int, unreadable: list[str]) -> Picture:
         rng = self._rng(SAMPLE, epoch, position)
         c = self.recipe.augment
@@ -115,29 +122,40 @@ class Batches(TorchDataset[Batch]):
         return self._tiles[index]
 
     def _load(self, index: int, unreadable: list[str]) -> Picture:
-        """The sample's picture, or that of the next sample that can be read."""
-        count = len(self.dataset.samples)
-        attempts = min(ATTEMPTS, count)
-        for attempt in range(attempts):
-            sample = self.dataset.samples[(index + attempt) % count]
-            try:
-                photo = load_photo(sample.path)
-            except InputError as error:
-                unreadable.append(str(error))
-                continue
-            if sample.size not in (None, photo.size):
-                unreadable.append(
-                    f"'{sample.path}' has {photo.width} x {photo.height} pixels when upright, "
-                    f"its annotation says {sample.size[0]} x {sample.size[1]}"
-                )
-                continue
-            return Picture(photo, sample.labels, sample.boxes).kept(0)
-        raise InputError(
-            f"{attempts} photos in a row cannot be used, the last because {unreadable[-1]}"
-        )
+        """The sample's picture, or that of the next sample that can be used."""
+        return first_usable(read_picture, self.dataset.samples, index, unreadable)
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, *key])
+
+
+def first_usable(
+    read: Callable[[Source], Read], sources: Sequence[Source], index: int, unreadable: list[str]
+) -> Read:
+    """What `read` gives for the source at this index, or for the next one that it can read.
+
+    unreadable: gets the reason for each that is passed over. Raises InputError after ATTEMPTS.
+    """
+    attempts = min(ATTEMPTS, len(sources))
+    for attempt in range(attempts):
+        try:
+            return read(sources[(index + attempt) % len(sources)])
+        except InputError as error:
+            unreadable.append(str(error))
+    raise InputError(
+        f"{attempts} photos in a row cannot be used, the last because {unreadable[-1]}"
+    )
+
+
+def read_picture(sample: Sample) -> Picture:
+    """Raises InputError for a photo that cannot be read, or is not of the size annotated."""
+    photo = load_photo(sample.path)
+    if sample.size is not None and sample.size != photo.size:
+        raise InputError(
+            f"'{sample.path}' has {photo.width} x {photo.height} pixels when upright, "
+            f"its annotation says {sample.size[0]} x {sample.size[1]}"
+        )
+    return Picture(photo, sample.labels, sample.boxes).kept(0)
 
 
 def _pixels(picture: Picture) -> Tensor:
@@ -164,9 +182,10 @@ class Places:
         return self.epochs * self.steps - self.start
 
 
-def load(batches: Batches, start: int, workers: int, pinned: bool) -> Iterator[Batch]:
-    """All batches of a training from step `start` on, by so many worker processes."""
-    places = Places(start, batches.recipe.schedule.epochs, batches.steps)
+def load(
+    batches: TorchDataset[Batch], places: Iterable[Any], workers: int, pinned: bool
+) -> Iterator[Batch]:
+    """The batches at these places, by so many worker processes."""
     loader = DataLoader(
         batches,
         batch_size=None,

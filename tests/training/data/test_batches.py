@@ -69,12 +69,14 @@ def test_a_batch_is_the_same_by_another_instance_and_in_another_order(tmp_path) 
 
 def test_workers_and_a_later_start_change_nothing(tmp_path) -> None:
     batches = Batches(dataset(tmp_path, 12), recipe(), SIZE, PLAIN)
-    alone = list(load(batches, 0, workers=0, pinned=False))
+    alone = list(load(batches, batches.places(0), workers=0, pinned=False))
     assert len(alone) == 6
-    by_two = list(load(batches, 0, workers=2, pinned=False))
+    by_two = list(load(batches, batches.places(0), workers=2, pinned=False))
     assert all(same(a, b) for a, b in zip(alone, by_two, strict=True))
     fresh = Batches(batches.dataset, recipe(), SIZE, PLAIN)
-    assert all(same(a, b) for a, b in zip(alone[4:], load(fresh, 4, 0, False), strict=True))
+    assert all(
+        same(a, b) for a, b in zip(alone[4:], load(fresh, fresh.places(4), 0, False), strict=True)
+    )
 
 
 def test_seeds_epochs_and_places_change_a_batch(tmp_path) -> None:
@@ -153,7 +155,7 @@ def test_pictures_are_those_on_disk(tmp_path) -> None:
 def test_all_that_the_recipe_does_gives_boxes_inside_the_picture(tmp_path) -> None:
     batches = Batches(dataset(tmp_path, 12), recipe(4, 4), SIZE, PLAIN)
     sizes, counts = set(), set()
-    for batch in load(batches, 0, 0, False):
+    for batch in load(batches, batches.places(0), 0, False):
         sizes.add(tuple(batch.images.shape[2:]))
         for target in batch.targets:
             counts.add(len(target.labels))
@@ -186,7 +188,8 @@ def test_300_objects_and_none_go_through(tmp_path) -> None:
     data = Dataset(samples, tuple(map(str, range(300))))
     batch = Batches(data, recipe(2, plain=True), SIZE, PLAIN)[0, 0]
     assert sorted(len(target.labels) for target in batch.targets) == [0, 300]
-    for batch in load(Batches(data, recipe(2, 6), SIZE, PLAIN), 0, 0, False):
+    batches = Batches(data, recipe(2, 6), SIZE, PLAIN)
+    for batch in load(batches, batches.places(0), 0, False):
         assert torch.isfinite(batch.images).all()
 
 
@@ -229,7 +232,7 @@ def test_nothing_but_corrupt_photos_is_an_error_of_one_line(tmp_path, workers) -
         truncate(sample.path)
     batches = Batches(data, recipe(2), SIZE, PLAIN)
     with pytest.raises(InputError, match=r"^2 photos in a row cannot be used, .*$") as caught:
-        next(load(batches, 0, workers, pinned=False))
+        next(load(batches, batches.places(0), workers, pinned=False))
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -241,7 +244,7 @@ from deimv2.tests.training.data.test_batches import PLAIN, SIZE, Batches, datase
 
 if __name__ == "__main__":
     batches = Batches(dataset(Path(sys.argv[1]), 8), recipe(2, 50), SIZE, PLAIN)
-    for batch in load(batches, 0, 2, False):
+    for batch in load(batches, batches.places(0), 2, False):
         raise RuntimeError("something else went wrong")
 """
 
