@@ -17,8 +17,8 @@ import numpy.typing as npt
 from deimv2.model.errors import InputError
 from deimv2.model.words import plural
 from deimv2.training.data.layouts import Part, locate
-from deimv2.training.data.reading import content_of
-from deimv2.training.records import Record, is_number, malformed, records
+from deimv2.training.data.reading import read_coco
+from deimv2.training.records import Record, is_number, malformed
 
 SHOWN = 3  # names that a message lists
 NONE = -1  # no class of the annotations
@@ -97,20 +97,18 @@ def read_annotations(source: Path | Part, limit: int | None = None) -> Annotatio
     find on the photos kept.
     """
     part = source if isinstance(source, Part) else Part(source.parent, source)
-    path, (content, _) = part.annotations, content_of(part)
-    categories = sorted(records(path, content, "categories", id=int, name=str), key=_id)
-    images = records(path, content, "images", id=int, file_name=str)
-    rows = records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
-    classes = _places(path, "categories", categories)
-    photos = _places(path, "images", images)
+    path, coco = part.annotations, read_coco(part)
+    rows = coco.annotations
+    classes = {row["id"]: place for place, row in enumerate(coco.categories)}
+    photos = {row["id"]: place for place, row in enumerate(coco.images)}
     for i, row in enumerate(rows):
         for key, known in (("image_id", photos), ("category_id", classes)):
             if row[key] not in known:
                 raise malformed(path, f"annotations[{i}]", key, row[key], "the id of an entry")
     found = Annotations(
         path=path,
-        photos=tuple(Photo(image["file_name"], _size(path, image)) for image in images),
-        names=tuple(category["name"] for category in categories),
+        photos=tuple(Photo(image["file_name"], _size(path, image)) for image in coco.images),
+        names=tuple(category["name"] for category in coco.categories),
         category_ids=tuple(classes),
         boxes=np.array([_box(path, i, row) for i, row in enumerate(rows)], np.float64),
         areas=np.array([_area(path, i, row) for i, row in enumerate(rows)], np.float64),
@@ -162,19 +160,6 @@ def match_classes(
             "model's order; expected names of their own; rename them in both"
         )
     return np.array([names.index(label) for label in labels], np.int32)
-
-
-def _id(row: Record) -> int:
-    return int(row["id"])
-
-
-def _places(path: Path, part: str, rows: Sequence[Record]) -> dict[int, int]:
-    """Id -> place in the list."""
-    places = {_id(row): place for place, row in enumerate(rows)}
-    if len(places) < len(rows):
-        (value, uses), *_ = Counter(map(_id, rows)).most_common(1)
-        raise malformed(path, part, "id", value, f"an id of its own, not {uses} times the same")
-    return places
 
 
 def _size(path: Path, image: Record) -> tuple[int, int] | None:

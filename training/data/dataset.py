@@ -16,8 +16,8 @@ import numpy.typing as npt
 from deimv2.model.errors import InputError
 from deimv2.model.words import counted, plural
 from deimv2.training.data.layouts import Part, locate
-from deimv2.training.data.reading import content_of
-from deimv2.training.records import Record, is_number, records
+from deimv2.training.data.reading import read_coco
+from deimv2.training.records import Record, is_number
 
 EXAMPLES = 3  # that a finding lists
 Boxes = npt.NDArray[np.float32]
@@ -70,17 +70,12 @@ class Findings:
 def read_dataset(part: Part) -> tuple[Dataset, Findings]:
     """Raises InputError for annotations that cannot be read, or leave no object."""
     path, findings = part.annotations, Findings()
-    content, findings.notes = content_of(part)
-    categories = sorted(
-        records(path, content, "categories", id=int, name=str), key=lambda row: int(row["id"])
-    )
-    labels = {row["id"]: i for i, row in enumerate(categories)}
-    if len(labels) < len(categories):
-        raise InputError(f"'{path}' uses a category id twice, expected each once; correct the file")
-    images = {row["id"]: row for row in records(path, content, "images", id=int, file_name=str)}
+    coco = read_coco(part)
+    findings.notes = coco.notes
+    labels = {row["id"]: i for i, row in enumerate(coco.categories)}
+    images = {row["id"]: row for row in coco.images}
     objects: dict[int, list[tuple[int, list[float]]]] = {key: [] for key in images}
-    rows = records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
-    for i, row in enumerate(rows):
+    for i, row in enumerate(coco.annotations):
         box = _usable_box(i, row, images, labels, findings)
         if box is not None:
             objects[row["image_id"]].append((labels[row["category_id"]], box))
@@ -95,10 +90,10 @@ def read_dataset(part: Part) -> tuple[Dataset, Findings]:
             f"({problems}); name the folder that 'file_name' is relative to, or correct the file"
         )
     used = {int(label) for sample in samples for label in sample.labels}
-    for i, row in enumerate(categories):
+    for i, row in enumerate(coco.categories):
         if i not in used:
             findings.add("classes without a box", row["name"])
-    return Dataset(samples, tuple(row["name"] for row in categories)), findings
+    return Dataset(samples, tuple(row["name"] for row in coco.categories)), findings
 
 
 def smaller_than(side: float, dataset: Dataset, size: tuple[int, int]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ that only polygons give, and Roboflow's super-category. What cannot be right is 
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +19,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
 from deimv2.model.words import counted
 from deimv2.training.data.layouts import Part, labels_of, read_yaml, yaml_file
-from deimv2.training.records import Record, is_number, read_json
+from deimv2.training.records import Record, is_number, read_json, records
 
 Box = list[float]  # x, y, width, height in pixels
 TURNED = (5, 6, 7, 8)  # values of EXIF's orientation that exchange width and height
@@ -26,28 +27,45 @@ SIDEWAYS = 0.5  # share of the boxes from which a mistake in all of them is assu
 FEWEST = 4  # boxes that show one
 
 
-def content_of(part: Part) -> tuple[dict[str, Any], list[str]]:
-    """COCO's lists of images, annotations and categories, and what was mended, a line each.
+@dataclass(frozen=True)
+class Coco:
+    """The lists of a COCO file: entries have the keys that a detector needs, of the right types,
+    and ids of their own; categories stand in the order of their ids. notes: what was mended, a line
+    each."""
 
-    Raises InputError for annotations that are of no known kind, or contradict themselves.
-    """
+    categories: list[Record]
+    images: list[Record]
+    annotations: list[Record]
+    notes: list[str]
+
+
+def read_coco(part: Part) -> Coco:
+    """Raises InputError for annotations that are of no known kind, or contradict themselves."""
+    path, content = part.annotations, _content(part)
+    notes = mend(content)
+    categories = records(path, content, "categories", id=int, name=str)
+    images = records(path, content, "images", id=int, file_name=str)
+    annotations = records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
+    require_own_ids(path, "image", images, "photos", "file_name")
+    require_own_ids(path, "category", categories, "classes", "name")
+    require_pixels(path, images, annotations)
+    categories = sorted(categories, key=lambda row: int(row["id"]))
+    return Coco(categories, images, annotations, notes)
+
+
+def _content(part: Part) -> dict[str, Any]:
     path = part.annotations
     if path.is_dir() and path.suffix != ".json":
         kind = _voc if any(path.glob("*.xml")) else _yolo
-        content = kind(part, [*_photos(part)])
-    elif path.suffix == ".jsonl":
-        content = _jsonl(part)
-    elif path.suffix == ".txt":
+        return kind(part, [*_photos(part)])
+    if path.suffix == ".jsonl":
+        return _jsonl(part)
+    if path.suffix == ".txt":
         listed = _listed(part)
         voc = (path.parents[2] / "Annotations").is_dir() if len(path.parents) > 2 else False
         annotations = path.parents[2] / "Annotations" if voc else path
-        content = (_voc if voc else _yolo)(Part(part.images, annotations), listed)
-    else:
-        content = dict(read_json(path))
-    notes = mend(content)
-    require_own_ids(content, path)
-    require_pixels(content, path)
-    return content, notes
+        return (_voc if voc else _yolo)(Part(part.images, annotations), listed)
+    return dict(read_json(path))
 
 
 def _photos(part: Part) -> Iterator[Path]:
@@ -304,29 +322,27 @@ def _drop_super_category(content: dict[str, Any]) -> list[str]:
     return []
 
 
-def require_own_ids(content: Mapping[str, Any], path: Path) -> None:
-    """Raises InputError where two photos share an id: their boxes would lie on one of them."""
-    images = _rows(content, "images")
-    twice = [key for key, uses in Counter(_key(row) for row in images).items() if uses > 1]
-    if twice:
-        names = [str(row.get("file_name")) for row in images if _key(row) == twice[0]]
+def require_own_ids(path: Path, kind: str, rows: Sequence[Record], things: str, name: str) -> None:
+    """Raises InputError where two share an id: what belongs to one would be taken for the other's.
+
+    things: what the rows are; name: the key that names each.
+    """
+    (value, uses), *_ = Counter(row["id"] for row in rows).most_common(1)
+    if uses > 1:
+        names = [row[name] for row in rows if row["id"] == value]
         raise InputError(
-            f"'{path}' uses the image id {twice[0]} for {len(names)} photos ({', '.join(names[:3])}"
-            "), expected ids of their own; were two files merged? number the photos anew"
+            f"'{path}' uses the {kind} id {value} for {uses} {things} ({', '.join(names[:3])}), "
+            f"expected ids of their own; were two files merged? number the {things} anew"
         )
 
 
-def _key(row: Mapping[str, Any]) -> str:
-    return str(row.get("id"))
-
-
-def require_pixels(content: Mapping[str, Any], path: Path) -> None:
+def require_pixels(path: Path, images: Sequence[Record], annotations: Sequence[Record]) -> None:
     """Raises InputError where most boxes look as if they were meant in another way."""
-    sizes = {_key(row): (row.get("width"), row.get("height")) for row in _rows(content, "images")}
+    sizes = {row["id"]: (row.get("width"), row.get("height")) for row in images}
     boxes = []
-    for row in _rows(content, "annotations"):
-        box, size = row.get("bbox"), sizes.get(str(row.get("image_id")), (None, None))
-        if isinstance(box, list) and len(box) == 4 and all(map(is_number, box)):
+    for row in annotations:
+        box, size = row["bbox"], sizes.get(row["image_id"], (None, None))
+        if len(box) == 4 and all(map(is_number, box)):
             boxes.append((box, size))
     if len(boxes) < FEWEST:
         return

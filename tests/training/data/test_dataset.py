@@ -172,7 +172,7 @@ def test_files_that_are_no_annotations_are_refused(tmp_path) -> None:
     file.write_text(
         file.read_text().replace('"categories": [', '"categories": [{"id": 1, "name": "b"}, ')
     )
-    with pytest.raises(InputError, match="uses a category id twice"):
+    with pytest.raises(InputError, match=r"uses the category id 1 for 2 classes \(b, cat\)"):
         read_dataset(Part(tmp_path, file))
     file.write_text("[]")
     with pytest.raises(InputError, match="holds a list, expected COCO annotations"):
