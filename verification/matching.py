@@ -11,8 +11,10 @@ A DETR emits many near-duplicate boxes, and so pairing happens in two rounds:
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from deimv2.model.detections import Detections
+from deimv2.training import boxes
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -31,15 +33,10 @@ def differences(
 
 
 def iou(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> Floats:
-    """Intersection over union of all pairs, [K, 4] x [L, 4] -> [K, L]; 0 where both are empty."""
-    a, b = left[:, None].astype(np.float64), right[None].astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-        shared = sides.clip(min=0).prod(axis=2)
-        areas = [(box[..., 2:] - box[..., :2]).clip(min=0).prod(axis=2) for box in (a, b)]
-        union = areas[0] + areas[1] - shared
-        ratio: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return ratio
+    """Intersection over union of all pairs, [K, 4] x [L, 4] -> [K, L]; 0 where one is no number."""
+    a, b = (torch.from_numpy(corners.astype(np.float64)) for corners in (left, right))
+    found: Floats = boxes.iou(a[:, None], b).nan_to_num(0.0).numpy()
+    return found
 
 
 def pair_within(cost: Floats, within: Bools) -> dict[int, int]:
