@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from deimv2.model import DEIMv2
 from deimv2.model.errors import InputError
-from deimv2.model.images import load_photo, normalise, resize
+from deimv2.model.images import load_photo, normalise, resize, to_tensor
 from deimv2.model.layers import MLP, ConvNorm, RepVGG
 from deimv2.quantization.fitting import fit
 from deimv2.quantization.histogram import Histogram
@@ -149,8 +149,7 @@ def photos_of(
 
     def images() -> Iterator[Tensor]:
         for frame in frames_of(net.image_size, progress(paths), unreadable):
-            image = torch.from_numpy(frame).to(device).permute(2, 0, 1)[None].float() / 255
-            yield normalise(image, mean, std)
+            yield normalise(to_tensor(frame).to(device), mean, std)
 
     return images
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from deimv2.model.errors import InputError
-from deimv2.model.images import load_photo, normalise
+from deimv2.model.images import load_photo, normalise, to_tensor
 from deimv2.training.boxes import xyxy_to_cxcywh
 from deimv2.training.data.augment import Picture, augment, shrink
 from deimv2.training.data.dataset import Dataset, Sample
@@ -80,7 +80,7 @@ class Batches(TorchDataset[Batch]):
             for position in range(start, start + self.share)
         ]
         rng = self._rng(BATCH, epoch, step, self.rank)
-        images = torch.stack([_pixels(picture) for picture in pictures])
+        images = torch.cat([to_tensor(np.array(picture.image)) for picture in pictures])
         targets = [_target(picture) for picture in pictures]
         c = self.recipe
         if c.mixing is not None:
@@ -156,11 +156,6 @@ def read_picture(sample: Sample) -> Picture:
             f"its annotation says {sample.size[0]} x {sample.size[1]}"
         )
     return Picture(photo, sample.labels, sample.boxes).kept(0)
-
-
-def _pixels(picture: Picture) -> Tensor:
-    """float32 [3, H, W] in 0..1."""
-    return torch.from_numpy(np.array(picture.image)).permute(2, 0, 1).float() / 255
 
 
 def _target(picture: Picture) -> Target:
