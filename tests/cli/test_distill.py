@@ -3,9 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.model import build_model
 from deimv2.model.weights import load_backbone
 from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.cli.trainings import STILL, stopped
 from deimv2.tests.teacher import write_teacher
 from deimv2.training.checkpoint import BEST, LAST, read_state, save_state
 from deimv2.training.run_log import LOG, read_log
@@ -64,26 +62,16 @@ def test_a_backbone_of_photos_in_subfolders_too(
 def test_a_stopped_process_goes_on_with_the_same_losses(
     capsys: Capture, tmp_path: Path, teacher: Path, images: Path
 ) -> None:
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    options = ["--epochs", 8, "--workers", 1]
+    whole, folder = tmp_path / "whole", tmp_path / "stopped"
+    options = ["--epochs", 8, "--workers", 1, *STILL]
     assert output(capsys, *line(teacher, images, whole, *options)) == f"{whole / BEST}\n"
-    words = map(str, line(teacher, images, stopped, *options))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "deimv2.cli.main", *words], stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while len(read_log(stopped)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    errors = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    steps = read_state(stopped)["step"]
-    assert 2 <= steps < 8
-    last = errors.splitlines()[-1]
-    assert last == f"stopped at step {steps}; go on with: deimv2 distill --resume {stopped}"
-    output(capsys, "distill", "--resume", stopped, "--report-every", 1, "--device", "cpu")
-    assert losses(stopped) == pytest.approx(losses(whole), rel=1e-4)
-    assert list(losses(stopped)) == list(range(1, 9))
+    done = stopped(3, signal.SIGINT, *line(teacher, images, folder, *options))
+    assert done.returncode == 130
+    last = done.stderr.splitlines()[-1]
+    assert last == f"stopped at step 3; go on with: deimv2 distill --resume {folder}"
+    output(capsys, "distill", "--resume", folder, "--report-every", 1, "--device", "cpu")
+    assert losses(folder) == pytest.approx(losses(whole), rel=1e-4)
+    assert list(losses(folder)) == list(range(1, 9))
 
 
 def test_a_wrong_teacher_is_refused(

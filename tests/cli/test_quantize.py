@@ -17,7 +17,7 @@ from deimv2.model.weights import read_checkpoint, read_metadata, save_weights
 from deimv2.model.weights.sources import DEMO, load
 from deimv2.quantization.rounding import MIN_WEIGHTS
 from deimv2.tests.cli.commands import Capture, complaint, output
-from deimv2.tests.cli.trainings import SMALL, losses, started, wait_for_steps
+from deimv2.tests.cli.trainings import SMALL, STILL, losses, stopped
 from deimv2.tests.training.scenes import GARMENTS, few
 from deimv2.training.checkpoint import BEST, read_state
 from deimv2.training.data.synthetic import CLASSES
@@ -130,26 +130,23 @@ def test_photos_alone_will_do(data: Path, tmp_path: Path, capsys: Capture) -> No
     assert read_metadata(run / BEST).ranges is not None
 
 
-def test_stopped_and_resumed_it_gives_the_same_weights(
+def test_stopped_and_resumed_it_goes_on_with_the_same_ranges(
     weights: Path, data: Path, tmp_path: Path
 ) -> None:
-    given = ["--weights", weights, "--data", data, "--epochs", 6, *PHOTOS, *SMALL]
-    common = ["quantize", "--qat", *given, "--threads", 1, "--evaluate-every", 6]
-    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    process = started(*common, "--output", stopped)
-    wait_for_steps(stopped, 4)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert len(losses(stopped)) < 12
-    again = ["quantize", "--qat", "--resume", stopped, "--workers", 0, "--threads", 1]
-    again += ["--report-every", 1]
-    assert main([str(a) for a in again]) == 0
+    given = ["--weights", weights, "--data", data, "--epochs", 3, *PHOTOS, *SMALL, *STILL]
+    common = ["quantize", "--qat", *given, "--threads", 1, "--evaluate-every", 3]
+    folder, whole = tmp_path / "stopped", tmp_path / "whole"
+    assert stopped(4, signal.SIGINT, *common, "--output", folder).returncode == 130
+    assert len(losses(folder)) == 4
+    again = ["quantize", "--qat", "--resume", folder, "--workers", 0, "--threads", 1]
+    assert main([str(a) for a in (*again, "--report-every", 1)]) == 0
     assert main([str(a) for a in (*common, "--output", whole)]) == 0
-    assert losses(stopped) == losses(whole) and len(losses(whole)) == 12
-    ours, theirs = read_checkpoint(stopped / BEST), read_checkpoint(whole / BEST)
-    assert all((ours[key] == theirs[key]).all() for key in theirs)
-    assert read_metadata(stopped / BEST).ranges == read_metadata(whole / BEST).ranges
+    assert losses(folder) == pytest.approx(losses(whole), rel=1e-3) and len(losses(whole)) == 6
+    assert len({f"{loss:.3g}" for loss in losses(whole)}) == 6
+    ours, theirs = (read_checkpoint(each / BEST) for each in (folder, whole))
+    for key, value in theirs.items():
+        torch.testing.assert_close(ours[key], value, rtol=1e-4, atol=1e-4)
+    assert read_metadata(folder / BEST).ranges == read_metadata(whole / BEST).ranges
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from deimv2.model.images import normalise
 from deimv2.model.variants import IMAGENET
 from deimv2.model.weights import load_backbone, load_weights, random_state
 from deimv2.tests.teacher import write_teacher
+from deimv2.tests.training.test_trainer import assert_same_state
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.distill import (
     STUDENTS,
@@ -81,14 +82,6 @@ def distiller(
     return Distiller(new_student(student, 0), teacher, crops, folder, CPU, notes, {})
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, teacher: VisionTransformer) -> dict[int, float]:
-    """Losses by step of a distillation that nothing interrupts."""
-    notes = Notes()
-    distiller(tmp_path_factory.mktemp("whole"), teacher, notes).run(0, 300, 1)
-    return notes.losses
-
-
 def test_the_teacher_has_the_weights_of_its_file(file: Path, teacher: VisionTransformer) -> None:
     stored, state = torch.load(file), teacher.state_dict()
     assert "patch_embed.proj.weight" in stored
@@ -129,34 +122,36 @@ def test_the_students_weights_are_a_backbone_of_their_variant(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_one_goes_on_exactly(
-    tmp_path: Path, teacher: VisionTransformer, whole: dict[int, float], number: signal.Signals
+def test_a_stopped_one_goes_on_from_the_same_state(
+    tmp_path: Path, teacher: VisionTransformer, number: signal.Signals
 ) -> None:
-    notes = Notes(3, number)
+    first, later = distiller(tmp_path, teacher, notes := Notes(3, number)), Notes()
     with pytest.raises(StopError):
-        distiller(tmp_path, teacher, notes).run(0, 300, 1)
-    assert list(notes.losses) == [1, 2, 3]
-    notes.at = -1
-    again = distiller(tmp_path, teacher, notes)
+        first.run(0, 300, 1)
+    again = distiller(tmp_path, teacher, later)
     again.restore(read_state(tmp_path))
-    assert again.step == 3
+    assert_same_state(first.student, again.student)
+    assert_same_state(first.optimizer, again.optimizer)
     again.run(0, 300, 1)
-    assert notes.losses == whole
+    assert [*notes.losses, *later.losses] == [1, 2, 3, 4, 5, 6]
+    assert first._step(first.crops[3])["loss"] == pytest.approx(later.losses[4], rel=1e-4)
 
 
 def test_after_a_power_cut_it_goes_on_from_the_last_save(
-    tmp_path: Path, teacher: VisionTransformer, whole: dict[int, float]
+    tmp_path: Path, teacher: VisionTransformer
 ) -> None:
     notes = Notes(4)
     with pytest.raises(RuntimeError, match="power cut"):
         distiller(tmp_path, teacher, notes).run(0, 0, 1)
+    lost = notes.losses[4]
     assert read_state(tmp_path)["step"] == 3
     again = distiller(tmp_path, teacher, notes)
     again.restore(read_state(tmp_path))
     assert list(notes.losses) == [1, 2, 3]
     notes.at = -1
     again.run(0, 300, 1)
-    assert notes.losses == whole
+    assert list(notes.losses) == [1, 2, 3, 4, 5, 6]
+    assert notes.losses[4] == pytest.approx(lost, rel=1e-4)
 
 
 def test_a_finished_one_stays_as_it_is(tmp_path: Path, teacher: VisionTransformer) -> None:
