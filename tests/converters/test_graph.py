@@ -307,8 +307,10 @@ def test_sigmoid_and_back_is_a_clamp() -> None:
 
 @pytest.mark.parametrize("classes", [1, 3, 80, 365])
 def test_the_best_pairs_equal_the_postprocessing(classes) -> None:
-    # scores below 0.9: close to 1 the sigmoid of different logits is the same float32
-    logits, boxes = torch.randn(100, classes) - 3, torch.rand(100, 4)
+    # all of them apart, and below 2: close to 1 the sigmoid of different logits is the same float32
+    count = 100 * classes
+    logits = (torch.randperm(count) / count * 8 - 6).view(100, classes)
+    boxes = torch.rand(100, 4)
     found, scores, labels = Selection(100, classes)(logits, boxes)
     (wanted,) = postprocess(logits[None], boxes[None], 100)
     assert found.dtype == scores.dtype == torch.float32 and labels.dtype == torch.int32

@@ -15,7 +15,7 @@ from deimv2.model.layers import ConvNorm
 from deimv2.model.weights import class_count, read_checkpoint, read_metadata
 from deimv2.model.weights.sources import DEMO, load
 from deimv2.quantization.prepare import Sharing, apply_ranges, fold, replace_layers
-from deimv2.quantization.rounding import HIGH, LOW, Clamp, Range, weight_scales
+from deimv2.quantization.rounding import Clamp, Range, weight_scales
 from deimv2.tests.quantization.read_back import Layer, Steps, read_layers
 from deimv2.tests.verification.broken import replace
 from deimv2.verification.scales import expected_steps, foreign_steps
@@ -33,7 +33,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def expected(shifted: bool) -> "Counter[Layer]":
-    """What the checkpoint says of every int8 layer, as often as it is called.
+    """What the checkpoint says of every int8 layer, as often as it is called, with steps computed
+    here from their definition.
 
     shifted: bounds that are neither 0 nor an end of the range became a ReLU and a sum, so that what
     a convolution gives starts at 0.
@@ -53,7 +54,7 @@ def expected(shifted: bool) -> "Counter[Layer]":
         for weight, (before, behind) in zip(weights(net, layer), calls, strict=True):
             given, made = ranges[names[before]], steps(ranges[names[behind]])
             if shifted and is_shifted(net, name, ranges[names[behind]]):
-                made = (made[0], LOW)
+                made = (made[0], -128)
             found[Layer(weight, steps(given), made)] += 1
     assert len(found) == len(layers)
     return found
@@ -64,21 +65,25 @@ def weights(net: DEIMv2, layer: nn.Module) -> list[tuple[float, ...]]:
     if isinstance(layer, nn.AvgPool2d):
         channels = net.variant.encoder.width
         return [(float(np.float16(1 / 9 / 127)),) * channels]
-    scales = weight_scales(layer.weight)
-    return [tuple(scales.tolist())]
+    largest = np.abs(layer.weight.detach().numpy().reshape(len(layer.weight), -1)).max(1)
+    return [tuple(np.float32(np.float16(largest / np.float32(127))).tolist())]
 
 
 def steps(found: Range) -> Steps:
-    return found.scale, found.zero_point
+    """256 steps of float16 from low to high, or to 0 where that lies outside."""
+    low, high = min(found.low, 0.0), max(found.high, 0.0)
+    scale = float(np.float16((high - low) / 255))
+    return scale, min(max(round(-128 - low / scale), -128), 127)
 
 
 def is_shifted(net: DEIMv2, name: str, found: Range) -> bool:
     block = net.get_submodule(name.rpartition(".")[0])
     if not isinstance(block, ConvNorm) or not isinstance(block.act, Clamp):
         return False
-    code = round(block.act.value / found.scale) + found.zero_point
-    beyond = code <= LOW if block.act.below else code >= HIGH
-    return code != found.zero_point and not beyond
+    scale, zero_point = steps(found)
+    code = round(block.act.value / scale) + zero_point
+    beyond = code <= -128 if block.act.below else code >= 127
+    return code != zero_point and not beyond
 
 
 @pytest.mark.parametrize("kind", KINDS)
