@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import KW_ONLY, asdict, dataclass, replace
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
 from deimv2.model.progress import SILENT, Progress
-from deimv2.model.weights.sources import AUTO, Loaded, chosen_variant, default, load
+from deimv2.model.weights.sources import AUTO, Loaded, default, load
 from deimv2.profiling.memory import peak_memory
 from deimv2.quantization.rounding import round_weights
 from deimv2.verification.kept import LIMIT
@@ -116,16 +116,14 @@ def export(options: ExportOptions) -> Export:
     """
     precision, kinds = checked(options)
     targets = npu_targets(options.npu, kinds)
-    variant = chosen_variant(options.variant, options.weights)
-    options = replace(options, variant=variant)
-    weights = str(options.weights or default(variant))
-    output = Path(options.output or Path("artifacts", f"{variant}-{precision.name}"))
-    progress = options.progress
-    with progress.status(f"loading {variant} with weights {weights}"):
+    weights, progress = str(options.weights or default(options.variant)), options.progress
+    with progress.status(f"loading weights {weights}"):
         loaded = load(
-            variant, weights, as_path(options.labels), options.image_size,
+            options.variant, weights, as_path(options.labels), options.image_size,
             ranges=precision.rounds and options.calibration is None,
         )  # fmt: skip
+    variant = loaded.net.variant.name
+    output = Path(options.output or Path("artifacts", f"{variant}-{precision.name}"))
     if loaded.notes:
         progress.log(f"weights: {', '.join(loaded.notes)} in '{weights}'")
     if weights == "random":

@@ -64,11 +64,11 @@ def quantize(options: QuantizeOptions) -> Quantized:
     if options.resume is not None:
         again, rounding = resumed(options)
         return trained(again, rounding)
-    variant = chosen_variant(options.variant, options.weights)
-    options = replace(options, variant=variant, weights=options.weights or default(variant))
+    options = replace(options, weights=options.weights or default(options.variant))
     if not options.qat:
         return calibrated(options)
-    options = with_defaults(options)
+    variant = chosen_variant(options.variant, options.weights)
+    options = with_defaults(replace(options, variant=variant))
     output = Path(str(options.output))
     annotated = options.data is not None or options.images is not None
     if not annotated and options.calibration is not None:
@@ -94,16 +94,19 @@ def trained(options: TrainOptions, rounding: Rounding | None) -> Quantized:
 def calibrated(options: QuantizeOptions) -> Quantized:
     """Ranges, and weights that fit them: post-training quantization."""
     weights, progress = str(options.weights), options.progress
-    output = Path(options.output or f"{options.variant}-int8.safetensors")
-    if output.suffix != ".safetensors":
-        raise InputError(f"--output is '{output}', expected a name that ends in .safetensors")
+    if options.output is not None and Path(options.output).suffix != ".safetensors":
+        raise InputError(
+            f"--output is '{options.output}', expected a name that ends in .safetensors"
+        )
     loaded = load(options.variant, weights, as_path(options.labels), options.image_size)
+    variant = loaded.net.variant.name
+    output = Path(options.output or f"{variant}-int8.safetensors")
     folder, most = as_path(options.calibration), options.calibration_photos
     with calibration_photos(folder, weights, most, progress) as photos:
         ranges = find_ranges(loaded.net, photos, most, progress)
     save_weights(
         restore(loaded.net), output, loaded.labels, ranges=ranges, photos=folder,
-        in_float=origin(weights, options.variant),
+        in_float=origin(weights, variant),
     )  # fmt: skip
     return Quantized(output, ranges)
 

@@ -1,7 +1,7 @@
 """Detections on the frames of a video, and a copy of it with the boxes drawn."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -36,34 +36,32 @@ class Shot:
         return self.result.to_json() | {"frame": self.index, "seconds": self.seconds}
 
 
-def frame_count(path: Path) -> int:
-    """About how many frames a video has, by what it says of itself; 0 where it does not."""
-    with opened(path) as video:
-        stream = video.streams.video[0]
-        rate, length = stream.average_rate, video.duration
-        return stream.frames or round(float(rate or 0) * (length or 0) / 1e6)
+def frame_count(video: Any) -> int:
+    """About how many frames an opened video has, by what it says of itself; 0 if it does not."""
+    stream = video.streams.video[0]
+    rate, length = stream.average_rate, video.duration
+    return stream.frames or round(float(rate or 0) * (length or 0) / 1e6)
 
 
 def detect_video(
     detector: Detector,
-    path: Path,
+    video: Any,
     threshold: float,
     drawn: Path | None = None,
     one_label: bool = False,
     track: bool = False,
 ) -> Iterator[Shot]:
-    """Frame by frame, upright. drawn: an .mp4 that gets them with their boxes, without sound; it
-    is there when the last frame is, and not at all where the video breaks off. track: results hold
-    the detections of tracks, with their ids (`deimv2.Tracker`).
+    """Frame by frame, upright. video: as `opened` gives it. drawn: an .mp4 that gets the frames
+    with their boxes, without sound; it is there when the last frame is, and not at all where the
+    video breaks off. track: results hold the detections of tracks, with their ids
+    (`deimv2.Tracker`).
 
-    Raises InputError for what is no video or has none but sound, MissingExtraError without PyAV.
+    Raises InputError where the video breaks off.
     """
-    with ExitStack() as stack:
-        video = stack.enter_context(opened(path))
-        stream = video.streams.video[0]
-        stream.thread_type = "AUTO"
-        writer = None if drawn is None else stack.enter_context(Writer(drawn, stream))
-        tracker = Tracker() if track else None
+    path, stream = Path(video.name), video.streams.video[0]
+    stream.thread_type = "AUTO"
+    tracker = Tracker() if track else None
+    with nullcontext() if drawn is None else Writer(drawn, stream) as writer:
         for index, frame in enumerate(decoded(path, video)):
             result = detector(upright(frame), min(threshold, FAINT) if track else threshold)
             result = replace(result, path=path)
@@ -77,6 +75,10 @@ def detect_video(
 
 
 def opened(path: Path) -> Any:
+    """PyAV's container, to be used in a `with`.
+
+    Raises InputError for a file that holds no pictures, MissingExtraError without PyAV.
+    """
     av = require("av", "video")
     if not path.is_file():
         raise InputError(f"no video at '{path}'; check the path")

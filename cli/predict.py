@@ -130,15 +130,16 @@ def of_video(
     detector: "Detector", path: Path, drawing: Path | None, args: argparse.Namespace
 ) -> Found:
     """A row for each frame; the text comes with the last, and counts."""
-    from deimv2.api.videos import detect_video, frame_count
+    from deimv2.api.videos import detect_video, frame_count, opened
 
-    shots = detect_video(detector, path, args.threshold, drawing, args.one_label, args.track)
     found = frames = 0
     tracks: set[int] = set()
-    for shot in console.track_rate(shots, str(path), frame_count(path)):
-        frames, found = frames + 1, found + len(shot.result)
-        tracks.update(shot.result.ids or ())
-        yield shot.to_json(), ""
+    with opened(path) as video:
+        shots = detect_video(detector, video, args.threshold, drawing, args.one_label, args.track)
+        for shot in console.track_rate(shots, str(path), frame_count(video)):
+            frames, found = frames + 1, found + len(shot.result)
+            tracks.update(shot.result.ids or ())
+            yield shot.to_json(), ""
     where = "" if drawing is None else f", drawn in {drawing}"
     if not args.json and not args.json_lines:
         followed = f" of {plural(len(tracks), 'object')}" if args.track else ""

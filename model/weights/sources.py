@@ -23,6 +23,7 @@ from deimv2.model.weights.saving import HUB_NAMES, CheckpointMetadata, read_meta
 from deimv2.model.words import plural
 
 AUTO = "auto"  # the variant of the weights
+BY_NAME = (None, "none", "demo", "coco", "random")
 HUB = "hf://"  # before the name of a repository, owner/name
 DEMO = Path(__file__).parents[1] / "demo"  # a file for each variant that has one
 DEMO_SOURCE = "demo: trained on garments of Fashion-MNIST on photographs"
@@ -46,7 +47,8 @@ class Loaded:
 
 def default(variant: str) -> str:
     """The demo weights where the variant has them, else random ones."""
-    return "demo" if (DEMO / f"{variant}.safetensors").is_file() else "random"
+    file = DEMO / f"{_variant_by_name(variant, None)}.safetensors"
+    return "demo" if file.is_file() else "random"
 
 
 def load(
@@ -56,19 +58,24 @@ def load(
     image_size: tuple[int, int] | None,
     ranges: bool = False,
 ) -> Loaded:
-    """ranges: of the demo weights, those that were trained for int8, where there are any.
+    """variant: AUTO stands for that of the weights, as in `chosen_variant`. ranges: of the demo
+    weights, those that were trained for int8, where there are any.
 
     Raises InputError for weights that are missing or do not fit, or labels of another number.
     """
-    chosen = variant_of(variant)
+    variant = _variant_by_name(variant, weights)
+    if variant != AUTO:
+        variant_of(variant)  # refuses an unknown one before anything is fetched
     if weights == "random":
         return _random(variant, labels, image_size)
     path = fetch(weights, variant)
     trained = DEMO / f"{variant}-int8.safetensors"
     if weights == "demo" and ranges and trained.is_file():
         path = trained
-    source = {"coco": chosen.hub, "demo": DEMO_SOURCE}.get(weights, path.name)
     state, notes = read_noted(path)
+    if variant == AUTO:
+        variant = _variant_in(state, path)
+    source = {"coco": variant_of(variant).hub, "demo": DEMO_SOURCE}.get(weights, path.name)
     about = read_metadata(path)
     if path == trained:
         about = replace(about, in_float=DEMO / f"{variant}.safetensors")
@@ -121,12 +128,20 @@ def chosen_variant(variant: str, weights: str | PathLike[str] | None) -> str:
 
     Raises InputError for a file whose tensors fit none.
     """
+    variant = _variant_by_name(variant, weights)
     if variant != AUTO:
         return variant
-    if weights in (None, "none", "demo", "coco", "random"):
-        return "atto"
-    path = fetch(str(weights), "atto")
-    found = guess_variant(read_checkpoint(path))
+    path = fetch(str(weights), variant)
+    return _variant_in(read_checkpoint(path), path)
+
+
+def _variant_by_name(variant: str, weights: str | PathLike[str] | None) -> str:
+    """AUTO where it takes the tensors of a file to say."""
+    return "atto" if variant == AUTO and weights in BY_NAME else variant
+
+
+def _variant_in(state: Mapping[str, Tensor], path: Path) -> str:
+    found = guess_variant(state)
     if found is None:
         raise InputError(
             f"the tensors in '{path}' fit none of the variants, expected DEIMv2 weights; name the "

@@ -125,9 +125,13 @@ def test_the_variant_is_that_of_the_weights(tmp_path: Path) -> None:
     torch.save({"state_dict": named("model.")(random_state(build_model("pico", 5)))}, path)
     assert chosen_variant("auto", path) == "pico"
     assert chosen_variant("n", path) == "n" and chosen_variant("auto", "coco") == "atto"
+    (names := tmp_path / "names.txt").write_text("a\nb\nc\nd\ne\n")
+    assert load("auto", str(path), names, None).net.variant.name == "pico"
+    assert load("auto", "random", None, None).net.variant.name == "atto"
     torch.save({"a": torch.ones(3)}, path)
-    with pytest.raises(InputError, match="fit none of the variants"):
-        chosen_variant("auto", path)
+    for tell in (lambda: chosen_variant("auto", path), lambda: load("auto", str(path), None, None)):
+        with pytest.raises(InputError, match="fit none of the variants"):
+            tell()
 
 
 def test_a_folder_as_the_hub_has_it_names_its_classes(state: State, tmp_path: Path) -> None:
