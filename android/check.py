@@ -57,6 +57,7 @@ ANDROID_SHA256 = "4475aa3fe1fc28bdb87ae6351d6ccff58f344a1b9e2fe685f7a6fee41ba686
 MISUSES = {
     "detector": (
         # Android
+        ("Frame.kt", "crop.top / step", "crop.first / step"),
         ("Frame.kt", "it.rowStride, it.pixelStride", "it.rowStride, it.pixelStrides"),
         ("Frame.kt", "readable.getPixels(it, 0,", "readable.getPixels(readable, 0,"),
         ("Golden.kt", "decodeFile(path.path, options)", "decodeFile(path, options)"),
@@ -92,10 +93,14 @@ MISUSES = {
         ("Controls.kt", "value = model.threshold,", "value = shown,"),
         ("CheckScreen.kt", "Indicator(Modifier", "Indicator(1, Modifier"),
         ("Controls.kt", "role = Role.Switch", "role = 1"),
+        ("VideoScreen.kt", "LinearProgressIndicator({ it.share }", "LinearProgressIndicator(it.share"),
+        ("VideoScreen.kt", "PickVisualMedia.VideoOnly", "PickVisualMedia.FilmOnly"),
         ("MainActivity.kt", "painterResource(entry.icon)", "painterResource(entry.name)"),
         # Android, and our own resources
         ("LiveCamera.kt", "power.currentThermalStatus", "power.currentHeat"),
         ("SavedPicture.kt", "openOutputStream(place)", "openOutputStream(picture)"),
+        ("VideoFrame.kt", "extractor.readSampleData(buffer, 0)", "extractor.readSampleData(buffer)"),
+        ("VideoFrame.kt", "codec.getOutputImage(place)", "codec.getOutputImage(codec)"),
         ("CheckScreen.kt", "Intent.createChooser(send, null)", "Intent.createChooser(send)"),
         ("CheckScreen.kt", "R.string.share", "R.string.shared"),
     ),

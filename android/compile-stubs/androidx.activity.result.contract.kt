@@ -14,5 +14,7 @@ class ActivityResultContracts {
         interface VisualMediaType
 
         object ImageOnly : VisualMediaType
+
+        object VideoOnly : VisualMediaType
     }
 }

@@ -94,6 +94,12 @@ fun Card(
 fun LinearProgressIndicator(modifier: Modifier): Unit = throw UnsupportedOperationException()
 
 @Composable
+fun LinearProgressIndicator(
+    progress: () -> Float,
+    modifier: Modifier = Modifier,
+): Unit = throw UnsupportedOperationException()
+
+@Composable
 fun DropdownMenu(
     expanded: Boolean,
     onDismissRequest: () -> Unit,

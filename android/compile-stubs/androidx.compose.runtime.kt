@@ -58,6 +58,12 @@ fun rememberCoroutineScope(): CoroutineScope = throw UnsupportedOperationExcepti
 @Composable
 fun LaunchedEffect(
     key1: Any?,
+    block: suspend CoroutineScope.() -> Unit,
+): Unit = throw UnsupportedOperationException()
+
+@Composable
+fun LaunchedEffect(
+    key1: Any?,
     key2: Any?,
     block: suspend CoroutineScope.() -> Unit,
 ): Unit = throw UnsupportedOperationException()

@@ -4,8 +4,11 @@ package androidx.compose.ui.platform
 
 import android.content.Context
 import android.content.res.Configuration
+import android.view.View
 import androidx.compose.runtime.ProvidableCompositionLocal
 
 val LocalConfiguration: ProvidableCompositionLocal<Configuration> get() = throw UnsupportedOperationException()
 
 val LocalContext: ProvidableCompositionLocal<Context> get() = throw UnsupportedOperationException()
+
+val LocalView: ProvidableCompositionLocal<View> get() = throw UnsupportedOperationException()

@@ -1,4 +1,4 @@
-// Compile-only stub of AVFoundation's capture classes, as documented for iOS 17.
+// Compile-only stub of AVFoundation's capture classes and asset readers, as documented for iOS 17.
 @_exported import CoreGraphics
 @_exported import CoreMedia
 @_exported import Dispatch
@@ -85,4 +85,49 @@ open class AVCaptureSession: NSObject {
   open func commitConfiguration() {}
   open func startRunning() {}
   open func stopRunning() {}
+}
+
+open class AVPartialAsyncProperty<Root> {}
+public final class AVAsyncProperty<Root, Value>: AVPartialAsyncProperty<Root> {}
+extension AVPartialAsyncProperty where Root: AVAsset {
+  public static var duration: AVAsyncProperty<Root, CMTime> { stub() }
+}
+public protocol AVAsynchronousKeyValueLoading {}
+extension AVAsynchronousKeyValueLoading {
+  public func load<T>(_ property: AVAsyncProperty<Self, T>) async throws -> T { stub() }
+}
+
+open class AVAsset: NSObject, AVAsynchronousKeyValueLoading {
+  public func loadTracks(withMediaType mediaType: AVMediaType) async throws -> [AVAssetTrack] {
+    stub()
+  }
+}
+open class AVURLAsset: AVAsset {
+  public init(url: URL, options: [String: Any]? = nil) {}
+}
+open class AVAssetTrack: NSObject {}
+
+open class AVVideoComposition: NSObject {
+  open class func videoComposition(
+    withPropertiesOf asset: AVAsset
+  ) async throws -> AVVideoComposition { stub() }
+}
+
+open class AVAssetReaderOutput: NSObject {
+  open var alwaysCopiesSampleData = true
+  open func copyNextSampleBuffer() -> CMSampleBuffer? { stub() }
+}
+open class AVAssetReaderVideoCompositionOutput: AVAssetReaderOutput {
+  public init(videoTracks: [AVAssetTrack], videoSettings: [String: Any]?) {}
+  open var videoComposition: AVVideoComposition?
+}
+
+open class AVAssetReader: NSObject {
+  public enum Status: Int, Sendable { case unknown, reading, completed, failed, cancelled }
+  public init(asset: AVAsset) throws {}
+  open var status: Status { stub() }
+  open var error: (any Error)? { stub() }
+  open func canAdd(_ output: AVAssetReaderOutput) -> Bool { stub() }
+  open func add(_ output: AVAssetReaderOutput) {}
+  open func startReading() -> Bool { stub() }
 }

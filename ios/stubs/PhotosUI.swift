@@ -3,6 +3,7 @@
 
 public struct PHPickerFilter: Equatable, Hashable, Sendable {
   public static let images = PHPickerFilter()
+  public static let videos = PHPickerFilter()
 }
 
 public struct PhotosPickerItem: Equatable, Hashable, Sendable {

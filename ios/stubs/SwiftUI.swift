@@ -260,7 +260,10 @@ extension Toggle where Label == Text {
 }
 
 public struct ProgressView<Label: View>: View { public var body: Never { stub() } }
-extension ProgressView where Label == EmptyView { public init() { stub() } }
+extension ProgressView where Label == EmptyView {
+  public init() { stub() }
+  public init<V: BinaryFloatingPoint>(value: V?, total: V = 1) { stub() }
+}
 extension ProgressView where Label == Text {
   public init(_ titleKey: LocalizedStringKey) { stub() }
   @_disfavoredOverload public init<S: StringProtocol>(_ title: S) { stub() }
@@ -295,6 +298,13 @@ public protocol Transferable {
 public struct DataRepresentation<Item: Transferable>: TransferRepresentation {
   public init(
     exportedContentType: UTType, exporting: @escaping @Sendable (Item) async throws -> Data
+  ) {}
+}
+public struct ReceivedTransferredFile: Sendable { public let file: URL }
+public struct FileRepresentation<Item: Transferable>: TransferRepresentation {
+  public init(
+    importedContentType: UTType, shouldAttemptToOpenInPlace: Bool = false,
+    importing: @escaping @Sendable (ReceivedTransferredFile) async throws -> Item
   ) {}
 }
 extension String: Transferable {

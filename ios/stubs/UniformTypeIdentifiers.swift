@@ -1,2 +1,5 @@
 // Compile-only stub of UniformTypeIdentifiers, as documented for iOS 17.
-public struct UTType: Sendable { public static var png: UTType { fatalError() } }
+public struct UTType: Sendable {
+  public static var png: UTType { fatalError() }
+  public static var movie: UTType { fatalError() }
+}

@@ -1,13 +1,5 @@
 import AVFoundation
-import CoreGraphics
 import DEIMv2Kit
-import VideoToolbox
-
-/// A picture: what the user sees, and the model's input made of it.
-struct Shot: @unchecked Sendable {  // a CGImage never changes
-  let image: CGImage
-  let frame: Frame
-}
 
 /// A camera. Unchecked, because everything that changes is touched on `queue` alone.
 final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unchecked Sendable {
@@ -75,11 +67,8 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
       connection.videoRotationAngle = angle  // later frames come upright
     }
     guard let buffer = sample.imageBuffer else { return }
-    var image: CGImage?
-    VTCreateCGImageFromCVPixelBuffer(buffer, options: nil, imageOut: &image)
-    guard let image else { return }
     do {
-      shots.yield(Shot(image: image, frame: try preprocessor.frame(buffer)))
+      shots.yield(try Shot(buffer, by: preprocessor))
     } catch {
       shots.finish(throwing: error)
     }

@@ -21,6 +21,7 @@ struct RootView: View {
     TabView {
       LiveView().tabItem { Label("Camera", systemImage: "camera") }
       PhotoView().tabItem { Label("Photo", systemImage: "photo") }
+      VideoView().tabItem { Label("Video", systemImage: "video") }
       CheckView().tabItem { Label("Check this phone", systemImage: "checkmark.seal") }
       SettingsView().tabItem { Label("Settings", systemImage: "gearshape") }
     }

@@ -74,13 +74,8 @@ struct LiveView: View {
   private func readOut(_ result: Result) -> String {
     let latency = result.latencyMs.formatted(.number.precision(.fractionLength(1)))
     let rate = result.framesPerSecond.formatted(.number.precision(.fractionLength(0)))
-    let hot = isHot ? ", slower until the phone has cooled" : ""
+    let hot = ProcessInfo.processInfo.isHot ? ", slower until the phone has cooled" : ""
     return "\(latency) ms, \(rate) frames/s, \(model.detector?.processor ?? "")\(hot)"
-  }
-
-  /// The system slows everything down soon, if this goes on.
-  private var isHot: Bool {
-    [.serious, .critical].contains(ProcessInfo.processInfo.thermalState)
   }
 
   private func watch(_ device: AVCaptureDevice) async {
@@ -97,7 +92,7 @@ struct LiveView: View {
           found: try named(detections, by: detector.manifest, &tracker),
           latencyMs: start.duration(to: end) / .milliseconds(1),
           framesPerSecond: rate.count(end))
-        if isHot { try await Task.sleep(for: .milliseconds(200)) }
+        if ProcessInfo.processInfo.isHot { try await Task.sleep(for: .milliseconds(200)) }
       }
     } catch {
       model.show(error)
@@ -125,4 +120,9 @@ struct LiveView: View {
   private func openSettings() {
     if let url = URL(string: UIApplication.openSettingsURLString) { openURL(url) }
   }
+}
+
+extension ProcessInfo {
+  /// The system slows everything down soon, if this goes on.
+  var isHot: Bool { [.serious, .critical].contains(thermalState) }
 }

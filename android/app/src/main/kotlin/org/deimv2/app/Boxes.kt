@@ -1,13 +1,19 @@
 package org.deimv2.app
 
+import android.graphics.Bitmap
 import android.graphics.Color.HSVToColor
 import androidx.compose.foundation.Canvas
+import androidx.compose.foundation.Image
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.aspectRatio
+import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.remember
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.geometry.Offset
 import androidx.compose.ui.geometry.Size
 import androidx.compose.ui.graphics.Color
+import androidx.compose.ui.graphics.asImageBitmap
 import androidx.compose.ui.graphics.drawscope.DrawScope
 import androidx.compose.ui.graphics.drawscope.Stroke
 import androidx.compose.ui.res.stringResource
@@ -20,6 +26,21 @@ import androidx.compose.ui.unit.dp
 import org.deimv2.detector.Manifest
 
 private const val GOLDEN_RATIO = 0.618034f // steps of hue that keep neighbouring classes far apart
+
+/** A picture with what was [found] in it. */
+@Composable
+fun Marked(
+    model: DetectionModel,
+    picture: Bitmap,
+    description: String,
+    found: Found?,
+) {
+    val manifest = model.manifest
+    Box(Modifier.aspectRatio(picture.width.toFloat() / picture.height)) {
+        Image(picture.asImageBitmap(), description, Modifier.fillMaxSize())
+        if (manifest != null && found != null) Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
+    }
+}
 
 /** Boxes over a picture that is as large as this; a screen reader is told the names. */
 @Composable

@@ -82,7 +82,7 @@ private fun LiveView(model: DetectionModel) {
         }
     }
     CameraControls(camera, onSwitch = { back = !back })
-    Option(R.string.follow, model.follows, model::follow)
+    Option(R.string.follow, model.tracker != null, model::follow)
 }
 
 @Composable
@@ -119,7 +119,7 @@ private fun rememberCamera(
 ): LiveCamera {
     val context = LocalContext.current
     val owner = LocalLifecycleOwner.current
-    val camera = remember { LiveCamera(context) { image -> model.detect(frameOf(image), live = true) } }
+    val camera = remember { LiveCamera(context) { image -> model.detect(frameOf(image), live = true, model.tracker) } }
     val turned = LocalConfiguration.current
     val side = model.manifest?.let { maxOf(it.inputHeight, it.inputWidth) } ?: return camera
     LaunchedEffect(back, turned, side) { camera.bind(owner, back, side) }

@@ -34,7 +34,7 @@ data class Selection(
     val accelerator: Accelerator?,
 )
 
-/** What all three screens share. It outlives a turned phone. */
+/** What all screens share. It outlives a turned phone. */
 class DetectionModel(
     application: Application,
 ) : AndroidViewModel(application) {
@@ -50,8 +50,8 @@ class DetectionModel(
         private set
     var threshold by mutableFloatStateOf(0.4f)
 
-    /** Whether objects of the camera keep an id from frame to frame. */
-    var follows by mutableStateOf(false)
+    /** Gives the camera's objects ids that stay; null where they are not followed. */
+    var tracker by mutableStateOf<Tracker?>(null)
         private set
     var found by mutableStateOf<Found?>(null)
         private set
@@ -62,7 +62,6 @@ class DetectionModel(
 
     private val using = Mutex()
     private var detector: Detector? = null
-    private var tracker = Tracker()
     private val rate = FrameRate()
 
     init {
@@ -88,21 +87,29 @@ class DetectionModel(
     }
 
     fun follow(on: Boolean) {
-        tracker = Tracker()
-        follows = on
+        tracker = if (on) Tracker() else null
     }
 
-    /** Detects in a frame that stays valid until this returns; nothing while no model is open. [live]: of a camera. */
+    /**
+     * Detects in a frame that stays valid until this returns, and shows it; null while no model is open, and
+     * where it failed. [live]: of a camera or a video.
+     */
     suspend fun detect(
         frame: Frame,
         live: Boolean,
-    ) = said {
-        using.withLock {
-            val detections = detector?.detect(frame)?.copy() ?: return@withLock
-            val ids = if (live && follows) tracker.update(detections, threshold) else null
-            val perSecond = if (live) rate.count(System.nanoTime()) else 0.0
-            found = Found(detections, frame.uprightWidth, frame.uprightHeight, perSecond, ids)
+        tracker: Tracker? = null,
+    ): Found? {
+        var result: Found? = null
+        said {
+            using.withLock {
+                val detections = detector?.detect(frame)?.copy() ?: return@withLock
+                val ids = tracker?.update(detections, threshold)
+                val perSecond = if (live) rate.count(System.nanoTime()) else 0.0
+                result = Found(detections, frame.uprightWidth, frame.uprightHeight, perSecond, ids)
+                found = result
+            }
         }
+        return result
     }
 
     /** Replays the golden photographs with every model, on each processor that takes it. */

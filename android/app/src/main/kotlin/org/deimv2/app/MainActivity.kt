@@ -47,6 +47,7 @@ private enum class Screen(
 ) {
     CAMERA(R.string.camera, R.drawable.ic_camera),
     PHOTO(R.string.photo, R.drawable.ic_photo),
+    VIDEO(R.string.video, R.drawable.ic_video),
     CHECK(R.string.check, R.drawable.ic_check),
 }
 
@@ -71,6 +72,7 @@ private fun Screens(model: DetectionModel) {
             when (screen) {
                 Screen.CAMERA -> CameraScreen(model)
                 Screen.PHOTO -> PhotoScreen(model)
+                Screen.VIDEO -> VideoScreen(model)
                 Screen.CHECK -> CheckScreen(model)
             }
         }

@@ -8,10 +8,7 @@ import android.net.Uri
 import androidx.activity.compose.rememberLauncherForActivityResult
 import androidx.activity.result.PickVisualMediaRequest
 import androidx.activity.result.contract.ActivityResultContracts.PickVisualMedia
-import androidx.compose.foundation.Image
-import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
-import androidx.compose.foundation.layout.aspectRatio
 import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.rememberScrollState
@@ -28,7 +25,6 @@ import androidx.compose.runtime.rememberCoroutineScope
 import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Modifier
-import androidx.compose.ui.graphics.asImageBitmap
 import androidx.compose.ui.platform.LocalContext
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.unit.dp
@@ -75,14 +71,8 @@ private fun Picture(
     photo: Bitmap,
 ) {
     val manifest = model.manifest
-    val found = model.found
-    Box(Modifier.aspectRatio(photo.width.toFloat() / photo.height)) {
-        Image(photo.asImageBitmap(), contentDescription = stringResource(R.string.photo), Modifier.fillMaxSize())
-        val isOfPhoto = found?.width == photo.width && found.height == photo.height // and not of the camera
-        if (manifest != null && found != null && isOfPhoto) {
-            Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
-        }
-    }
+    val found = model.found?.takeIf { it.width == photo.width && it.height == photo.height } // and not of the camera
+    Marked(model, photo, stringResource(R.string.photo), found)
     if (manifest != null && found != null && SavedPicture.isOffered) {
         SaveButton { SavedPicture.draw(photo, manifest, found, model.threshold) }
     }

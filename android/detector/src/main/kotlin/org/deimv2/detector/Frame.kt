@@ -1,8 +1,10 @@
 package org.deimv2.detector
 
 import android.graphics.Bitmap
+import android.graphics.ImageFormat
 import android.media.Image
 import java.nio.ByteBuffer
+import kotlin.math.roundToInt
 
 /**
  * A picture to detect in. [rotation]: degrees clockwise that turn it upright, as CameraX and EXIF
@@ -114,8 +116,8 @@ class Plane(
 )
 
 /**
- * A camera frame, YUV 4:2:0 in three planes (YUV_420_888, NV12, NV21, I420), BT.601 full range as
- * Android's cameras give it. The planes are read while `detect` runs: close the image after it.
+ * A frame of a camera or a video, YUV 4:2:0 in three planes (YUV_420_888, NV12, NV21, I420); [colours]: by
+ * default those of Android's cameras. The planes are read while `detect` runs: close the image after it.
  */
 class YuvFrame(
     private val luma: Plane,
@@ -124,6 +126,7 @@ class YuvFrame(
     width: Int,
     height: Int,
     rotation: Int = 0,
+    private val colours: YuvColours = YuvColours.CAMERA,
 ) : Frame(width, height, rotation) {
     init {
         require("Y", luma, width, height)
@@ -131,9 +134,16 @@ class YuvFrame(
         require("V", red, (width + 1) / 2, (height + 1) / 2)
     }
 
-    /** Throws [DetectorException] for an image of another format than YUV_420_888. */
-    constructor(image: Image, rotation: Int = 0) :
-        this(plane(image, 0), plane(image, 1), plane(image, 2), image.width, image.height, rotation)
+    /** What the image's crop shows. Throws [DetectorException] for another format than YUV_420_888. */
+    constructor(image: Image, rotation: Int = 0, colours: YuvColours = YuvColours.CAMERA) : this(
+        plane(image, 0),
+        plane(image, 1),
+        plane(image, 2),
+        image.cropRect.width(),
+        image.cropRect.height(),
+        rotation,
+        colours,
+    )
 
     override fun rows(scratch: Scratch): Rows {
         val columns = (width + 1) / 2
@@ -162,20 +172,25 @@ class YuvFrame(
         val lightStep = luma.pixelStride
         val blueStep = blue.pixelStride
         val redStep = red.pixelStride
+        val levels = colours.levels
+        val redOfRed = colours.redOfRed
+        val greenOfBlue = colours.greenOfBlue
+        val greenOfRed = colours.greenOfRed
+        val blueOfBlue = colours.blueOfBlue
         var at = 0
         for (column in 0 until (width + 1) / 2) {
-            // ITU-T T.871, in 16-bit fixed point; two pixels share a colour
+            // 16-bit fixed point; two pixels share a colour
             val cb = (blues[column * blueStep].toInt() and 0xFF) - 128
             val cr = (reds[column * redStep].toInt() and 0xFF) - 128
-            val toRed = 91881 * cr + HALF shr 16
-            val toGreen = HALF - 22554 * cb - 46802 * cr shr 16
-            val toBlue = 116130 * cb + HALF shr 16
-            val light = lights[2 * column * lightStep].toInt() and 0xFF
+            val toRed = redOfRed * cr + HALF shr 16
+            val toGreen = HALF - greenOfBlue * cb - greenOfRed * cr shr 16
+            val toBlue = blueOfBlue * cb + HALF shr 16
+            val light = levels[lights[2 * column * lightStep].toInt() and 0xFF]
             into[at] = clamp(light + toRed)
             into[at + 1] = clamp(light + toGreen)
             into[at + 2] = clamp(light + toBlue)
             if (2 * column + 1 < width) {
-                val next = lights[(2 * column + 1) * lightStep].toInt() and 0xFF
+                val next = levels[lights[(2 * column + 1) * lightStep].toInt() and 0xFF]
                 into[at + 3] = clamp(next + toRed)
                 into[at + 4] = clamp(next + toGreen)
                 into[at + 5] = clamp(next + toBlue)
@@ -206,12 +221,16 @@ class YuvFrame(
             image: Image,
             index: Int,
         ): Plane {
-            if (image.planes.size != 3) {
-                throw DetectorException(
-                    "the image has ${image.planes.size} planes (format ${image.format}), expected 3 of YUV_420_888",
-                )
+            if (image.format != ImageFormat.YUV_420_888) {
+                throw DetectorException("the image has format ${image.format}, expected YUV_420_888")
             }
-            return image.planes[index].let { Plane(it.buffer, it.rowStride, it.pixelStride) }
+            val crop = image.cropRect
+            val step = if (index == 0) 1 else 2
+            return image.planes[index].let {
+                val first = crop.top / step * it.rowStride + crop.left / step * it.pixelStride
+                val shown = it.buffer.duplicate().apply { position(first) }
+                Plane(shown.slice(), it.rowStride, it.pixelStride)
+            }
         }
 
         fun require(
@@ -228,5 +247,41 @@ class YuvFrame(
                 )
             }
         }
+    }
+}
+
+/**
+ * What Y, U and V mean, as the standards have it. [red], [blue]: their shares of the light;
+ * [limited]: black is 16 and white 235, as in most videos, and not 0 and 255.
+ */
+class YuvColours(
+    red: Double,
+    blue: Double,
+    limited: Boolean,
+) {
+    internal val levels = IntArray(256) { if (limited) ((it - 16) * 255 / 219.0).roundToInt() else it }
+    internal val redOfRed: Int
+    internal val greenOfBlue: Int
+    internal val greenOfRed: Int
+    internal val blueOfBlue: Int
+
+    init {
+        val green = 1 - red - blue
+        val scale = 65536 * if (limited) 255 / 224.0 else 1.0
+        redOfRed = (2 * (1 - red) * scale).roundToInt()
+        blueOfBlue = (2 * (1 - blue) * scale).roundToInt()
+        greenOfRed = (2 * (1 - red) * red / green * scale).roundToInt()
+        greenOfBlue = (2 * (1 - blue) * blue / green * scale).roundToInt()
+    }
+
+    companion object {
+        /** ITU-T T.871: BT.601, full range. */
+        val CAMERA = bt601(limited = false)
+
+        fun bt601(limited: Boolean) = YuvColours(0.299, 0.114, limited)
+
+        fun bt709(limited: Boolean) = YuvColours(0.2126, 0.0722, limited)
+
+        fun bt2020(limited: Boolean) = YuvColours(0.2627, 0.0593, limited)
     }
 }

@@ -31,6 +31,43 @@ class PreprocessorTest {
         assertTrue(worstDifference(case, camera(case, ByteBuffer::allocateDirect)) <= 1)
     }
 
+    /** Samples of the standards' colour bars, in 8 bits. */
+    @Test
+    fun videosHaveTheColoursOfTheirStandard() {
+        val red = 0xFF0000
+        val green = 0x00FF00
+        val limited601 = YuvColours.bt601(limited = true)
+        val limited709 = YuvColours.bt709(limited = true)
+        assertEquals(0x000000, pixel(limited709, 16, 128, 128))
+        assertEquals(0xFFFFFF, pixel(limited709, 235, 128, 128))
+        for ((colours, sample, expected) in listOf(
+            Triple(limited601, listOf(81, 90, 240), red),
+            Triple(limited601, listOf(145, 54, 34), green),
+            Triple(limited709, listOf(63, 102, 240), red),
+            Triple(limited709, listOf(173, 42, 26), green),
+            Triple(YuvColours.bt2020(limited = true), listOf(74, 97, 240), red),
+            Triple(YuvColours.bt709(limited = false), listOf(54, 99, 255), red),
+        )) {
+            val (y, u, v) = sample
+            val found = pixel(colours, y, u, v)
+            for (shift in listOf(16, 8, 0)) {
+                val off = abs((found shr shift and 0xFF) - (expected shr shift and 0xFF))
+                assertTrue(off <= 2, "$sample gives %06x, expected %06x".format(found, expected))
+            }
+        }
+    }
+
+    private fun pixel(
+        colours: YuvColours,
+        y: Int,
+        u: Int,
+        v: Int,
+    ): Int {
+        val (luma, blue, red) = listOf(y, u, v).map { Plane(ByteBuffer.wrap(byteArrayOf(it.toByte())), 1, 1) }
+        val frame = YuvFrame(luma, blue, red, 1, 1, colours = colours)
+        return Preprocessor(1, 1).fill(frame).fold(0) { rgb, byte -> rgb shl 8 or (byte.toInt() and 0xFF) }
+    }
+
     @Test
     fun framesOfOtherSizesInTurnDoNotDisturbEachOther() {
         val photos = cases.getJSONArray("photos").objects { this }.filter { it.getJSONArray("size").getInt(1) == 64 }

@@ -1,0 +1,86 @@
+import DEIMv2Kit
+import PhotosUI
+import SwiftUI
+import UIKit
+
+/// A video of the user's library: all of its frames in turn, with their detections, objects followed.
+struct VideoView: View {
+  @Environment(DetectorModel.self) private var model
+  @State private var item: PhotosPickerItem?  // nil once it is done or stopped
+  @State private var seen: Seen?
+
+  private struct Seen {
+    let moment: Video.Moment
+    let found: [DetectionsView.Named]
+    let framesPerSecond: Double
+  }
+
+  var body: some View {
+    NavigationStack {
+      VStack {
+        if let seen {
+          DetectionsView(image: seen.moment.shot.image, found: seen.found)
+          ProgressView(value: seen.moment.share)
+          Text(readOut(seen)).font(.footnote.monospacedDigit())
+          ThresholdSlider()
+        } else if item != nil {
+          ProgressView("Loading the video")
+        } else {
+          ContentUnavailableView(
+            "No video yet", systemImage: "video",
+            description: Text("Choose one with the button above."))
+        }
+        if item != nil { Button("Stop") { item = nil } }
+      }
+      .navigationTitle("Video")
+      .toolbar {
+        ToolbarItem(placement: .topBarTrailing) {
+          PhotosPicker(selection: $item, matching: .videos) {
+            Label("Choose a video", systemImage: "video.badge.plus")
+          }
+        }
+      }
+      .task(id: item) {
+        await watch()
+        UIApplication.shared.isIdleTimerDisabled = false
+      }
+    }
+  }
+
+  private func readOut(_ seen: Seen) -> String {
+    let share = seen.moment.share.formatted(.percent.precision(.fractionLength(0)))
+    let rate = seen.framesPerSecond.formatted(.number.precision(.fractionLength(0)))
+    return "\(share), \(rate) frames/s, \(model.detector?.processor ?? "")"
+  }
+
+  private func watch() async {
+    guard let item, let detector = model.detector else { return }
+    seen = nil
+    do {
+      if let movie = try await item.loadTransferable(type: Movie.self) {
+        defer { try? FileManager.default.removeItem(at: movie.file) }
+        try await watch(Video(movie.file, for: detector.manifest), detector)
+      }
+    } catch is CancellationError {
+      return  // stopped, or another one was chosen
+    } catch {
+      model.show(error)
+    }
+    self.item = nil
+  }
+
+  private func watch(_ video: Video, _ detector: any Detector) async throws {
+    var (rate, tracker) = (FrameRate(), Tracker())
+    while let moment = try await video.next() {
+      UIApplication.shared.isIdleTimerDisabled = true  // the screen stays on
+      let detections = try await detector.detect(moment.shot.frame)
+      try Task.checkCancellation()
+      let ids = tracker.update(detections, threshold: model.threshold)
+      seen = Seen(
+        moment: moment,
+        found: try DetectionsView.named(detections, ids: ids, by: detector.manifest),
+        framesPerSecond: rate.count(.now))
+      if ProcessInfo.processInfo.isHot { try await Task.sleep(for: .milliseconds(200)) }
+    }
+  }
+}
