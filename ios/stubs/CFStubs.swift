@@ -10,3 +10,9 @@ public typealias OSType = UInt32
 public typealias OSStatus = Int32
 
 public func stub() -> Never { fatalError("compile-only stub") }
+
+// Of Foundation, which has it on Apple's systems alone.
+extension ProcessInfo {
+  public enum ThermalState: Int, Sendable { case nominal, fair, serious, critical }
+  public var thermalState: ThermalState { stub() }
+}

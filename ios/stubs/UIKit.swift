@@ -14,9 +14,3 @@
 }
 
 open class UIImage: NSObject { open func pngData() -> Data? { stub() } }
-
-// Of Foundation, which has it on Apple's systems alone.
-extension ProcessInfo {
-  public enum ThermalState: Int, Sendable { case nominal, fair, serious, critical }
-  public var thermalState: ThermalState { stub() }
-}

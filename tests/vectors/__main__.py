@@ -6,14 +6,15 @@ Each .json file names the line that made what it holds; what lies beside is name
 from pathlib import Path
 
 from deimv2.model.files import write_whole
-from deimv2.tests.vectors import boxes, frames, manifests, parity, tracks
+from deimv2.tests.vectors import boxes, frames, latencies, manifests, parity, tracks
 
 FOLDER = Path(__file__).parent
 
 
 def make() -> dict[str, bytes]:
     """Path below this folder -> content; the same every time."""
-    return frames.make() | boxes.make() | parity.make() | manifests.make() | tracks.make()
+    modules = (frames, boxes, parity, manifests, tracks, latencies)
+    return {name: content for module in modules for name, content in module.make().items()}
 
 
 if __name__ == "__main__":

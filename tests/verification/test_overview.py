@@ -34,6 +34,11 @@ SHARED = {
     "rows": [
         {"artifact": "tiny-0.onnx", "against": "x", "passed": True, "problems": [],
          "runs_on": "LiteRT GPU", "milliseconds": [9.0, 4.0, 5.0]},
+        {"artifact": "tiny-0.onnx", "against": "x", "passed": True, "problems": [],
+         "runs_on": "LiteRT CPU", "milliseconds": [8.0], "benchmark": {
+             "runs": 100, "warm_up": 10, "frame": "1280x720", "threads": 4, "heat_before": "none",
+             "heat_after": "light", "prepare_ms": {"p50": 2.5, "p95": 3.1},
+             "run_ms": {"p50": 7.5, "p95": 9.25}}},
         {"artifact": "tiny-1.onnx", "against": "x", "passed": False, "problems": ["it broke"]},
     ],
 }  # fmt: skip
@@ -128,8 +133,10 @@ def test_what_phones_said_stands_there(capsys: Capture, tmp_path: Path) -> None:
     said = output(capsys, "report", tmp_path / "export", "--output", place, "--phones", shared)
     assert said.strip() == str(place / "index.html")
     shown = Reader((place / "index.html").read_text()).text
-    assert "tiny-0.onnx A phone, Android 16 LiteRT GPU 5.0 ✓ pass" in shown
-    assert "tiny-1.onnx A phone, Android 16 - ✗ FAIL it broke" in shown
+    assert "tiny-0.onnx A phone, Android 16 LiteRT GPU 5.0 - - - - ✓ pass" in shown
+    assert "tiny-1.onnx A phone, Android 16 - - - - - ✗ FAIL it broke" in shown
+    timed = "LiteRT CPU 100 frames of 1280x720, 4 threads, heat none to light 8.0 2.5 3.1 7.5 9.2"
+    assert f"{timed} ✓ pass" in shown
 
 
 def test_a_page_that_cannot_be_made_leaves_nothing(capsys: Capture, tmp_path: Path) -> None:
@@ -156,6 +163,8 @@ def test_a_report_of_python_can_be_read_as_a_phones(tmp_path: Path) -> None:
     rows = read_phone(path)
     assert [row.artifact for row in rows] == ["tiny-0.onnx", "tiny-1.onnx"]
     assert all(row.passed and row.median_ms is None for row in rows)
-    path.write_text(json.dumps(content | {"rows": [{"artifact": "a"}]}))
-    with pytest.raises(InputError, match="is no report of a phone"):
-        read_phone(path)
+    whole = {"artifact": "a", "passed": True, "problems": []}
+    for broken in ({"artifact": "a"}, whole | {"benchmark": {"runs": 1}}):
+        path.write_text(json.dumps(content | {"rows": [broken]}))
+        with pytest.raises(InputError, match="is no report of a phone"):
+            read_phone(path)

@@ -7,11 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.model.errors import InputError
+from deimv2.model.words import plural
+
+
+@dataclass(frozen=True)
+class PhoneTimes:
+    """Of many camera frames after a warm-up. prepare, run: (p50, p95) in milliseconds.
+
+    conditions: in words, such as "100 frames of 1280x720, 4 threads, heat none to light".
+    """
+
+    conditions: str
+    prepare: tuple[float, float]
+    run: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class PhoneRow:
-    """One file on one processor. median_ms: of a frame, None where it did not run."""
+    """One file on one processor. median_ms: of a frame, None where it did not run.
+
+    times: where the app timed it as well.
+    """
 
     device: str
     artifact: str
@@ -19,6 +35,7 @@ class PhoneRow:
     passed: bool
     median_ms: float | None
     problems: tuple[str, ...]
+    times: PhoneTimes | None = None
 
 
 def read_phone(path: Path) -> list[PhoneRow]:
@@ -40,4 +57,17 @@ def _row(device: str, row: dict[str, Any]) -> PhoneRow:
     return PhoneRow(
         device, str(row["artifact"]), str(row.get("runs_on", "")), row["passed"] is True,
         statistics.median(times) if times else None, tuple(map(str, row["problems"])),
+        _times(row["benchmark"]) if row.get("benchmark") else None,
     )  # fmt: skip
+
+
+def _times(found: dict[str, Any]) -> PhoneTimes:
+    conditions = [f"{int(found['runs'])} frames of {found['frame']}"]
+    if found.get("threads"):
+        conditions.append(plural(int(found["threads"]), "thread"))
+    if found.get("heat_before"):
+        conditions.append(f"heat {found['heat_before']} to {found['heat_after']}")
+    prepare, run = (
+        (float(found[name]["p50"]), float(found[name]["p95"])) for name in ("prepare_ms", "run_ms")
+    )
+    return PhoneTimes(", ".join(conditions), prepare, run)

@@ -12,8 +12,9 @@ struct CheckView: View {
     NavigationStack {
       List {
         Section {
-          Button(running ? "Checking" : "Check this phone") { check() }.disabled(running)
-          if running { ProgressView() }
+          Button("Check this phone") { check(timed: false) }.disabled(running)
+          Button("Check it and time it") { check(timed: true) }.disabled(running)
+          if running { ProgressView("Checking") }
         } footer: {
           Text("Runs the model on photographs whose detections are known, on every processor.")
         }
@@ -30,12 +31,12 @@ struct CheckView: View {
     }
   }
 
-  private func check() {
+  private func check(timed: Bool) {
     running = true
     Task {
       defer { running = false }
       do {
-        report = try await model.check()
+        report = try await model.check(timed: timed)
       } catch {
         model.show(error)
       }
@@ -62,9 +63,21 @@ struct CheckRow: View {
         LabeledContent("Score, \(which)", value: "\(number(score)) (\(number(limits.score)))")
       }
       if let ms = row.median { LabeledContent("Median", value: "\(number(ms)) ms") }
+      if let timed = row.benchmark {
+        let what = "\(timed.runs) frames of \(timed.frame)"
+        LabeledContent("Picture, \(what)", value: both(timed.prepare))
+        LabeledContent("Model, \(what)", value: both(timed.run))
+        if let before = timed.heatBefore, let after = timed.heatAfter {
+          LabeledContent("Heat", value: "\(before), then \(after)")
+        }
+      }
       ForEach(row.problems, id: \.self) { Text($0).font(.footnote) }
     }
     .accessibilityElement(children: .combine)
+  }
+
+  private func both(_ latency: Latency) -> String {
+    "\(number(latency.p50)) ms, p95 \(number(latency.p95))"
   }
 
   private func number(_ value: Double) -> String {

@@ -62,10 +62,12 @@ final class DetectorModel {
     opening = false
   }
 
-  /// Replays the golden photographs on every processor; the report is as `deimv2 verify --json` says it.
-  func check() async throws -> ParityCheck.Report {
+  /// Replays the golden photographs on every processor, `timed`: and times it; the report is as
+  /// `deimv2 verify --json` says it.
+  func check(timed: Bool) async throws -> ParityCheck.Report {
     let device = "\(Self.hardware()), iOS \(UIDevice.current.systemVersion)"
-    return try await Self.check(try chosenManifest(), device)
+    let timing: ParityCheck.Timing = { try await Benchmark.camera($0) }
+    return try await Self.check(try chosenManifest(), device, timed ? timing : nil)
   }
 
   /// Such as "iPhone17,1"; UIDevice says "iPhone" alone.
@@ -78,14 +80,17 @@ final class DetectorModel {
   }
 
   private nonisolated static func check(
-    _ manifest: Manifest, _ device: String
+    _ manifest: Manifest, _ device: String, _ timing: ParityCheck.Timing?
   ) async throws -> ParityCheck.Report {
     let goldens = try Golden.all(of: manifest)
-    var rows = await CoreMLDetector.fastest(manifest, on: goldens, afresh: true).rows
+    var rows = await CoreMLDetector.fastest(
+      manifest, on: goldens, afresh: true, timing: timing
+    ).rows
     #if canImport(CoreAI)
       if #available(iOS 27, *), manifest.files.contains(where: { $0.format == "aimodel" }) {
         do {
-          rows.append(await ParityCheck.run(try await CoreAIDetector(manifest), on: goldens))
+          let detector = try await CoreAIDetector(manifest)
+          rows.append(await ParityCheck.run(detector, on: goldens, timing: timing))
         } catch {
           rows.append(ParityCheck.failed("aimodel", on: "Core AI", error))
         }
@@ -93,7 +98,8 @@ final class DetectorModel {
     #endif
     #if canImport(DEIMv2ExecuTorch)
       do {
-        rows.append(await ParityCheck.run(try ExecuTorchDetector(manifest), on: goldens))
+        let detector = try ExecuTorchDetector(manifest)
+        rows.append(await ParityCheck.run(detector, on: goldens, timing: timing))
       } catch {
         rows.append(ParityCheck.failed("pte", on: "CPU (XNNPACK)", error))
       }

@@ -42,12 +42,13 @@ public enum ParityCheck {
     /// Of every detection after the first of each photograph, preprocessing not included.
     public let milliseconds: [Double]
 
-    public var median: Double? {
-      milliseconds.isEmpty ? nil : milliseconds.sorted()[milliseconds.count / 2]
-    }
+    /// Where the phone was timed as well.
+    public var benchmark: Benchmark?
+
+    public var median: Double? { Latency(milliseconds)?.p50 }
 
     enum CodingKeys: String, CodingKey {
-      case artifact, against, passed, problems, measured, limits, milliseconds
+      case artifact, against, passed, problems, measured, limits, milliseconds, benchmark
       case runsOn = "runs_on"
     }
   }
@@ -71,10 +72,13 @@ public enum ParityCheck {
     }
   }
 
-  /// Runs a detector on every golden photograph: once to compare, then `repeats` times for the clock.
-  /// What goes wrong is in `problems`; nothing is thrown.
+  /// Times a detector besides.
+  public typealias Timing = @Sendable (any Detector) async throws -> Benchmark?
+
+  /// Runs a detector on every golden photograph: once to compare, then `repeats` times for the clock;
+  /// then by `timing`. What goes wrong is in `problems`; nothing is thrown.
   public static func run(
-    _ detector: any Detector, on goldens: [Golden], repeats: Int = 5
+    _ detector: any Detector, on goldens: [Golden], repeats: Int = 5, timing: Timing? = nil
   ) async -> Row {
     let manifest = detector.manifest
     let limits = Limits.of(manifest.precision)
@@ -98,7 +102,7 @@ public enum ParityCheck {
       return Row(
         artifact: detector.artifact, against: against, passed: problems.isEmpty,
         problems: problems, measured: parity, limits: limits, runsOn: detector.processor,
-        milliseconds: times)
+        milliseconds: times, benchmark: try await timing?(detector))
     } catch {
       return failed(detector.artifact, on: detector.processor, against: against, error)
     }
@@ -121,8 +125,7 @@ public enum ParityCheck {
       for golden in goldens {
         let start = ContinuousClock.now
         _ = try await detector.detect(golden.frame)
-        let taken = start.duration(to: .now).components
-        times.append(Double(taken.seconds) * 1e3 + Double(taken.attoseconds) / 1e15)
+        times.append(start.duration(to: .now) / .milliseconds(1))
       }
     }
     return times

@@ -40,7 +40,8 @@
     /// fastest detector that passes, nil if none does, and the result of each. What was found for
     /// this model on this system is used again, without results, unless `afresh`.
     public static func fastest(
-      _ manifest: Manifest, on goldens: [Golden], afresh: Bool = false
+      _ manifest: Manifest, on goldens: [Golden], afresh: Bool = false,
+      timing: ParityCheck.Timing? = nil
     ) async -> (detector: CoreMLDetector?, rows: [ParityCheck.Row]) {
       let system = ProcessInfo.processInfo.operatingSystemVersionString
       let memory = (try? manifest.file(format: "mlpackage")).map {
@@ -56,7 +57,7 @@
       for units in ComputeUnits.candidates(for: manifest.precision) {
         do {
           let detector = try await CoreMLDetector(manifest, on: units)
-          let row = await ParityCheck.run(detector, on: goldens)
+          let row = await ParityCheck.run(detector, on: goldens, timing: timing)
           rows.append(row)
           if row.passed, let ms = row.median, ms < best?.ms ?? .infinity { best = (detector, ms) }
         } catch {

@@ -20,6 +20,8 @@ import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
+import org.deimv2.detector.Benchmark
+import org.deimv2.detector.Latency
 import org.deimv2.detector.Replay
 
 /** Replays the golden photographs here: does this phone detect what PyTorch detects? */
@@ -31,8 +33,12 @@ fun CheckScreen(model: DetectionModel) {
         verticalArrangement = Arrangement.spacedBy(16.dp),
     ) {
         Text(stringResource(R.string.why_check, model.manifest?.golden?.size ?: 0))
-        Button(onClick = model::checkPhone, enabled = model.manifest != null && !model.checking) {
+        val ready = model.manifest != null && !model.checking
+        Button(onClick = { model.checkPhone(timed = false) }, enabled = ready) {
             Text(stringResource(R.string.check_phone))
+        }
+        Button(onClick = { model.checkPhone(timed = true) }, enabled = ready) {
+            Text(stringResource(R.string.check_and_time))
         }
         if (model.checking) {
             val checking = stringResource(R.string.checking)
@@ -69,13 +75,22 @@ private fun ReplayCard(replay: Replay) {
                         it.counted,
                         it.boxPx.worst,
                         it.score.worst,
-                        replay.milliseconds.median(),
+                        Latency.of(replay.milliseconds)?.p50 ?: 0.0,
                     ),
                 )
             }
+            replay.benchmark?.let { Timed(it) }
             for (line in replay.problems + replay.fallbacks) Text(line)
         }
     }
 }
 
-private fun List<Double>.median() = if (isEmpty()) 0.0 else sorted()[size / 2]
+@Composable
+private fun Timed(benchmark: Benchmark) {
+    val prepare = benchmark.prepare
+    val run = benchmark.run
+    Text(stringResource(R.string.timed, benchmark.runs, benchmark.frame, prepare.p50, prepare.p95, run.p50, run.p95))
+    benchmark.threads?.let { Text(stringResource(R.string.threads, it)) }
+    val (before, after) = benchmark.heat
+    if (before != null && after != null) Text(stringResource(R.string.heat, before, after))
+}

@@ -15,6 +15,7 @@ import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
 import org.deimv2.detector.Accelerator
 import org.deimv2.detector.Artifacts
+import org.deimv2.detector.Benchmark
 import org.deimv2.detector.Detector
 import org.deimv2.detector.DetectorException
 import org.deimv2.detector.ExecuTorchDetector
@@ -112,8 +113,8 @@ class DetectionModel(
         return result
     }
 
-    /** Replays the golden photographs with every model, on each processor that takes it. */
-    fun checkPhone() {
+    /** Replays the golden photographs with every model, on each processor that takes it; [timed]: and times it. */
+    fun checkPhone(timed: Boolean) {
         val manifest = manifest ?: return
         checking = true
         replays = emptyList()
@@ -122,7 +123,7 @@ class DetectionModel(
                 using.withLock {
                     close()
                     val goldens = withContext(Dispatchers.IO) { Golden.read(manifest) }
-                    for (file in manifest.files) replay(manifest, file, goldens)
+                    for (file in manifest.files) replay(manifest, file, goldens, timed)
                     choice?.let { open(it) }
                 }
             }
@@ -148,11 +149,16 @@ class DetectionModel(
         manifest: Manifest,
         file: ModelFile,
         goldens: List<Golden>,
+        timed: Boolean,
     ) {
+        val heat = Heat(getApplication())
         for (selection in choicesOf(file).filter { it.accelerator != null || file.format != LiteRtDetector.FORMAT }) {
             val replay =
                 try {
-                    newDetector(selection).use { Replay.of(it, goldens) }
+                    newDetector(selection).use {
+                        val replay = Replay.of(it, goldens)
+                        if (timed) replay.copy(benchmark = Benchmark.of(it, heat = heat::state)) else replay
+                    }
                 } catch (error: DetectorException) {
                     Replay.failed(manifest, file, error)
                 }

@@ -1,8 +1,6 @@
 package org.deimv2.app
 
 import android.content.Context
-import android.os.Build
-import android.os.PowerManager
 import android.util.Size
 import androidx.camera.core.Camera
 import androidx.camera.core.CameraSelector
@@ -64,7 +62,7 @@ class LiveCamera(
 
     private var torchIsOn by mutableStateOf(false)
     private var zoomRatio by mutableFloatStateOf(1f)
-    private val power = context.getSystemService(Context.POWER_SERVICE) as PowerManager
+    private val heat = Heat(context)
     private val frames = Executors.newSingleThreadExecutor()
     private var provider: ProcessCameraProvider? = null
     private var camera: Camera? = null
@@ -123,9 +121,8 @@ class LiveCamera(
 
     private fun look(image: ImageProxy) {
         image.use { runBlocking { detect(image) } }
-        isHot = Build.VERSION.SDK_INT >= TELLS_HEAT &&
-            power.currentThermalStatus >= PowerManager.THERMAL_STATUS_SEVERE
-        if (isHot) Thread.sleep(REST)
+        isHot = heat.isHot
+        if (isHot) Thread.sleep(Heat.REST)
     }
 
     private fun resolution(side: Int): ResolutionSelector {
@@ -142,7 +139,5 @@ class LiveCamera(
 
     private companion object {
         const val MOST_ZOOM = 8f
-        const val TELLS_HEAT = 29 // Android 10
-        const val REST = 200L // milliseconds after each frame
     }
 }

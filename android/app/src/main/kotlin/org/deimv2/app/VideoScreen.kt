@@ -35,6 +35,7 @@ import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.withContext
 import org.deimv2.detector.DetectorException
 import org.deimv2.detector.Frame
@@ -93,10 +94,12 @@ private suspend fun watch(
     withContext(Dispatchers.Default) {
         val tracker = Tracker()
         val pictures = Pictures()
+        val heat = Heat(context)
         try {
             videoFrames(context, uri).collect {
                 val found = model.detect(it.frame, live = true, tracker)
                 show(Seen(pictures.of(it.frame), found, it.share))
+                if (heat.isHot) delay(Heat.REST)
             }
             true
         } catch (error: CancellationException) {

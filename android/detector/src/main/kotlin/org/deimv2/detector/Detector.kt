@@ -17,6 +17,9 @@ interface Detector : AutoCloseable {
     /** Runtime and processor, for example "LiteRT GPU". */
     val runsOn: String
 
+    /** Of the CPU; null where it does not compute, or the runtime chooses. */
+    val threads: Int? get() = null
+
     /** What was asked for first and did not work, with the reason; empty if nothing. */
     val fallbacks: List<String>
 

@@ -37,6 +37,7 @@ class LiteRtDetector private constructor(
     fallbacks: List<String>,
 ) : ThreadDetector(manifest, file, thread) {
     override val runsOn = "LiteRT $accelerator"
+    override val threads = if (accelerator == Accelerator.CPU) cpuThreads() else null
     override var fallbacks: List<String> = fallbacks
         private set
     private val inputs = mapOf(manifest.inputName to model.createInputBuffer(manifest.inputName))
@@ -160,6 +161,8 @@ class LiteRtDetector private constructor(
             }
         }
 
+        private fun cpuThreads() = Runtime.getRuntime().availableProcessors().coerceIn(1, MOST_THREADS)
+
         /** One accelerator, not several: what it cannot take must fail here, and not run elsewhere unsaid. */
         private fun options(
             context: Context,
@@ -169,8 +172,7 @@ class LiteRtDetector private constructor(
         ) = CompiledModel.Options(accelerator.litert).apply {
             when (accelerator) {
                 Accelerator.CPU -> {
-                    val cores = Runtime.getRuntime().availableProcessors()
-                    cpuOptions = CompiledModel.CpuOptions(numThreads = cores.coerceIn(1, MOST_THREADS))
+                    cpuOptions = CompiledModel.CpuOptions(numThreads = cpuThreads())
                 }
 
                 Accelerator.GPU -> {

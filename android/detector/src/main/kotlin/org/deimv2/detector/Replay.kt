@@ -7,7 +7,7 @@ import org.json.JSONObject
  * One artifact's replay of the golden photographs, as a row of `deimv2 verify --json`.
  *
  * [parity] is null where nothing ran: [problems] says why. [milliseconds]: of each photograph, the
- * runtime alone.
+ * runtime alone. [benchmark]: where the phone was timed as well.
  */
 data class Replay(
     val artifact: String,
@@ -18,6 +18,7 @@ data class Replay(
     val parity: Parity? = null,
     val limits: Limits? = null,
     val milliseconds: List<Double> = emptyList(),
+    val benchmark: Benchmark? = null,
 ) {
     val passed get() = problems.isEmpty()
 
@@ -30,6 +31,7 @@ data class Replay(
                 .put("problems", JSONArray(problems))
                 .put("runs_on", runsOn)
                 .put("fallbacks", JSONArray(fallbacks))
+                .put("benchmark", benchmark?.toJson())
         if (parity == null || limits == null) return row
         return row
             .put("measured", parity.toJson())

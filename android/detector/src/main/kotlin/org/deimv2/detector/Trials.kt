@@ -144,7 +144,7 @@ data class Choice(
                 try {
                     val row = replay(name)
                     if (row.passed) {
-                        times[name] = row.milliseconds.sorted()[row.milliseconds.size / 2]
+                        times[name] = Latency.of(row.milliseconds)?.p50 ?: continue
                     } else {
                         others[name] = row.problems.joinToString("; ")
                     }

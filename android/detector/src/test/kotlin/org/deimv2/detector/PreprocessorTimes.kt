@@ -1,8 +1,5 @@
 package org.deimv2.detector
 
-import java.nio.ByteBuffer
-import kotlin.random.Random
-
 private const val WARM_UP = 60
 private const val RUNS = 100
 
@@ -27,18 +24,3 @@ fun main() {
         }
     }
 }
-
-private fun noise(
-    width: Int,
-    height: Int,
-    rotation: Int,
-): Frame {
-    val luma = direct(Random(1).nextBytes(width * height))
-    val chroma = Random(2).nextBytes(width * height / 2)
-    val blue = Plane(direct(chroma.copyOf(chroma.size - 1)), width, 2)
-    val red = Plane(direct(chroma.copyOfRange(1, chroma.size)), width, 2)
-    return YuvFrame(Plane(luma, width, 1), blue, red, width, height, rotation)
-}
-
-/** As cameras give them. */
-private fun direct(bytes: ByteArray): ByteBuffer = ByteBuffer.allocateDirect(bytes.size).apply { put(bytes).rewind() }
