@@ -16,3 +16,9 @@ extension ProcessInfo {
   public enum ThermalState: Int, Sendable { case nominal, fair, serious, critical }
   public var thermalState: ThermalState { stub() }
 }
+
+// Of Dispatch, likewise.
+public final class DispatchSerialQueue: SerialExecutor {
+  public init(label: String) {}
+  public func enqueue(_ job: consuming ExecutorJob) { stub() }
+}

@@ -25,18 +25,46 @@ open class MLModelDescription: NSObject {
 }
 
 open class MLModel: NSObject {
-  public convenience init(
-    contentsOf url: URL, configuration: MLModelConfiguration
-  ) throws { stub() }
+  open class func load(
+    contentsOf url: URL, configuration: MLModelConfiguration = MLModelConfiguration()
+  ) async throws -> MLModel { stub() }
   open class func compileModel(at modelURL: URL) async throws -> URL { stub() }
   open var modelDescription: MLModelDescription { stub() }
   open func prediction(from input: any MLFeatureProvider) throws -> any MLFeatureProvider { stub() }
-  open func prediction(
-    from input: any MLFeatureProvider, options: MLPredictionOptions = MLPredictionOptions()
-  ) async throws -> any MLFeatureProvider { stub() }
 }
 
-open class MLPredictionOptions: NSObject {}
+@available(macOS 14.4, iOS 17.4, *)
+public class MLComputePlan {
+  public struct DeviceUsage { public var preferred: MLComputeDevice { stub() } }
+  public class func load(
+    contentsOf url: URL, configuration: MLModelConfiguration
+  ) async throws -> MLComputePlan { stub() }
+  public var modelStructure: MLModelStructure { stub() }
+  public func deviceUsage(for operation: MLModelStructure.Program.Operation) -> DeviceUsage? {
+    stub()
+  }
+}
+
+public class MLCPUComputeDevice {}
+public class MLGPUComputeDevice {}
+public class MLNeuralEngineComputeDevice {}
+public enum MLComputeDevice {
+  case cpu(MLCPUComputeDevice)
+  case gpu(MLGPUComputeDevice)
+  case neuralEngine(MLNeuralEngineComputeDevice)
+}
+
+@available(macOS 14.4, iOS 17.4, *)
+public enum MLModelStructure {
+  case neuralNetwork, pipeline, unsupported
+  case program(Program)
+  public struct Program {
+    public struct Function { public let block: Block }
+    public struct Block { public let operations: [Operation] }
+    public struct Operation { public let blocks: [Block] }
+    public let functions: [String: Function]
+  }
+}
 
 public protocol MLFeatureProvider {
   var featureNames: Set<String> { get }

@@ -15,6 +15,8 @@ public struct CVPixelBufferLockFlags: OptionSet, Sendable {
 public let kCVPixelFormatType_32BGRA: OSType = 0x4247_5241
 public let kCVPixelFormatType_420YpCbCr8BiPlanarFullRange: OSType = 0x3432_3066
 public let kCVPixelBufferIOSurfacePropertiesKey: CFString = ""
+public let kCVPixelBufferWidthKey: CFString = ""
+public let kCVPixelBufferHeightKey: CFString = ""
 public let kCVPixelBufferPixelFormatTypeKey: CFString = ""
 
 public func CVPixelBufferCreate(
@@ -44,3 +46,13 @@ public func CVPixelBufferGetBytesPerRowOfPlane(
 public func CVPixelBufferGetHeightOfPlane(
   _ pixelBuffer: CVPixelBuffer, _ planeIndex: Int
 ) -> Int { stub() }
+
+public class CVPixelBufferPool {}
+public func CVPixelBufferPoolCreate(
+  _ allocator: CFAllocator?, _ poolAttributes: CFDictionary?,
+  _ pixelBufferAttributes: CFDictionary?, _ poolOut: UnsafeMutablePointer<CVPixelBufferPool?>
+) -> CVReturn { stub() }
+public func CVPixelBufferPoolCreatePixelBuffer(
+  _ allocator: CFAllocator?, _ pixelBufferPool: CVPixelBufferPool,
+  _ pixelBufferOut: UnsafeMutablePointer<CVPixelBuffer?>
+) -> CVReturn { stub() }

@@ -33,7 +33,8 @@ SHARED = {
     "passed": False,
     "rows": [
         {"artifact": "tiny-0.onnx", "against": "x", "passed": True, "problems": [],
-         "runs_on": "LiteRT GPU", "milliseconds": [9.0, 4.0, 5.0]},
+         "runs_on": "CPU and GPU", "milliseconds": [9.0, 4.0, 5.0],
+         "operations": {"GPU": 210, "CPU": 3}},
         {"artifact": "tiny-0.onnx", "against": "x", "passed": True, "problems": [],
          "runs_on": "LiteRT CPU", "milliseconds": [8.0], "benchmark": {
              "runs": 100, "warm_up": 10, "frame": "1280x720", "threads": 4, "heat_before": "none",
@@ -130,10 +131,11 @@ def test_what_phones_said_stands_there(capsys: Capture, tmp_path: Path) -> None:
     shared = tmp_path / "phone.json"
     shared.write_text(json.dumps(SHARED))
     place = tmp_path / "page"
-    said = output(capsys, "report", tmp_path / "export", "--output", place, "--phones", shared)
-    assert said.strip() == str(place / "index.html")
+    printed = output(capsys, "report", tmp_path / "export", "--output", place, "--phones", shared)
+    assert printed.strip() == str(place / "index.html")
     shown = Reader((place / "index.html").read_text()).text
-    assert "tiny-0.onnx A phone, Android 16 LiteRT GPU 5.0 - - - - ✓ pass" in shown
+    said = "CPU and GPU operations: 210 on GPU, 3 on CPU 5.0 - - - - ✓ pass"
+    assert f"tiny-0.onnx A phone, Android 16 {said}" in shown
     assert "tiny-1.onnx A phone, Android 16 - - - - - ✗ FAIL it broke" in shown
     timed = "LiteRT CPU 100 frames of 1280x720, 4 threads, heat none to light 8.0 2.5 3.1 7.5 9.2"
     assert f"{timed} ✓ pass" in shown

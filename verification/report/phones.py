@@ -26,7 +26,8 @@ class PhoneTimes:
 class PhoneRow:
     """One file on one processor. median_ms: of a frame, None where it did not run.
 
-    times: where the app timed it as well.
+    times: where the app timed it as well. operations: in words, how many of them are planned for
+    which processor, where the runtime tells.
     """
 
     device: str
@@ -36,6 +37,7 @@ class PhoneRow:
     median_ms: float | None
     problems: tuple[str, ...]
     times: PhoneTimes | None = None
+    operations: str = ""
 
 
 def read_phone(path: Path) -> list[PhoneRow]:
@@ -58,6 +60,7 @@ def _row(device: str, row: dict[str, Any]) -> PhoneRow:
         device, str(row["artifact"]), str(row.get("runs_on", "")), row["passed"] is True,
         statistics.median(times) if times else None, tuple(map(str, row["problems"])),
         _times(row["benchmark"]) if row.get("benchmark") else None,
+        ", ".join(f"{count} on {name}" for name, count in row.get("operations", {}).items()),
     )  # fmt: skip
 
 

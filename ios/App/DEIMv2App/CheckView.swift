@@ -71,6 +71,10 @@ struct CheckRow: View {
           LabeledContent("Heat", value: "\(before), then \(after)")
         }
       }
+      if let operations = row.operations {
+        let each = operations.sorted { $0.value > $1.value }.map { "\($0.value) \($0.key)" }
+        LabeledContent("Operations", value: each.joined(separator: ", "))
+      }
       ForEach(row.problems, id: \.self) { Text($0).font(.footnote) }
     }
     .accessibilityElement(children: .combine)

@@ -51,17 +51,22 @@ struct PhotoView: View {
     guard let item, let detector = model.detector else { return }
     do {
       guard let data = try await item.loadTransferable(type: Data.self) else { return }
-      let shot = try await prepared(data, for: detector.manifest)
-      detections = try await detector.detect(shot.frame)
-      image = shot.image
+      let photo = try await prepared(data, for: detector.manifest)
+      detections = try await detector.detect(photo.frame)
+      image = photo.image
     } catch {
       model.show(error)
     }
   }
 
+  private struct Prepared: @unchecked Sendable {  // a CGImage never changes
+    let image: CGImage
+    let frame: Frame
+  }
+
   /// Not on the main thread: a photo may have 48 megapixels.
-  private nonisolated func prepared(_ data: Data, for manifest: Manifest) async throws -> Shot {
+  private nonisolated func prepared(_ data: Data, for manifest: Manifest) async throws -> Prepared {
     let photo = try uprightImage(data)
-    return Shot(image: photo, frame: try Preprocessor(manifest).frame(photo))
+    return Prepared(image: photo, frame: try Preprocessor(manifest).frame(photo))
   }
 }

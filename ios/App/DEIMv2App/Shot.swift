@@ -5,7 +5,7 @@ import VideoToolbox
 /// A picture: what the user sees, and the model's input made of it.
 struct Shot: @unchecked Sendable {  // a CGImage never changes
   let image: CGImage
-  let frame: Frame
+  let frame: PixelFrame
 }
 
 extension Shot {

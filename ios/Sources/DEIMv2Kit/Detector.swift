@@ -10,14 +10,36 @@ public protocol Detector: Sendable {
   /// All detections of a frame of the model's input size, best first. Throws frameSize, output or
   /// runtime.
   func detect(_ frame: Frame) async throws -> [Detection]
+
+  #if canImport(CoreVideo)
+    /// The same, of a camera's or a video's frame.
+    func detect(_ frame: PixelFrame) async throws -> [Detection]
+  #endif
+
+  /// How many operations are planned for which processor; nil where the runtime does not tell.
+  func operations() async -> [String: Int]?
+}
+
+extension Detector {
+  public func operations() async -> [String: Int]? { nil }
+
+  #if canImport(CoreVideo)
+    /// For runtimes that take bytes.
+    public func detect(_ frame: PixelFrame) async throws -> [Detection] {
+      try await detect(Frame(frame.buffer))
+    }
+  #endif
 }
 
 extension Manifest {
   /// Throws frameSize unless the frame has the model's input size.
   public func require(_ frame: Frame) throws(DEIMv2Error) {
-    guard frame.width == input.width, frame.height == input.height else {
-      throw .frameSize(
-        found: [frame.width, frame.height], expected: [input.width, input.height])
+    try require(width: frame.width, height: frame.height)
+  }
+
+  func require(width: Int, height: Int) throws(DEIMv2Error) {
+    guard width == input.width, height == input.height else {
+      throw .frameSize(found: [width, height], expected: [input.width, input.height])
     }
   }
 

@@ -44,11 +44,14 @@ public enum ParityCheck {
 
     /// Where the phone was timed as well.
     public var benchmark: Benchmark?
+    /// How many are planned for which processor, where the runtime tells.
+    public var operations: [String: Int]?
 
     public var median: Double? { Latency(milliseconds)?.p50 }
 
     enum CodingKeys: String, CodingKey {
       case artifact, against, passed, problems, measured, limits, milliseconds, benchmark
+      case operations
       case runsOn = "runs_on"
     }
   }
@@ -102,7 +105,8 @@ public enum ParityCheck {
       return Row(
         artifact: detector.artifact, against: against, passed: problems.isEmpty,
         problems: problems, measured: parity, limits: limits, runsOn: detector.processor,
-        milliseconds: times, benchmark: try await timing?(detector))
+        milliseconds: times, benchmark: try await timing?(detector),
+        operations: await detector.operations())
     } catch {
       return failed(detector.artifact, on: detector.processor, against: against, error)
     }

@@ -69,9 +69,11 @@ final class BenchmarkTests: XCTestCase {
     let golden = Golden(name: "black", frame: frame, reference: [], candidates: [])
     let row = await ParityCheck.run(detector, on: [golden]) { detector in
       try await Benchmark.measure(
-        frame: "x", runs: 1, warmUp: 0, prepare: { frame }, detect: detector.detect)
+        frame: "x", runs: 1, warmUp: 0, prepare: { frame },
+        detect: { try await detector.detect($0) })
     }
     XCTAssertEqual(row.benchmark?.runs, 1)
+    XCTAssertEqual(row.operations, ["CPU": 1])
     let report = ParityCheck.Report(folder: "a", device: "b", rows: [row])
     XCTAssertTrue(String(decoding: try report.json(), as: UTF8.self).contains("\"run_ms\""))
   }

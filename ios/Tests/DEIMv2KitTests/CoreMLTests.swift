@@ -44,11 +44,32 @@
       print(String(decoding: try report.json(), as: UTF8.self))
     }
 
+    func testAPixelBufferIsDetectedInLikeItsBytes() async throws {
+      let manifest = try export()
+      let detector = try await CoreMLDetector(manifest, on: .cpuOnly)
+      let golden = try XCTUnwrap(Golden.all(of: manifest).first)
+      let buffer = try makePixelBuffer(width: golden.frame.width, height: golden.frame.height)
+      try golden.frame.copy(to: buffer)
+      let ofBytes = try await detector.detect(golden.frame)
+      let ofBuffer = try await detector.detect(PixelFrame(buffer))
+      XCTAssertEqual(ofBuffer, ofBytes)
+    }
+
+    func testOperationsAreCountedByProcessor() async throws {
+      guard #available(macOS 14.4, *) else { return }
+      let detector = try await CoreMLDetector(export(), on: .cpuOnly)
+      let operations = await detector.operations()
+      XCTAssertEqual(operations.map { Array($0.keys) }, ["CPU"])
+    }
+
     func testAFrameOfAnotherSizeIsRefused() async throws {
       let detector = try await CoreMLDetector(export(), on: .cpuOnly)
       let small = try Frame(width: 1, height: 1, bytes: [0, 0, 0])
       let refusal = await refusal { _ = try await detector.detect(small) }
       XCTAssertEqual(refusal?.hasPrefix("the frame is 1x1, expected "), true)
+      let buffer = try makePixelBuffer(width: 2, height: 1)
+      let other = await self.refusal { _ = try await detector.detect(PixelFrame(buffer)) }
+      XCTAssertEqual(other?.hasPrefix("the frame is 2x1, expected "), true)
     }
 
     func testWhatIsNoModelIsRefused() async throws {
@@ -75,7 +96,7 @@
       let buffer = try makePixelBuffer(width: width, height: height)
       try frame.copy(to: buffer)
       XCTAssertEqual(try Frame(buffer), frame)
-      let scaled = try CameraPreprocessor(manifest).frame(buffer)
+      let scaled = try Frame(CameraPreprocessor(manifest).frame(buffer).buffer)
       let worst = zip(scaled.bytes, bytes).map { abs(Int($0) - Int($1)) }.max()
       XCTAssertLessThanOrEqual(try XCTUnwrap(worst), 1)
     }

@@ -141,7 +141,7 @@ final class ParityTests: XCTestCase {
     XCTAssertEqual(
       Set(first.keys),
       [
-        "artifact", "against", "passed", "problems", "measured", "limits", "runs_on",
+        "artifact", "against", "passed", "problems", "measured", "limits", "runs_on", "operations",
         "milliseconds",
       ])
     let index = try JSONDecoder().decode(

@@ -32,4 +32,6 @@ struct Echo: Detector {
     try manifest.require(frame)
     return try say(frame)
   }
+
+  func operations() async -> [String: Int]? { ["CPU": 1] }
 }

@@ -3,14 +3,20 @@
   import CoreVideo
   import Foundation
 
-  /// Runs the `.mlpackage` of an export. An actor: frames sent at once are detected one after another.
+  /// Runs the `.mlpackage` of an export. An actor: frames sent at once are detected one after another, on
+  /// a queue of its own, so that no thread of Swift's own waits for the Neural Engine.
   public actor CoreMLDetector: Detector {
     public nonisolated let manifest: Manifest
     public nonisolated let artifact: String
     public nonisolated let units: ComputeUnits
     public nonisolated var processor: String { units.title }
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+      queue.asUnownedSerialExecutor()
+    }
+    private nonisolated let queue = DispatchSerialQueue(label: "DEIMv2 Core ML")
+    nonisolated let compiled: URL
     private let model: MLModel
-    private let input: CVPixelBuffer  // filled anew for every frame
+    private let input: CVPixelBuffer  // for frames that come as bytes, filled anew for each
 
     /// Checks the package's hash, compiles it once per device and loads it. `units`: by default the
     /// first candidate of the manifest's precision; `fastest` measures instead. Throws noArtifact,
@@ -21,12 +27,11 @@
       let chosen = units ?? ComputeUnits.candidates(for: manifest.precision).first ?? .all
       do {
         let cached = try await Self.compiled(package, key: file.sha256, afresh: false)
-        let options = Self.configuration(chosen)
-        if let loaded = try? MLModel(contentsOf: cached, configuration: options) {
-          model = loaded
+        if let loaded = try? await Self.load(cached, chosen) {
+          (model, compiled) = (loaded, cached)
         } else {  // as after an update of the system
-          let fresh = try await Self.compiled(package, key: file.sha256, afresh: true)
-          model = try MLModel(contentsOf: fresh, configuration: options)
+          compiled = try await Self.compiled(package, key: file.sha256, afresh: true)
+          model = try await Self.load(compiled, chosen)
         }
       } catch {
         throw .runtime(artifact: file.name, reason: error.localizedDescription)
@@ -74,6 +79,19 @@
     public func detect(_ frame: Frame) throws(DEIMv2Error) -> [Detection] {
       try manifest.require(frame)
       try frame.copy(to: input)
+      return try detect(in: input)
+    }
+
+    /// Without a copy.
+    public func detect(_ frame: PixelFrame) throws(DEIMv2Error) -> [Detection] {
+      let (width, height) = (
+        CVPixelBufferGetWidth(frame.buffer), CVPixelBufferGetHeight(frame.buffer)
+      )
+      try manifest.require(width: width, height: height)
+      return try detect(in: frame.buffer)
+    }
+
+    private func detect(in input: CVPixelBuffer) throws(DEIMv2Error) -> [Detection] {
       let outputs: any MLFeatureProvider
       do {
         outputs = try model.prediction(
@@ -114,13 +132,19 @@
       return kept
     }
 
+    private static func load(
+      _ compiled: URL, _ units: ComputeUnits
+    ) async throws -> sending MLModel {
+      try await MLModel.load(contentsOf: compiled, configuration: configuration(units))
+    }
+
     private static func caches() -> URL {
       let files = FileManager.default
       let caches = files.urls(for: .cachesDirectory, in: .userDomainMask).first
       return (caches ?? files.temporaryDirectory).appending(path: "DEIMv2Kit")
     }
 
-    private static func configuration(_ units: ComputeUnits) -> MLModelConfiguration {
+    static func configuration(_ units: ComputeUnits) -> MLModelConfiguration {
       let configuration = MLModelConfiguration()
       configuration.computeUnits =
         switch units {

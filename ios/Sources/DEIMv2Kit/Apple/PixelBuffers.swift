@@ -44,24 +44,47 @@
     }
   }
 
+  /// A picture of the model's input size as Core ML takes it. Unchecked, because nobody writes to the
+  /// buffer any more.
+  public struct PixelFrame: @unchecked Sendable {
+    /// 32BGRA, or 420f.
+    public let buffer: CVPixelBuffer
+
+    public init(_ buffer: CVPixelBuffer) { self.buffer = buffer }
+  }
+
   /// The fastest path for camera frames: VideoToolbox scales and converts in hardware. Takes any pixel
   /// format, upright. Not for use from two threads at once.
   public final class CameraPreprocessor {
     private let session: VTPixelTransferSession
-    private let scaled: CVPixelBuffer
+    private let pool: CVPixelBufferPool
 
     public init(_ manifest: Manifest) throws(DEIMv2Error) {
-      scaled = try makePixelBuffer(width: manifest.input.width, height: manifest.input.height)
-      var made: VTPixelTransferSession?
-      let status = VTPixelTransferSessionCreate(allocator: nil, pixelTransferSessionOut: &made)
-      guard let made else { throw .image(reason: "VideoToolbox status \(status)") }
-      session = made
+      let attributes: [CFString: Any] = [
+        kCVPixelBufferWidthKey: manifest.input.width,
+        kCVPixelBufferHeightKey: manifest.input.height,
+        kCVPixelBufferPixelFormatTypeKey: kCVPixelFormatType_32BGRA,
+        kCVPixelBufferIOSurfacePropertiesKey: [CFString: Any](),
+      ]
+      var madePool: CVPixelBufferPool?
+      let made = CVPixelBufferPoolCreate(nil, nil, attributes as CFDictionary, &madePool)
+      guard let madePool else { throw .image(reason: "pixel buffer pool status \(made)") }
+      pool = madePool
+      var madeSession: VTPixelTransferSession?
+      let status = VTPixelTransferSessionCreate(
+        allocator: nil, pixelTransferSessionOut: &madeSession)
+      guard let madeSession else { throw .image(reason: "VideoToolbox status \(status)") }
+      session = madeSession
     }
 
-    public func frame(_ buffer: CVPixelBuffer) throws(DEIMv2Error) -> Frame {
-      let status = VTPixelTransferSessionTransferImage(session, from: buffer, to: scaled)
+    /// In a buffer of its own, which goes back to the pool with its last user.
+    public func frame(_ buffer: CVPixelBuffer) throws(DEIMv2Error) -> PixelFrame {
+      var made: CVPixelBuffer?
+      let created = CVPixelBufferPoolCreatePixelBuffer(nil, pool, &made)
+      guard let made else { throw .image(reason: "pixel buffer status \(created)") }
+      let status = VTPixelTransferSessionTransferImage(session, from: buffer, to: made)
       guard status == 0 else { throw .image(reason: "VideoToolbox status \(status)") }
-      return try Frame(scaled)
+      return PixelFrame(made)
     }
   }
 
