@@ -39,6 +39,10 @@ MADE_BY = "python -m deimv2.tests.vectors: sentence(folder) in tests/vectors/man
 GOOD = "folder"
 MODEL = "tiny.tflite"
 PACKAGE = "tiny.mlpackage/Data/weights.bin"
+LATENCY = {
+    "machine": "made up", "threads": 1, "median_ms": 4.0, "p95_ms": 5.0, "first_ms": 6.0,
+    "load_ms": 7.0, "memory_mb": 41.5,
+}  # fmt: skip
 
 
 def make() -> dict[str, bytes]:
@@ -147,6 +151,8 @@ def _values(good: dict[str, Any], field: Callable[..., Files]) -> dict[str, File
         "a very long value": field("golden", 0, "image_sha256", value="0123456789" * 50),
         "a version that is a number": field("toolchain", value={"torch": 2}),
         "parity without limits": field("parity", value={MODEL: {"measured": {}}}),
+        "memory below zero": field("measured", MODEL, "latency", "memory_mb", value=-1),
+        "nothing measured": field("measured", value=None),
         "a threshold above one": field("score_threshold", value=2),
         "a threshold below zero": field("score_threshold", value=-0.5),
         "a threshold in quotes": field("score_threshold", value="0.4"),
@@ -207,6 +213,7 @@ def _write_good(folder: Path) -> None:
         golden=tuple(_golden(folder, name) for name in "abc"),
         toolchain={"torch": "2.13.0"},
         parity={MODEL: {"measured": {"counted": 6}, "limits": {"score": 0.0001}}},
+        measured={MODEL: {"latency": LATENCY}},
     ).write(folder / NAME)
 
 

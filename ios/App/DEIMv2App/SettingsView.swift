@@ -31,6 +31,9 @@ struct SettingsView: View {
             ProgressView("Loading the model")
           } else {
             LabeledContent("Runs on", value: model.detector?.processor ?? "nothing")
+            if let detector = model.detector {
+              LabeledContent("File", value: described(detector))
+            }
           }
         }
         Section("Camera") {
@@ -39,5 +42,18 @@ struct SettingsView: View {
       }
       .navigationTitle("Settings")
     }
+  }
+
+  /// Precision, size and memory.
+  private func described(_ detector: any Detector) -> String {
+    let manifest = detector.manifest
+    guard let file = manifest.files.first(where: { $0.name == detector.artifact }) else {
+      return detector.artifact
+    }
+    let size = (Double(file.size) / 1e6).formatted(.number.precision(.fractionLength(1)))
+    let memory = manifest.memoryMB(of: file).map {
+      ", takes about \($0.formatted(.number.precision(.fractionLength(0)))) MB of memory"
+    }
+    return "\(file.name), \(manifest.precision.rawValue), \(size) MB\(memory ?? "")"
   }
 }

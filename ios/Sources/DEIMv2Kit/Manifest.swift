@@ -14,6 +14,7 @@ public struct Manifest: Sendable, Equatable {
   public let labels: [String]
   public let files: [File]
   public let golden: [GoldenFile]
+  private let measured: [String: Measured]
   /// Recommended: show detections whose score is greater.
   public let scoreThreshold: Float
 
@@ -53,6 +54,18 @@ public struct Manifest: Sendable, Equatable {
       case detectionsSHA256 = "detections_sha256"
     }
   }
+
+  private struct Measured: Sendable, Equatable, Decodable {
+    struct Latency: Sendable, Equatable, Decodable {
+      let memoryMB: Double
+      enum CodingKeys: String, CodingKey { case memoryMB = "memory_mb" }
+    }
+    let latency: Latency?
+  }
+
+  /// What opening and running an artifact adds on the desktop (`deimv2 benchmark --record`), in MB; nil
+  /// where that was not measured.
+  public func memoryMB(of file: File) -> Double? { measured[file.name]?.latency?.memoryMB }
 
   /// How many detections every artifact gives.
   public var queries: Int { outputs.first.map { $0.shape[1] } ?? 0 }
@@ -121,6 +134,7 @@ public struct Manifest: Sendable, Equatable {
     labels = content.labels
     files = content.files
     golden = content.golden
+    measured = content.measured ?? [:]
     scoreThreshold = content.scoreThreshold
   }
 
@@ -132,10 +146,11 @@ public struct Manifest: Sendable, Equatable {
     let labels: [String]
     let files: [File]
     let golden: [GoldenFile]
+    let measured: [String: Measured]?
     let scoreThreshold: Float
 
     enum CodingKeys: String, CodingKey {
-      case variant, precision, input, outputs, labels, files, golden
+      case variant, precision, input, outputs, labels, files, golden, measured
       case scoreThreshold = "score_threshold"
     }
   }

@@ -55,6 +55,7 @@ final class ManifestTests: XCTestCase {
     XCTAssertEqual(manifest.precision, .fp32)
     XCTAssertEqual(manifest.scoreThreshold, 0.4)
     XCTAssertEqual(manifest.golden.count, 3)
+    XCTAssertEqual(manifest.files.map(manifest.memoryMB), [41.5, nil, nil])
     XCTAssertEqual(try manifest.file(format: "mlpackage").name, "tiny.mlpackage")
     XCTAssertThrowsError(try manifest.file(format: "onnx")) {
       XCTAssertTrue("\($0)".hasPrefix("no .onnx in "))

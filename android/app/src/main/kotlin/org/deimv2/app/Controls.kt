@@ -85,12 +85,12 @@ private fun ModelMenu(model: DetectionModel) {
     var open by remember { mutableStateOf(false) }
     Box {
         TextButton(onClick = { open = true }) {
-            Text(stringResource(R.string.model, model.choice?.let { titleOf(it) }.orEmpty()))
+            Text(stringResource(R.string.model, model.choice?.let { titleOf(model, it) }.orEmpty()))
         }
         DropdownMenu(expanded = open, onDismissRequest = { open = false }) {
             for (choice in model.choices) {
                 DropdownMenuItem(
-                    text = { Text(titleOf(choice)) },
+                    text = { Text(titleOf(model, choice)) },
                     onClick = {
                         open = false
                         model.choose(choice)
@@ -102,8 +102,19 @@ private fun ModelMenu(model: DetectionModel) {
 }
 
 @Composable
-private fun titleOf(choice: Selection): String {
-    val name = stringResource(R.string.file, choice.file.name, choice.file.bytes / 1e6)
-    if (choice.file.format != LiteRtDetector.FORMAT) return name
+private fun titleOf(
+    model: DetectionModel,
+    choice: Selection,
+): String {
+    val file = choice.file
+    val precision = model.manifest?.precision.orEmpty()
+    val memory = file.memoryMb
+    val name =
+        if (memory == null) {
+            stringResource(R.string.file, file.name, precision, file.bytes / 1e6)
+        } else {
+            stringResource(R.string.file_and_memory, file.name, precision, file.bytes / 1e6, memory)
+        }
+    if (file.format != LiteRtDetector.FORMAT) return name
     return "$name · ${choice.accelerator ?: stringResource(R.string.fastest)}"
 }

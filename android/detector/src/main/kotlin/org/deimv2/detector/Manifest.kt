@@ -17,6 +17,8 @@ data class ModelFile(
     val bytes: Long,
     /** "gpu" and "cpu", those on which it was seen to run, best first; null where only the CPU was tried. */
     val accelerators: List<String>? = null,
+    /** What opening and running it adds on the desktop (`deimv2 benchmark --record`); null where not measured. */
+    val memoryMb: Double? = null,
 )
 
 /** An output of every artifact; [name] is boxes, scores or labels. */
@@ -119,6 +121,7 @@ data class Manifest(
             content: JSONObject,
         ): Manifest {
             val input = content.getJSONObject("input")
+            val measured = content.optJSONObject("measured")
             val (height, width) = input.getJSONArray("size").map { get(it) as Int }
             return Manifest(
                 folder = folder,
@@ -140,6 +143,10 @@ data class Manifest(
                             getString("sha256"),
                             getLong("size"),
                             optJSONArray("accelerators")?.map { getString(it) },
+                            measured
+                                ?.optJSONObject(getString("name"))
+                                ?.optJSONObject("latency")
+                                ?.getDouble("memory_mb"),
                         )
                     },
                 golden =

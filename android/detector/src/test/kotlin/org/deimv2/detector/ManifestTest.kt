@@ -51,6 +51,7 @@ class ManifestTest {
         assertEquals(listOf(listOf("gpu", "cpu"), null, null), manifest.files.map { it.accelerators })
         assertEquals(listOf(Accelerator.GPU, Accelerator.CPU), Accelerator.of(manifest.files[0]))
         assertEquals(listOf(Accelerator.CPU), Accelerator.of(manifest.files[0].copy(accelerators = listOf("cpu"))))
+        assertEquals(listOf(41.5, null, null), manifest.files.map { it.memoryMb })
         assertEquals(0.4f, manifest.scoreThreshold)
         assertEquals(3, manifest.golden.size)
     }
