@@ -6,7 +6,7 @@ the rounding of its inputs shifts on average. What is cut off at the ends of a r
 that: few values, far away, and taking their mean back would move all others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -74,27 +74,45 @@ class Inputs:
 def fit(net: DEIMv2, images: Images) -> None:
     """Gives the int8 layers of a prepared network with ranges their best weights and biases."""
     ranges = {m.name: m.range for m in net.modules() if isinstance(m, FakeQuantize)}
-    inputs = {}
+    inputs: dict[Layer, Inputs] = {}
     for layer in net.modules():
         if isinstance(layer, RoundedConv | RoundedLinear):
             alone = len(layer.inputs) == 1  # else it is not known which rounding meets what
             inputs[layer] = Inputs(layer, ranges[layer.inputs[0]] if alone else None)
-    handles = [
-        layer.register_forward_pre_hook(partial(_show, seen)) for layer, seen in inputs.items()
-    ]
-    try:
-        with in_float(net):
-            for batch in images():
-                net(batch)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with in_float(net):
+        show_inputs(net, inputs.items(), images)
     for layer, seen in inputs.items():
         if seen.moments is None:  # a head that only training uses
             continue
         layer.weight.copy_(best_weight(layer.weight, seen.moments))
         if seen.seen and layer.bias is not None:
             layer.bias.sub_(shifted(layer, seen.shift / seen.seen))
+
+
+@torch.no_grad()
+def fit_weights(net: nn.Module, images: Images) -> None:
+    """Gives the dense convolutions of a float network their best weights on the steps of int8, in
+    place, for files that round weights alone to int8. Batch normalisation must be folded in."""
+    inputs = {
+        conv: Inputs(RoundedConv(conv), None)
+        for conv in net.modules()
+        if isinstance(conv, nn.Conv2d) and conv.groups == 1
+    }
+    show_inputs(net, inputs.items(), images)
+    for conv, seen in inputs.items():
+        if seen.moments is not None:
+            conv.weight.copy_(best_weight(conv.weight, seen.moments))
+
+
+def show_inputs(net: nn.Module, layers: Iterable[tuple[nn.Module, Inputs]], images: Images) -> None:
+    """Runs on the photos; each layer's `Inputs` see what enters it."""
+    handles = [layer.register_forward_pre_hook(partial(_show, seen)) for layer, seen in layers]
+    try:
+        for batch in images():
+            net(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _show(seen: Inputs, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:

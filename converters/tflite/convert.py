@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from deimv2.converters.contract import INPUT, NAMES
@@ -19,6 +20,7 @@ from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError
 from deimv2.model.optional import require
+from deimv2.quantization.fitting import fit_weights
 
 
 class Named(nn.Module):
@@ -37,6 +39,8 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, frames: Fram
     """Write the artifact; raises CheckError when what was written is not as it should be."""
     litert_torch = require("litert_torch", TFLITE.extra)
     form, frame = prepare(net, Target(gather=gather, nearest=True, folded=False))
+    if card.kind.computes == "int16":
+        fit_weights(form, lambda: (torch.from_numpy(each)[None] for each in frames))
     rounded = static_int8() if card.kind.rounds else None
     converted = litert_torch.convert(
         Named(form), sample_kwargs={INPUT: frame}, quant_config=rounded

@@ -97,7 +97,7 @@ def calibrate(quantizer: Any, frames: Frames) -> dict[str, Any]:
         operation_name=types.TFLOperationName[INT16],
         activation_num_bits=16,
         weight_num_bits=8,
-        algorithm_key=algorithms.OCTAV,
+        algorithm_key=algorithms.MIN_MAX_UNIFORM_QUANT,  # keeps weights that lie on their steps
     )
     data = {SIGNATURE: [{INPUT: frame[None]} for frame in frames]}
     return {"calibration_result": quantizer.calibrate(data, num_threads=1)}

@@ -7,7 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deimv2.quantization.fitting import Inputs, best_steps, best_weight, in_float, shifted
+from deimv2.quantization.fitting import (
+    Inputs,
+    best_steps,
+    best_weight,
+    fit_weights,
+    in_float,
+    shifted,
+)
 from deimv2.quantization.prepare import prepare, set_ranges
 from deimv2.quantization.rounding import (
     FakeQuantize,
@@ -148,3 +155,20 @@ def test_in_float_nothing_rounds_and_afterwards_all_does_again() -> None:
         assert (a - exact).abs().max() < 1e-4 * exact.abs().max()
         assert torch.equal(b, c) and not torch.allclose(a, b)
     assert all(m.on for m in prepared.modules() if isinstance(m, FakeQuantize))
+
+
+@torch.no_grad()
+def test_a_float_network_gets_weights_on_their_steps_where_it_is_dense() -> None:
+    torch.manual_seed(0)
+    dense, depthwise = nn.Conv2d(8, 16, 3), nn.Conv2d(16, 16, 3, groups=16)
+    net = nn.Sequential(dense, nn.SiLU(), depthwise).eval()
+    x, before = maps(), copy.deepcopy(net)
+    fit_weights(net, lambda: x.split(1))
+    steps = dense.weight / weight_scales(before[0].weight).view(-1, 1, 1, 1)
+    assert torch.allclose(steps, steps.round(), atol=1e-4) and steps.abs().amax() <= 127
+    assert torch.equal(weight_scales(dense.weight), weight_scales(before[0].weight))
+    assert torch.equal(depthwise.weight, before[2].weight)
+    nearest = copy.deepcopy(before)
+    nearest[0].weight.copy_(rounded_weight(before[0].weight))
+    exact = before[0](x)
+    assert (net[0](x) - exact).square().mean() < 0.8 * (nearest[0](x) - exact).square().mean()
