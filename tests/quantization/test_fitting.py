@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from deimv2.quantization.fitting import (
+    POSITIONS,
     Inputs,
     best_steps,
     best_weight,
+    fit,
     fit_weights,
     in_float,
     shifted,
@@ -134,6 +136,36 @@ def test_moments_are_those_of_what_meets_the_weight() -> None:
     rows = x.reshape(-1, 24).double()
     assert seen.moments is not None
     assert torch.allclose(seen.moments[0], rows.T @ rows, rtol=1e-4, atol=1e-2)
+
+
+def test_of_many_positions_an_even_part_is_seen() -> None:
+    layer, x = linear(), torch.zeros(1, 2 * POSITIONS, 24)
+    x[:, ::2] = 1.0
+    seen = Inputs(layer, None)
+    seen.see(x)
+    assert seen.moments is not None and seen.moments[0, 0, 0] == POSITIONS
+
+
+class Rounding(nn.Module):
+    """A rounder and a layer behind it."""
+
+    def __init__(self, layer: RoundedLinear, found: Range) -> None:
+        super().__init__()
+        self.point, self.layer = FakeQuantize("point"), layer
+        self.point.range, layer.inputs = found, ("point",)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(self.point(x))
+
+
+@torch.no_grad()
+def test_fitted_outputs_have_the_mean_of_float() -> None:
+    net, x = Rounding(linear(), Range(-128.0, 127.0)), 0.3 + 0.02 * tokens()
+    with in_float(net):
+        exact = net(x)
+    before = (net(x) - exact).mean((0, 1)).abs().mean()
+    fit(net, lambda: x.split(1))  # type: ignore[arg-type]
+    assert (net(x) - exact).mean((0, 1)).abs().mean() < 0.2 * before
 
 
 def test_inputs_that_are_always_0_are_no_error() -> None:

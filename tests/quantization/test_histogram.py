@@ -93,6 +93,15 @@ def test_places_of_one_rounder_count_alike_however_many_values_they_have() -> No
     assert histogram.range().scale > 3 * found_for(narrow).scale
 
 
+def test_the_extremes_lie_in_the_outermost_bins() -> None:
+    histogram = Histogram()
+    for look in (histogram.extremes, histogram.count):
+        histogram.begin()
+        look(column(np.array([-1.0, -1.0, 0.5, 3.0])))
+    (counts,) = histogram.counts
+    assert (counts[0, 0], counts[0, -1], counts.sum()) == (2, 1, 4)
+
+
 def test_one_value_alone_has_a_range() -> None:
     assert found_for(torch.full((1, 2, 3), 0.75)) == Range(0.0, 0.75)
     assert found_for(torch.zeros(1, 2, 3)).scale > 0

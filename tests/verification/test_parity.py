@@ -1,6 +1,7 @@
 """Parity passes for what differs in the last bits alone, and fails with a number for all else."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,6 +122,13 @@ def test_detections_not_best_first_fail() -> None:
     assert "must be best first" in check(some(), take(some(), [1, 0, *range(2, 40)]))[0]
 
 
+@pytest.mark.parametrize(("rise", "ordered"), [(5e-7, True), (3e-6, False)])
+def test_scores_may_rise_by_the_rounding_of_a_sigmoid(rise: float, ordered: bool) -> None:
+    reference = some()
+    reference.scores[5] = reference.scores[4]
+    assert compare(reference, changed(reference, 5, score=rise), SIZE, FP32).best_first == ordered
+
+
 @pytest.mark.parametrize("limits", [each.limits for each in PRECISIONS.values()], ids=PRECISIONS)
 @pytest.mark.parametrize("field", ["boxes", "scores"])
 def test_not_a_number_fails(limits: Limits, field: str) -> None:
@@ -192,6 +200,13 @@ def test_a_near_tie_passes_if_the_other_scores_are_as_noisy() -> None:
     reference, actual = at_the_cut(last=40, score=0.09999)
     assert check(reference, actual)
     assert check(reference, changed(actual, 0, score=2e-5)) == []
+    assert check(reference, changed(actual, 0, score=8e-6)) == []  # twice the noise
+    assert check(reference, changed(actual, 0, score=4e-6))
+
+
+def test_a_near_tie_is_within_the_limit_of_scores_however_noisy_they_are() -> None:
+    reference, actual = at_the_cut(last=40, score=0.1 - 1.3e-4)
+    assert "39 of 40" in check(reference, changed(actual, 0, score=8e-5))[0]
 
 
 def test_a_gap_at_the_cut_is_no_tie() -> None:
@@ -311,6 +326,8 @@ def test_merged_counts_add_up_and_all_errors_stay() -> None:
     errors = Errors.of([0.0, 0.002, 0.01]), Errors.of([2e-5, 3e-5])
     assert merged == Parity(60, 59, *errors, worst_label=7, at_cut=1)
     assert not merged.passed(FP32)
+    for flaw in ("best_first", "finite"):
+        assert not getattr(merge([good, replace(good, **{flaw: False})]), flaw)
     with pytest.raises(InputError, match="at least one photo"):
         merge([])
 
@@ -332,6 +349,17 @@ def test_parity_is_json() -> None:
     again = Parity.from_json(json.loads(text))
     assert again.to_json() == found.to_json() and again.worst_label == some().labels[1]
     assert again.failures(FP32) == found.failures(FP32)
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "found"), [(20, 0.9, 2), (19, 0.9, 0), (20, 0.99, 1), (250, 0.99, 2)]
+)
+def test_how_many_need_not_hold(count: int, share: float, found: int) -> None:
+    assert excused(count, share) == found and excused(count, 1) == 0
+
+
+def test_the_median_of_an_even_number_is_the_lower_one() -> None:
+    assert Errors.of([4.0, 1.0, 3.0, 2.0]).p50 == 2
 
 
 def test_what_reaches_a_limit_is_within_it() -> None:
