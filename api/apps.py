@@ -7,7 +7,7 @@ from deimv2.api.options import Pathish
 from deimv2.converters import FORMATS
 from deimv2.converters.app_assets import write_bundle
 from deimv2.converters.manifest import Manifest
-from deimv2.converters.pte import COREML, TITLES
+from deimv2.converters.pte import COREML, TITLES, VULKAN
 from deimv2.model.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -24,8 +24,8 @@ class Platform:
 
 
 PLATFORMS = {
-    "android": Platform("android", "app/src/main/assets/deimv2", (TITLES[COREML],)),
-    "ios": Platform("ios", "App/Models/deimv2"),
+    "android": Platform("android", "app/src/main/assets/deimv2", (TITLES[COREML], TITLES[VULKAN])),
+    "ios": Platform("ios", "App/Models/deimv2", (TITLES[VULKAN],)),
 }
 
 

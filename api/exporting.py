@@ -60,7 +60,8 @@ class ExportOptions:
     kept:          int8: of float32's detections above 0.3, the share that must still be found
     verify:        run the artifacts
     npu:           chips to compile the .tflite for as well, by maker: "qualcomm:SM8750"
-    delegate:      of the .pte: "xnnpack", or "coreml", on Apple's devices alone
+    delegate:      of the .pte: "xnnpack"; "coreml", on Apple's devices alone; or "vulkan", on GPUs
+                   of Android phones, which is not run here
     keep_rejected: leave a file that misses a limit as NAME.rejected.EXT, outside the manifest
     """
 

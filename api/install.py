@@ -121,7 +121,8 @@ def with_earlier(output: Path, manifest: Manifest) -> Manifest:
 
     return replace(
         manifest,
-        files=(*kept, *manifest.files),
+        # an app takes the first of a format: what was not run here comes last
+        files=tuple(sorted((*kept, *manifest.files), key=lambda file: file.not_run is not None)),
         parity={**of_kept(earlier.parity), **manifest.parity},
         measured=of_kept(earlier.measured) or None,
         npu=(*npu, *(manifest.npu or ())) or None,

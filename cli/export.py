@@ -70,9 +70,9 @@ def add_processors(parser: argparse.ArgumentParser) -> None:
         "(docs/npu.md)",
     )  # fmt: skip
     parser.add_argument(
-        "--delegate", choices=("xnnpack", "coreml"), default="xnnpack",
-        help="of the .pte: who computes; coreml (fp32, fp16) runs on Apple's devices alone "
-        "(default xnnpack)",
+        "--delegate", choices=("xnnpack", "coreml", "vulkan"), default="xnnpack",
+        help="of the .pte: who computes; coreml (fp32, fp16) runs on Apple's devices alone, vulkan "
+        "(fp32, fp16) on GPUs of Android phones, and is not run here (default xnnpack)",
     )  # fmt: skip
 
 

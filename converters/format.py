@@ -67,6 +67,10 @@ class Format(ABC):
         """Whether a file's time on this system says something."""
         return self.native
 
+    def not_run(self, path: Path) -> str | None:
+        """Who computes a file on phones, where that cannot be run here: then its operations are."""
+        return None
+
     def require(self) -> None:
         """Raises MissingExtraError unless the toolchain is installed; imports nothing of it."""
         for package in self.packages:

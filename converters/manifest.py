@@ -60,6 +60,7 @@ class File:
     input: str  # "tensor" as the manifest's `input` describes it, or "image" (Core ML's image type)
     computation: Mapping[str, Any] | None = None  # read from the file, None where nobody looked
     accelerators: tuple[str, ...] | None = None  # best first; None where only the CPU was tried
+    not_run: str | None = None  # the delegate it is for, where only its operations were computed
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,10 @@ def describe(path: Path, computation: Mapping[str, Any] | None = None) -> File:
     """The manifest's entry for an artifact on disk."""
     format = format_of(path)
     assert format is not None
-    return File(format.name, path.name, size_of(path), sha256_of(path), format.input, computation)
+    return File(
+        format.name, path.name, size_of(path), sha256_of(path), format.input, computation,
+        not_run=format.not_run(path),
+    )  # fmt: skip
 
 
 def toolchain() -> dict[str, str]:

@@ -40,7 +40,7 @@ def verify_on_arm64(
         return verify_folder(folder)
     emulator = find_emulator()
     manifest = Manifest.read(folder)
-    files = [file for file in manifest.files if FORMATS[file.format].arm64]
+    files = [file for file in manifest.files if FORMATS[file.format].arm64 and not file.not_run]
     if not files:
         raise InputError(f"no .tflite or .pte file in '{folder}', expected one; export it")
     check_golden(folder, manifest.golden)

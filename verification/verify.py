@@ -114,6 +114,8 @@ def verify_artifact(
     if problems := _structure_problems(path, card, steps):
         return Row(path.name, STRUCTURE, problems)
     against = f"{precision_of(card.precision).reference}, {len(goldens)} golden photographs"
+    if absent := FORMATS[path.suffix[1:]].not_run(path):
+        against += f", its operations in PyTorch: {absent} was not run"
     try:
         runner = open_artifact(path, card.image_size)
         found = tuple(runner.detect(golden.frame) for golden in goldens)

@@ -13,12 +13,22 @@ if TYPE_CHECKING:
     from deimv2.model import DEIMv2
 
 
-XNNPACK, COREML = DELEGATES = ("xnnpack", "coreml")
-TITLES = {XNNPACK: "XNNPACK", COREML: "Core ML"}  # as the manifest and `inspect` have them
+XNNPACK, COREML, VULKAN = DELEGATES = ("xnnpack", "coreml", "vulkan")
+# As the manifest and `inspect` have them, and as programs do.
+TITLES = {XNNPACK: "XNNPACK", COREML: "Core ML", VULKAN: "Vulkan"}
+BACKENDS = {XNNPACK: "XnnpackBackend", COREML: "CoreMLBackend", VULKAN: "VulkanBackend"}
+
+
+def delegate_of(path: Path) -> str:
+    """By the backend's name, which stands in the program; XNNPACK where there is none."""
+    with path.open("rb") as file:
+        start = file.read(1 << 20)
+    return next((each for each in (COREML, VULKAN) if BACKENDS[each].encode() in start), XNNPACK)
 
 
 class Pte(Format):
-    """delegate: who computes. Core ML is on Apple's devices alone, and computes in float here."""
+    """delegate: who computes. Core ML is on Apple's devices alone, Vulkan on Android's GPUs; both
+    compute in float here."""
 
     name = "pte"
     title = "ExecuTorch"
@@ -33,6 +43,7 @@ class Pte(Format):
         self.delegate = delegate
         if delegate == COREML:
             self.packages = ("executorch", "coremltools")
+        if delegate != XNNPACK:
             self.precisions = ("fp32", "fp16")
 
     @property
@@ -44,21 +55,26 @@ class Pte(Format):
     ) -> None:
         from deimv2.converters.pte.convert import convert
 
-        convert(net, card, path, gather, self.delegate == COREML)
+        convert(net, card, path, gather, self.delegate)
 
     def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
-        from deimv2.converters.pte.coreml import CoreMLProgramRunner, is_for_coreml
-        from deimv2.converters.pte.inspect import read_parts
-        from deimv2.converters.pte.run import ExecuTorchRunner
+        delegate = delegate_of(path)
+        if delegate == XNNPACK:
+            from deimv2.converters.pte.run import ExecuTorchRunner
 
-        if is_for_coreml(path):
-            return CoreMLProgramRunner(path, threads, *read_parts(path))
-        return ExecuTorchRunner(path, threads)
+            return ExecuTorchRunner(path, threads)
+        from deimv2.converters.pte.coreml import CoreMLProgramRunner
+        from deimv2.converters.pte.inspect import read_parts
+        from deimv2.converters.pte.vulkan_run import VulkanProgramRunner
+
+        runner = CoreMLProgramRunner if delegate == COREML else VulkanProgramRunner
+        return runner(path, threads, *read_parts(path))
 
     def timed(self, path: Path) -> bool:
-        from deimv2.converters.pte.coreml import is_for_coreml
+        return delegate_of(path) == XNNPACK
 
-        return not is_for_coreml(path)
+    def not_run(self, path: Path) -> str | None:
+        return TITLES[VULKAN] if delegate_of(path) == VULKAN else None
 
     def inspect(self, path: Path) -> "Inspection":
         from deimv2.converters.pte.inspect import read

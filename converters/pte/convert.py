@@ -10,7 +10,7 @@ import torch
 
 from deimv2.converters.graph import Target
 from deimv2.converters.metadata import ModelCard
-from deimv2.converters.pte import PTE, coreml
+from deimv2.converters.pte import COREML, PTE, VULKAN, XNNPACK, coreml, vulkan
 from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
 from deimv2.model.optional import require
@@ -20,25 +20,33 @@ TYPES = {0: "uint8", 3: "int32", 6: "float32"}  # ExecuTorch's scalar types
 CARD_METHOD = "deimv2_json"  # a constant method; names there cannot hold a dot
 
 
-def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, for_coreml: bool) -> None:
+def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, delegate: str) -> None:
     """Write the artifact; raises CheckError when what was written is not as it should be."""
     exir = require("executorch.exir", PTE.extra)
-    if for_coreml:
-        part = coreml.partitioner()
-    else:
-        xnnpack = require("executorch.backends.xnnpack.partition.xnnpack_partitioner", PTE.extra)
-        part = xnnpack.XnnpackPartitioner()
     half = card.kind.computes == "float16"
-    # Core ML resizes itself, and its Neural Engine does not gather.
-    form, frame = prepare(net, Target(gather and not for_coreml, nearest=for_coreml, half=half))
+    own = delegate == XNNPACK
+    # The others resize themselves; Core ML's Neural Engine does not gather, nor Vulkan floor.
+    form, frame = prepare(net, Target(gather and own, nearest=not own, half=half))
     exported = torch.export.export(form, (frame,))
+    if delegate == VULKAN:
+        exported = vulkan.rewritten(exported, (frame,))
     lowered = exir.to_edge_transform_and_lower(
         exported,
-        partitioner=[part],
+        partitioner=[partitioner(delegate)],
         constant_methods={CARD_METHOD: card.to_json()},
     )
     path.write_bytes(lowered.to_executorch().buffer)
     check(path, card)
+
+
+def partitioner(delegate: str) -> Any:
+    """What offers a graph's parts to the delegate."""
+    if delegate == COREML:
+        return coreml.partitioner()
+    if delegate == VULKAN:
+        return vulkan.partitioner()
+    xnnpack = require("executorch.backends.xnnpack.partition.xnnpack_partitioner", PTE.extra)
+    return xnnpack.XnnpackPartitioner()
 
 
 def load_runtime() -> Any:

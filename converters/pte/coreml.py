@@ -16,6 +16,7 @@ import torch
 from deimv2.converters.inspection import Delegate, Inspection, Operation
 from deimv2.converters.mlpackage.inspect import NEURAL_ENGINE, read
 from deimv2.converters.pte import PTE, TITLES
+from deimv2.converters.pte.program import Program
 from deimv2.converters.runner import (
     Frame,
     broken,
@@ -30,7 +31,6 @@ from deimv2.model.detections import Detections
 from deimv2.model.optional import quiet, require
 
 COREML = TITLES["coreml"]
-BACKEND = "CoreMLBackend"
 APPLE = "executorch.backends.apple.coreml"
 PACKAGE = "lowered_module/model.mlpackage"
 METADATA = "metadata.json"  # beside the package
@@ -69,12 +69,6 @@ def partitioner() -> Any:
     return Partitioner(compile_specs=specs)
 
 
-def is_for_coreml(path: Path) -> bool:
-    """By the backend's name, which stands in the program."""
-    with path.open("rb") as file:
-        return BACKEND.encode() in file.read(1 << 20)
-
-
 @contextmanager
 def package_in(path: Path, part: bytes) -> Iterator[Path]:
     """The package in a delegate's part, as a folder that is there within the block."""
@@ -100,7 +94,7 @@ class CoreMLProgramRunner:
     """The package's own operations, one after the other, in PyTorch on the CPU."""
 
     def __init__(
-        self, path: Path, threads: int | None, found: Inspection, parts: list[bytes]
+        self, path: Path, threads: int | None, found: Inspection, program: Program
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
@@ -110,9 +104,10 @@ class CoreMLProgramRunner:
         self.labels = None
         if found.card is not None:
             self.labels = labels_in(json.dumps(found.card), path)
+        parts = program.forward["delegates"]
         if len(parts) != 1:
             raise broken(path, f"it has {len(parts)} parts for Core ML, expected one")
-        with package_in(path, parts[0]) as package:
+        with package_in(path, program.part(parts[0])) as package:
             try:
                 self._program = open_package(package)
                 self._names = json.loads((package.parent / METADATA).read_text())

@@ -1,14 +1,6 @@
-"""Reads a `.pte`, and the graphs of XNNPACK inside it.
+"""Reads a `.pte`, and the graphs of its delegates."""
 
-Both are flatbuffers, which ExecuTorch's own `flatc` turns to JSON by the schemas of its package: a
-process of its own, which a damaged file cannot take down with it, and no import of the exporter.
-"""
-
-import json
 import math
-import re
-import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,25 +19,16 @@ from deimv2.converters.inspection import (
     of_product,
     per_output,
 )
-from deimv2.converters.pte import PTE, TITLES, coreml
+from deimv2.converters.pte import BACKENDS, TITLES, coreml, vulkan
 from deimv2.converters.pte.convert import CARD_METHOD
-from deimv2.converters.pte.run import HEADER, check_header
-from deimv2.converters.runner import broken, parsed_card
-from deimv2.model.optional import require
+from deimv2.converters.pte.program import NAMES, Program
+from deimv2.converters.runner import parsed_card
 from deimv2.model.ports import Port
 
 XNNPACK = TITLES["xnnpack"]
-BACKEND = "XnnpackBackend"
-PROGRAM = "exir/_serialize/program.fbs"
-GRAPH = "backends/xnnpack/serialization/schema.fbs"
 MIN_SCALE = (
     1e-4  # scales below it have less than two digits: they are read as JSON, with six decimals
 )
-SECONDS = 60  # flatc takes less than one
-NAMES = {
-    "BYTE": "uint8", "CHAR": "int8", "SHORT": "int16", "INT": "int32", "LONG": "int64",
-    "HALF": "float16", "FLOAT": "float32", "DOUBLE": "float64", "BOOL": "bool",
-}  # fmt: skip
 # XNNPACK's: q is quantized, c per channel, d and p while it runs.
 XNN_NAMES = {
     "fp32": "float32", "pfp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int32": "int32",
@@ -70,94 +53,53 @@ def read(path: Path) -> Inspection:
     return read_parts(path)[0]
 
 
-def read_parts(path: Path) -> tuple[Inspection, list[bytes]]:
-    """And the parts of its delegates, as they lie in the file."""
-    check_header(path)
-    data = path.read_bytes()
-    program = decode(PROGRAM, data)
-    plans = {plan["name"]: plan for plan in program["execution_plan"]}
-    if "forward" not in plans:
-        raise broken(path, f"it has no method 'forward', but {', '.join(plans)}")
-    plan = plans["forward"]
-    for_coreml = any(each["id"] == coreml.BACKEND for each in plan["delegates"])
+def read_parts(path: Path) -> tuple[Inspection, Program]:
+    """And the program itself."""
+    program = Program.read(path)
+    plan = program.forward
+    kind = program.delegate
     operations: list[Operation] = []
-    parts: list[bytes] = []
     constants = _constants(plan)
-    instructions = [step for chain in plan["chains"] for step in chain["instructions"]]
     calls = 0
-    for step in instructions:
-        arguments = step["instr_args"]
-        if step["instr_args_type"] == "KernelCall":
-            operations.append(_kernel(plan, arguments, for_coreml))
-        elif step["instr_args_type"] == "DelegateCall":
-            delegate = plan["delegates"][arguments["delegate_index"]]
-            parts.append(part_of(data, program, delegate))
-            if for_coreml:
-                inside, stored = coreml.operations(path, parts[-1])
-                operations += inside
-                constants |= {each.name: each for each in stored}
-            else:
-                graph = decode(GRAPH, payload(path, parts[-1], delegate))
-                values = {value["id_out"]: value for value in map(_value, graph["xvalues"])}
-                operations += [_node(node, values) for node in graph["xnodes"]]
-                constants |= _delegated_constants(graph, calls)
+    for what, step in program.steps():
+        if what == "KernelCall":
+            operations.append(_kernel(plan, step, kind))
+        elif what == "DelegateCall":
+            inside, stored = _delegated(program, plan["delegates"][step["delegate_index"]], calls)
+            operations += inside
+            constants |= {each.name: each for each in stored}
             calls += 1
-    card = next(
-        (v["val"]["string_val"] for v in plans.get(CARD_METHOD, {}).get("values", [])), None
-    )
-    delegates: tuple[Delegate, ...] = (Delegate(XNNPACK, "the file itself", calls),)
-    if for_coreml:
-        delegates = coreml.delegates(calls)
+    given = program.plans.get(CARD_METHOD, {}).get("values", [])
+    card = next((v["val"]["string_val"] for v in given), None)
     found = Inspection(
         artifact=path.name,
-        size=len(data),
+        size=len(program.data),
         metadata=len(card.encode()) if card else 0,
         card=parsed_card(card, path),
         inputs=_ports(plan, "inputs"),
         outputs=_ports(plan, "outputs"),
         operations=operations,
-        delegates=delegates,
+        delegates=(
+            coreml.delegates(calls)
+            if kind == "coreml"
+            else (Delegate(TITLES[kind], "the file itself", calls),)
+        ),
         constants=list(constants.values()),
     )
-    return found, parts
+    return found, program
 
 
-def decode(schema: str, data: bytes) -> Any:
-    """A flatbuffer as JSON. Raises SubprocessError, OSError or ValueError for one that is none."""
-    package = Path(require("executorch.data.bin", PTE.extra).__path__[0])
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "buffer.bin"
-        source.write_bytes(data)
-        options = ["--json", "--strict-json", "--defaults-json", "-o", folder]
-        files = [str(package.parents[1] / schema), "--", str(source)]
-        command = [str(package / "flatc"), *options, *files]
-        subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
-        text = source.with_suffix(".json").read_bytes()
-    # flatc writes numbers that are none as C does; no string ends a line.
-    return json.loads(
-        re.sub(rb"(?m)inf(?=,?$)", b"Infinity", re.sub(rb"(?m)-?nan(?=,?$)", b"NaN", text))
-    )
-
-
-def part_of(data: bytes, program: Any, delegate: Mapping[str, Any]) -> bytes:
-    """The segment of a delegate."""
-    *_, segments, _ = HEADER.unpack_from(data)
-    segment = program["segments"][delegate["processed"]["index"]]
-    start = segments + segment["offset"]
-    return data[start : start + segment["size"]]
-
-
-def payload(path: Path, part: bytes, delegate: Mapping[str, Any]) -> bytes:
-    """The graph in a delegate's segment, which starts with a header: where the graph is, how long.
-
-    Layout: executorch/backends/xnnpack/serialization/xnnpack_graph_serialize.py.
-    """
-    if delegate["id"] != BACKEND:
-        raise broken(path, f"it has a part for {delegate['id']}, only {BACKEND} can be read")
-    if part[4:8] != b"XH00":
-        raise broken(path, "a part for XNNPACK does not start as one")
-    offset, size = (int.from_bytes(part[i : i + 4], "little") for i in (10, 14))
-    return part[offset : offset + size]
+def _delegated(
+    program: Program, delegate: Mapping[str, Any], call: int
+) -> tuple[list[Operation], list[Constant]]:
+    """What a delegate computes in a call, and its constants."""
+    if delegate["id"] == BACKENDS["coreml"]:
+        return coreml.operations(program.path, program.part(delegate))
+    graph = program.graph(delegate)
+    if delegate["id"] == BACKENDS["vulkan"]:
+        return vulkan.operations(graph), vulkan.constants(graph, call)
+    values = {value["id_out"]: value for value in map(_value, graph["xvalues"])}
+    return [_node(node, values) for node in graph["xnodes"]], _delegated_constants(graph, call)
 
 
 def _node(node: Mapping[str, Any], values: Mapping[int, Any]) -> Operation:
@@ -196,7 +138,7 @@ def _xnn_type(value: Mapping[str, Any]) -> str:
     return XNN_NAMES[value["datatype"].removeprefix("xnn_datatype_")]
 
 
-def _kernel(plan: Any, call: Mapping[str, Any], for_coreml: bool) -> Operation:
+def _kernel(plan: Any, call: Mapping[str, Any], delegate: str) -> Operation:
     """A call of a kernel outside delegates. Its last argument is its output."""
     operator = plan["operators"][call["op_index"]]
     kind = operator["name"].split("::")[-1]
@@ -215,7 +157,14 @@ def _kernel(plan: Any, call: Mapping[str, Any], for_coreml: bool) -> Operation:
         case _:
             macs = 0
     types = [tensor["scalar_type"] for tensor in tensors]
-    outside = coreml.OUTSIDE if for_coreml else {XNNPACK: _reason(kind, types)}
+    outside: Mapping[str, str]
+    match delegate:
+        case "coreml":
+            outside = coreml.OUTSIDE
+        case "vulkan":
+            outside = {vulkan.VULKAN: vulkan.reason(types)}
+        case _:
+            outside = {XNNPACK: _reason(kind, types)}
     return Operation(kind, tuple(out), macs, outside=outside)
 
 
@@ -241,14 +190,14 @@ def _constants(plan: Any) -> dict[str, Constant]:
     return found
 
 
-def _delegated_constants(graph: Any, call: int) -> dict[str, Constant]:
-    found = {}
+def _delegated_constants(graph: Any, call: int) -> list[Constant]:
+    found = []
     for value in map(_value, graph["xvalues"]):
         if index := value["constant_buffer_idx"]:
             place = graph["constant_data"][index]
             name = place["named_key"] or f"call {call}, constant {index}"
             shape = tuple(value["dims"])
-            found[name] = Constant(name, _xnn_type(value), shape, place["size"])
+            found.append(Constant(name, _xnn_type(value), shape, place["size"]))
     return found
 
 
@@ -263,26 +212,19 @@ def _ports(plan: Any, side: str) -> list[Port]:
 
 def scales(path: Path) -> Iterator[Scaled]:
     """Those of weights, and of biases, which follow from those of input and weight."""
-    check_header(path)
-    data = path.read_bytes()
-    program = decode(PROGRAM, data)
-    start = HEADER.unpack_from(data)[-2]
-    named = {
-        each["key"]: program["segments"][each["segment_index"]] for each in program["named_data"]
-    }
-    (plan,) = (each for each in program["execution_plan"] if each["name"] == "forward")
-    for delegate in plan["delegates"]:
-        if delegate["id"] == coreml.BACKEND:
+    program = Program.read(path)
+    named = program.named()
+    for delegate in program.forward["delegates"]:
+        if delegate["id"] != BACKENDS["xnnpack"]:
             continue
-        graph = decode(GRAPH, payload(path, part_of(data, program, delegate), delegate))
+        graph = program.graph(delegate)
         values = {_value(value)["id_out"]: value["xvalue_union"] for value in graph["xvalues"]}
 
         def of(index: int, graph: Any = graph, values: Any = values) -> Scales:
             params = values[index].get("quant_params", {}) if index in values else {}
             if place := params.get("scale_buffer_idx"):
                 stored = named[graph["constant_data"][place]["named_key"]]
-                found = data[start + stored["offset"] :][: stored["size"]]
-                return np.frombuffer(found, np.float32).astype(np.float64)
+                return np.frombuffer(stored, np.float32).astype(np.float64)
             return np.atleast_1d(np.array(params.get("scale", []), np.float64))
 
         for node in graph["xnodes"]:

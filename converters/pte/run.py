@@ -5,7 +5,6 @@ the whole process on some files with single wrong bytes, which no header shows: 
 with the manifest's before opening a file that has one (`deimv2.converters.manifest.check_beside`).
 """
 
-import struct
 import warnings
 import weakref
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, ClassVar
 import torch
 
 from deimv2.converters.pte.convert import interface, load_runtime, open_program, read_card
+from deimv2.converters.pte.program import check_header
 from deimv2.converters.runner import (
     Frame,
     Stopwatch,
@@ -27,10 +27,6 @@ from deimv2.converters.runner import (
 from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError
 from deimv2.model.optional import quiet
-
-# Extended header: 4 bytes of flatbuffer root offset, "ET12", "eh00", then the header's own length
-# (u32), the program's length, the offset of the segments, and their length (u64 each).
-HEADER = struct.Struct("<4x4s4sIQQQ")
 
 
 class ExecuTorchRunner:
@@ -83,17 +79,3 @@ def shared(frame: Frame) -> torch.Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of frames that may not be written to
         return torch.from_numpy(frame)[None]
-
-
-def check_header(path: Path) -> None:
-    """Raises InputError unless the file starts as a `.pte` and is as long as its header says."""
-    with path.open("rb") as file:
-        start = file.read(HEADER.size)
-    if start[4:6] != b"ET":
-        raise broken(path, "it does not start as one")
-    if len(start) < HEADER.size or start[8:12] != b"eh00":
-        raise broken(path, "its header is cut off or of an old kind")
-    _, _, length, program, offset, segments = HEADER.unpack(start)
-    expected = offset + segments if length >= HEADER.size - 8 and offset else program
-    if path.stat().st_size < expected:
-        raise broken(path, f"{path.stat().st_size} of {expected} bytes")

@@ -14,7 +14,8 @@ from deimv2.cli.main import main
 from deimv2.converters.artifact import inspect, open_model
 from deimv2.converters.manifest import Manifest
 from deimv2.converters.photographs import PHOTOGRAPHS
-from deimv2.converters.pte.coreml import CoreMLProgramRunner, is_for_coreml
+from deimv2.converters.pte import delegate_of
+from deimv2.converters.pte.coreml import CoreMLProgramRunner
 from deimv2.model.errors import InputError
 from deimv2.model.images import load_photo, resize
 from deimv2.tests.cli.commands import Capture, complaint, output
@@ -45,7 +46,7 @@ def test_one_call_has_all_but_the_frames_cast(folder: Path) -> None:
 
 def test_it_detects_what_the_package_of_the_same_precision_does(folder: Path, demo: Path) -> None:
     """float32's package of the same weights; both are computed by the same operations."""
-    assert is_for_coreml(folder / NAME)
+    assert delegate_of(folder / NAME) == "coreml"
     runner = open_model(folder / NAME)
     assert isinstance(runner, CoreMLProgramRunner)
     frame = resize(load_photo(PHOTOGRAPHS[0]), runner.size)

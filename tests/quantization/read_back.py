@@ -9,8 +9,7 @@ from coremltools.converters.mil.mil import types
 from flatbuffers.number_types import Float32Flags, Uint8Flags
 from flatbuffers.table import Table
 
-from deimv2.converters.pte.inspect import GRAPH, PROGRAM, decode, part_of, payload
-from deimv2.converters.pte.run import HEADER
+from deimv2.converters.pte.program import Program
 from deimv2.mil.package import rebuild
 
 QUANTIZED, PER_TENSOR = 2, 2  # members of the unions of XNNPACK's values and their parameters
@@ -54,21 +53,15 @@ def of_litert(path: Path) -> Iterator[Layer]:
 
 
 def of_executorch(path: Path) -> Iterator[Layer]:
-    data = path.read_bytes()
-    program = decode(PROGRAM, data)
-    start = HEADER.unpack_from(data)[-2]
-    segments = program["segments"]
-    named = {each["key"]: segments[each["segment_index"]] for each in program["named_data"]}
-    (plan,) = (each for each in program["execution_plan"] if each["name"] == "forward")
-    for delegate in plan["delegates"]:
-        stored = payload(path, part_of(data, program, delegate), delegate)
-        graph = decode(GRAPH, stored)
+    program = Program.read(path)
+    named = program.named()
+    for delegate in program.forward["delegates"]:
+        stored, graph = program.payload(delegate), program.graph(delegate)
         for value, scale in zip(graph["xvalues"], exact(stored), strict=True):
             value["scale"] = scale
 
         def scales(index: int, graph: Any = graph) -> list[float]:
-            place = named[graph["constant_data"][index]["named_key"]]
-            return np.frombuffer(data[start + place["offset"] :][: place["size"]], np.float32)
+            return np.frombuffer(named[graph["constant_data"][index]["named_key"]], np.float32)
 
         values = {
             value["xvalue_union"].get("tensor_value", value["xvalue_union"])["id_out"]: value

@@ -154,6 +154,10 @@ let manifestSchema = #"""
               "minItems": 1,
               "items": { "enum": ["cpu", "gpu"] }
             },
+            "not_run": {
+              "description": "The delegate that the file is for, where it was never run by it: its operations were computed one after the other in PyTorch. No app is to choose it by itself.",
+              "enum": ["Vulkan"]
+            },
             "computation": {
               "description": "What a frame costs and who computes it, read from the file (deimv2 inspect).",
               "type": "object",
@@ -170,8 +174,8 @@ let manifestSchema = #"""
                   "$ref": "#/$defs/share"
                 },
                 "delegate": {
-                  "description": "XNNPACK, or Core ML's Neural Engine as far as its rules are documented.",
-                  "enum": ["XNNPACK", "Core ML", "Neural Engine"]
+                  "description": "Whose part of the file it is: XNNPACK's, Core ML's, Vulkan's; of an .mlpackage Core ML's Neural Engine, as far as its rules are documented.",
+                  "enum": ["XNNPACK", "Core ML", "Vulkan", "Neural Engine"]
                 },
                 "delegated_share": {
                   "description": "Of the multiply-accumulates, those that the delegate takes.",
