@@ -51,5 +51,5 @@ def part_of(
     if images is not None and annotations is not None:
         return Part(Path(images), Path(annotations))
     if images is not None or annotations is not None:
-        raise InputError("photos and annotations belong together; name both, or --data alone")
+        raise InputError("photos and annotations belong together; give both, or --data alone")
     return None if data is None else find_part(Path(data), name)

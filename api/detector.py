@@ -170,7 +170,7 @@ def as_image(photo: object) -> tuple[Image.Image, Path | None]:
             return Image.fromarray(photo), None
     what = f"{photo.dtype} {list(photo.shape)}" if isinstance(photo, np.ndarray) else repr(photo)
     raise InputError(
-        f"{what[:80]} is no photo, expected a path, a PIL image or an RGB array uint8 [H, W, 3]"
+        f"{what[:80]} is not a photo, expected a path, a PIL image or an RGB array uint8 [H, W, 3]"
     )
 
 

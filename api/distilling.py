@@ -60,8 +60,8 @@ def distill(options: DistillOptions) -> Distilled:
     if state is not None:
         if "student" not in state:
             raise InputError(
-                f"'{options.resume}' holds no distillation, expected a stopped one; go on with the "
-                f"command that made it: deimv2 train --resume {options.resume}"
+                f"'{options.resume}' holds no distillation, expected a stopped one; continue with "
+                f"the command that made it: deimv2 train --resume {options.resume}"
             )
         options = replace(options, **state["about"], output=options.resume)
     if options.teacher is None or options.images is None:
@@ -69,7 +69,7 @@ def distill(options: DistillOptions) -> Distilled:
     output = Path(options.output or Path("runs", options.student))
     if state is None and (output / LAST).exists():
         raise InputError(
-            f"'{output}' holds one already; give --resume {output} or another --output"
+            f"'{output}' holds a distillation already; give --resume {output} or another --output"
         )
     photos = find_photos(Path(options.images), below=True)
     recipe = Distillation(
@@ -93,7 +93,7 @@ def distill(options: DistillOptions) -> Distilled:
         distiller.run(options.workers, options.save_minutes * 60, options.report_every)
     except StopError:
         progress.log(
-            f"stopped at step {distiller.step}; go on with: deimv2 distill --resume {output}"
+            f"stopped at step {distiller.step}; continue with: deimv2 distill --resume {output}"
         )
         return Distilled(output / BEST, distiller.step, finished=False)
     return Distilled(output / BEST, distiller.step)

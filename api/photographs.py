@@ -46,7 +46,7 @@ def with_detections(net: DEIMv2, paths: Sequence[Path], progress: Progress = SIL
         try:
             (found,) = detect(net, resize(load_photo(path), net.image_size))
         except InputError as error:
-            progress.log(f"passed over: {error}")
+            progress.log(f"skipped: {error}")
             continue
         counts[path] = int((found.scores > MIN_SCORE).sum())
     full = [path for path, count in counts.items() if count]

@@ -137,7 +137,7 @@ def resumed(options: TrainOptions) -> tuple[TrainOptions, Rounding | None]:
     stored = read_state(folder)["about"]
     if "options" not in stored:
         raise InputError(
-            f"'{folder}' holds no training, expected a stopped one; go on with the command that "
+            f"'{folder}' holds no training, expected a stopped one; continue with the command that "
             f"made it: deimv2 distill --resume {folder}"
         )
     given = [
@@ -147,8 +147,8 @@ def resumed(options: TrainOptions) -> tuple[TrainOptions, Rounding | None]:
     ]
     if given:
         raise InputError(
-            f"{', '.join(map(flag, given))} cannot be given with --resume, which goes on as it was "
-            f"started; leave it out, or start anew with --weights {folder / BEST}"
+            f"{', '.join(map(flag, given))} cannot be given with --resume, which continues as it "
+            f"was started; leave it out, or start again with --weights {folder / BEST}"
         )
     rounding = stored["rounding"]
     return (
@@ -219,7 +219,7 @@ def run_here(
     trainer = trainer_of(options, rounding, net, dataset, save, output, world, logger, progress)
     if options.resume is not None:
         trainer.restore(read_state(output))
-        progress.log(f"goes on at step {trainer.step} of {trainer.steps}")
+        progress.log(f"continuing at step {trainer.step} of {trainer.steps}")
     if options.resume is None:
         progress.log(described(trainer.recipe, trainer.steps))
     evaluate = None
@@ -231,7 +231,7 @@ def run_here(
         trainer.run(evaluate)
     except StopError:
         how = f"deimv2 train --resume {shlex.quote(str(output))}"
-        progress.log(f"stopped at step {trainer.step}; go on with: {how}")
+        progress.log(f"stopped at step {trainer.step}; continue with: {how}")
         return Training(output / BEST, None, trainer.steps, finished=False, main=world.is_main)
     if rounding is not None and trainer.best_step == 0 and evaluate is not None:
         progress.log("no epoch was better than what it started from, which is kept")
@@ -276,7 +276,7 @@ def report_small(
 def require_fresh(output: Path) -> None:
     if (output / LAST).exists():
         raise InputError(
-            f"'{output}' holds a training already; go on with --resume {output}, or choose "
+            f"'{output}' holds a training already; continue with --resume {output}, or choose "
             "another --output"
         )
 

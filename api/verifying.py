@@ -81,6 +81,6 @@ def check_options(
         )
     if report and (report.is_dir() or not report.parent.is_dir()):
         raise InputError(
-            f"--report '{report}' is no file in a folder that is there, expected for example "
+            f"--report '{report}' is not a file in an existing folder, expected for example "
             "report.html; make the folder or name another file"
         )

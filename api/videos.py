@@ -85,7 +85,9 @@ def opened(path: Path) -> Any:
     try:
         video = av.open(str(path))
     except (av.FFmpegError, OSError) as error:
-        raise InputError(f"'{path}' is no video that FFmpeg reads ({error.strerror})") from error
+        raise InputError(
+            f"'{path}' is not a video that FFmpeg can read ({error.strerror})"
+        ) from error
     if not video.streams.video:
         video.close()
         raise InputError(f"'{path}' holds no pictures, expected a video")

@@ -1,4 +1,4 @@
-"""`deimv2 app`: puts an export into the sample app, one of your own, or beside the web page."""
+"""`deimv2 app`: puts an export into the sample app, your own app, or the web page."""
 
 import argparse
 import contextlib
@@ -17,25 +17,25 @@ EXAMPLE = "example: deimv2 app web artifacts/atto --serve"
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "app",
-        help="put an export into the sample app, or beside the web page",
-        description="Copies the artifacts that a platform runs, their golden files and a manifest "
-        "of those into the sample app, or into --output; for web together with the page that runs "
-        "them, for any static host. Every file's hash is checked first.",
+        help="put an export into the sample app or the web page",
+        description="Copies the artifacts that a platform can run, with their golden files and a "
+        "manifest, into the sample app or into --output. For web, the page that runs them is "
+        "copied too, ready for any static host. Every file's hash is checked first.",
         epilog=EXAMPLE,
     )
     parser.add_argument("platform", choices=("android", "ios", "web"))
-    parser.add_argument("folder", type=Path, metavar="DIR", help="what deimv2 export wrote")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="export folder")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="a folder of your own app, instead of the sample; of web: where the page goes",
+        help="folder of your own app instead of the sample; for web: where to write the page",
     )
     parser.add_argument(
-        "--serve", action="store_true", help="web: open the page to browsers of this machine"
+        "--serve", action="store_true", help="web: serve the page to browsers on this machine"
     )
     parser.add_argument(
-        "--port", type=int, metavar="N", help="of --serve; 0: a free one (default 8000)"
+        "--port", type=int, metavar="N", help="port for --serve; 0 picks a free one (default 8000)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -79,7 +79,7 @@ def _serve(args: argparse.Namespace) -> int:
         if args.json:
             console.print_json_line({"address": address, "files": _names(manifest)})
         else:
-            print(f"{address}: {_summary(manifest)}; Ctrl-C ends it", flush=True)
+            print(f"{address}: {_summary(manifest)}; press Ctrl-C to stop", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
     return 0

@@ -9,14 +9,16 @@ LARGEST_SIDE = 2048  # beyond it, one attention map of a ViT variant takes gigab
 
 def count(text: str) -> int:
     if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no count, expected 1 or more")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a count, expected 1 or more")
     return int(text)
 
 
 def size(text: str) -> tuple[int, int]:
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.isdecimal() and len(part) < 6 for part in parts):
-        raise argparse.ArgumentTypeError(f"'{text}' is no size, expected a side or HxW in pixels")
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a size, expected a side or HxW in pixels"
+        )
     height, width = int(parts[0]), int(parts[-1])
     if max(height, width) > LARGEST_SIDE:
         raise argparse.ArgumentTypeError(f"'{text}' is too large, expected up to {LARGEST_SIDE}")
@@ -33,7 +35,7 @@ def rate(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no learning rate, expected 0 to 1")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a learning rate, expected 0 to 1")
     return value
 
 
@@ -43,15 +45,15 @@ def share(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no share, expected 0 to 1")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share, expected 0 to 1")
     return value
 
 
 def add_calibration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", type=Path, metavar="DIR",
-        help="folder of photos like the ones the phone will see, to find the int8 ranges on "
-        "(default for the demo weights: scenes like their training data)",
+        help="folder of photos like those the phone will see, to find int8 ranges on (default for "
+        "the demo weights: scenes like their training data)",
     )  # fmt: skip
     parser.add_argument(
         "--calibration-photos", type=count, default=200, metavar="N",
@@ -63,7 +65,7 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record",
         action="store_true",
-        help="write the result into the manifest.json next to the artifact",
+        help="store the result in the manifest.json next to the artifact",
     )
 
 

@@ -20,27 +20,34 @@ def add(subparsers: Any) -> None:
         help="time artifacts side by side",
         description="Times artifacts in turn, round after round, against a baseline: the same "
         "weights exported plainly to ONNX, as the release does it, and run by ONNX Runtime with "
-        "the same threads. Ratios are of times in the same round; below 1 is faster than the "
-        "baseline. What this package takes beside the runtime's own call stands under 'outside'; "
-        "above 5 % there is no ratio.",
+        "the same threads. Ratios compare times of the same round; below 1 is faster than the "
+        "baseline. 'outside' is the share of time spent outside the runtime's own call; above 5 % "
+        "no ratio is given.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
         "artifacts", type=Path, nargs="+", metavar="DIR|ARTIFACT",
-        help="folders of deimv2 export, or .tflite, .pte and .onnx files",
+        help="export folders, or .tflite, .pte and .onnx files",
     )  # fmt: skip
     parser.add_argument(
-        "--threads", type=count, nargs="+", default=[1], metavar="N", help="default: 1"
+        "--threads",
+        type=count,
+        nargs="+",
+        default=[1],
+        metavar="N",
+        help="CPU threads; several numbers are timed one after the other (default: 1)",
     )
-    parser.add_argument("--rounds", type=count, default=50, metavar="N", help="default: 50")
+    parser.add_argument(
+        "--rounds", type=count, default=50, metavar="N", help="rounds to time (default: 50)"
+    )
     parser.add_argument(
         "--weights", metavar="demo|coco|random|PATH",
-        help="weights of the baseline (default: the ones the first artifact was made from)",
+        help="weights of the baseline (default: those of the first artifact)",
     )  # fmt: skip
     parser.add_argument(
         "--no-baseline", action="store_false", dest="baseline", help="do not time a baseline"
     )
-    add_device(parser, "gpu: the artifacts on LiteRT's GPU accelerator, the baseline on the CPU")
+    add_device(parser, "gpu: artifacts on LiteRT's GPU accelerator, the baseline on the CPU")
     add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

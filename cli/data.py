@@ -10,13 +10,18 @@ def add_data(parser: argparse.ArgumentParser, val: bool) -> None:
     data = parser.add_argument_group("data")
     data.add_argument(
         "--data", type=Path, metavar="DIR",
-        help="data set in a usual layout: COCO files, YOLO's data.yaml, Pascal VOC, or "
-        "metadata.jsonl (docs/data.md)",
+        help="data set in a common layout: COCO, YOLO (data.yaml), Pascal VOC or metadata.jsonl "
+        "(docs/data.md)",
     )  # fmt: skip
     parts = {"": "to train on"} | ({"val-": "to measure AP on"} if val else {})
     for part, meaning in parts.items():
         data.add_argument(f"--{part}images", type=Path, metavar="DIR", help=f"photos {meaning}")
-        data.add_argument(f"--{part}annotations", type=Path, metavar="FILE", help="their COCO file")
+        data.add_argument(
+            f"--{part}annotations",
+            type=Path,
+            metavar="FILE",
+            help="COCO annotations of those photos",
+        )
 
 
 def add_annotated(parser: argparse.ArgumentParser, folder: bool = False) -> None:
@@ -24,17 +29,17 @@ def add_annotated(parser: argparse.ArgumentParser, folder: bool = False) -> None
     if folder:
         parser.add_argument(
             "--data", type=Path, metavar="DIR",
-            help="data set in a usual layout (docs/data.md), its val part is measured on; or name "
-            "--images and --annotations",
+            help="data set in a common layout (docs/data.md), whose validation part is used; or "
+            "give --images and --annotations",
         )  # fmt: skip
     parser.add_argument(
         "--images", type=Path, required=not folder, metavar="DIR",
-        help="folder of the annotated photos",
+        help="folder of annotated photos",
     )  # fmt: skip
     parser.add_argument(
         "--annotations", type=Path, required=not folder, metavar="FILE",
         help="COCO annotations (JSON)",
     )  # fmt: skip
     parser.add_argument(
-        "--limit", type=count, metavar="N", help="only the first N photos; default: all"
+        "--limit", type=count, metavar="N", help="use only the first N photos (default: all)"
     )

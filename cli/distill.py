@@ -14,24 +14,50 @@ EXAMPLE = "example: deimv2 distill --teacher dinov3_vits16.pth --images photos -
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "distill",
-        help="make a small ViT backbone from DINOv3's",
-        description="Trains ViT-Tiny (the backbone of S) or ViT-Tiny+ (of M) to give the features "
-        "of DINOv3's ViT-S, whose weights you bring. The result goes into "
+        help="distill DINOv3's ViT-S into a small ViT backbone",
+        description="Trains ViT-Tiny (the backbone of S) or ViT-Tiny+ (of M) to reproduce the "
+        "features of DINOv3's ViT-S, whose weights you supply. Use the result with "
         "'deimv2 train --variant s --backbone DIR/best.safetensors'.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("--teacher", type=Path, metavar="FILE", help="DINOv3 ViT-S, as released")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="photos, also in subfolders")
+    parser.add_argument(
+        "--teacher", type=Path, metavar="FILE", help="released weights of DINOv3 ViT-S"
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="folder of photos, searched with its subfolders"
+    )
     parser.add_argument("--student", choices=STUDENTS, default="vit-tiny", help="default: vit-tiny")
     parser.add_argument("--epochs", type=count, default=50, metavar="N", help="default: 50")
-    parser.add_argument("--batch", type=count, default=64, metavar="N", help="default: 64")
-    parser.add_argument("--side", type=count, default=224, metavar="N", help="default: 224 pixels")
-    parser.add_argument("--lr", type=rate, default=1e-3, metavar="X", help="default: 0.001")
-    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
-    parser.add_argument("--device", metavar="cpu|cuda", help="default: cuda where there is one")
-    parser.add_argument("--workers", type=natural, default=2, metavar="N", help="default: 2")
-    parser.add_argument("--save-minutes", type=float, default=5.0, metavar="X", help="default: 5")
-    parser.add_argument("--report-every", type=count, default=20, metavar="STEPS")
+    parser.add_argument(
+        "--batch", type=count, default=64, metavar="N", help="photos per step (default: 64)"
+    )
+    parser.add_argument(
+        "--side", type=count, default=224, metavar="N", help="pixels (default: 224)"
+    )
+    parser.add_argument(
+        "--lr", type=rate, default=1e-3, metavar="X", help="learning rate (default: 0.001)"
+    )
+    parser.add_argument(
+        "--seed", type=natural, default=0, metavar="N", help="random seed (default: 0)"
+    )
+    parser.add_argument("--device", metavar="cpu|cuda", help="default: cuda if available")
+    parser.add_argument(
+        "--workers",
+        type=natural,
+        default=2,
+        metavar="N",
+        help="processes that load photos (default: 2)",
+    )
+    parser.add_argument(
+        "--save-minutes",
+        type=float,
+        default=5.0,
+        metavar="X",
+        help="minutes between checkpoints (default: 5)",
+    )
+    parser.add_argument(
+        "--report-every", type=count, default=20, metavar="STEPS", help="default: 20"
+    )
     parser.add_argument(
         "--resume", type=Path, metavar="DIR", help="continue a stopped distillation"
     )

@@ -21,18 +21,18 @@ EXAMPLE = (
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "evaluate",
-        help="average precision on annotated photos",
-        description="Runs an artifact (.tflite, .pte, .mlpackage, .aimodel, .onnx), all of an "
-        "export folder, or a checkpoint (.pth, .safetensors) on annotated photos and gives the "
-        "twelve COCO numbers and the AP of every class, in 0..1.",
+        help="measure average precision on annotated photos",
+        description="Runs an artifact (.tflite, .pte, .mlpackage, .aimodel, .onnx), all artifacts "
+        "of an export folder, or a checkpoint (.pth, .safetensors) on annotated photos and reports "
+        "the twelve COCO metrics and the AP of every class, in 0..1.",
         epilog=EXAMPLE,
     )
     parser.add_argument("model", type=Path, metavar="ARTIFACT|DIR|CHECKPOINT")
     add_annotated(parser, folder=True)
     parser.add_argument(
         "--labels", type=Path, metavar="FILE",
-        help="the model's class names, one per line (default: the ones in the model; without any, "
-        "the classes of the annotations in the order of their ids)",
+        help="the model's class names, one per line (default: those stored in the model, else the "
+        "classes of the annotations in the order of their ids)",
     )  # fmt: skip
     parser.add_argument(
         "--variant",
@@ -44,7 +44,9 @@ def add(subparsers: Any) -> None:
         help="for a checkpoint: compute in float32, or round as its int8 artifacts do "
         "(default fp32)",
     )  # fmt: skip
-    parser.add_argument("--threads", type=count, metavar="N", help="default: the runtime's choice")
+    parser.add_argument(
+        "--threads", type=count, metavar="N", help="CPU threads (default: the runtime's choice)"
+    )
     add_device(parser)
     add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")

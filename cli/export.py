@@ -16,16 +16,16 @@ EXAMPLE = "example: deimv2 export --variant atto --output artifacts/atto"
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "export",
-        help="make .tflite, .mlpackage and .pte files and check them",
-        description="Converts a variant with its weights, runs every artifact on real photographs "
-        "against float32 PyTorch, and keeps the ones that stay within the limits. The exit code is "
-        "1 if any of them fails.",
+        help="make and check .tflite, .mlpackage and .pte files",
+        description="Converts a variant and its weights, compares every artifact with float32 "
+        "PyTorch on real photographs, and keeps those within the limits. The exit code is 1 if any "
+        "artifact fails.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
         "--variant",
         default="auto",
-        help="see deimv2 list (default: that of the weights, else atto)",
+        help="see deimv2 list (default: recognised from the weights, else atto)",
     )
     parser.add_argument(
         "--format", nargs="+", choices=FORMATS, metavar="FORMAT", dest="formats",
@@ -34,17 +34,16 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",
-        help="default fp32; int8 computes in int8 and needs a checkpoint from deimv2 quantize, or "
-        "--calibration; int8x16 (.tflite) computes convolutions of int8 weights and int16 "
-        "activations, for NPUs, and needs --calibration; int8-weight stores the weights as int8 "
-        "and computes in float",
+        help="default fp32; int8: integer arithmetic, needs --calibration or a checkpoint from "
+        "deimv2 quantize; int8x16 (.tflite): convolutions with int8 weights and int16 activations, "
+        "for NPUs, needs --calibration; int8-weight: weights stored as int8, float arithmetic",
     )  # fmt: skip
     add_calibration(parser)
     parser.add_argument(
         "--weights", metavar="demo|coco|random|hf://OWNER/NAME|PATH",
-        help="demo weights (the default where a variant has them), the released COCO weights, "
-        "reproducible random numbers (the default elsewhere), a repository of the Hub, or a file "
-        "or folder of it (.safetensors, .pth, .pt, .ckpt, .bin, the authors' .onnx)",
+        help="demo weights (the default if the variant has them), the released COCO weights, "
+        "reproducible random numbers (the default otherwise), a Hugging Face Hub repository, or a "
+        "file or folder (.safetensors, .pth, .pt, .ckpt, .bin, the authors' .onnx)",
     )  # fmt: skip
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
     parser.add_argument(
@@ -54,7 +53,7 @@ def add(subparsers: Any) -> None:
         help="input size (default: the variant's own)",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="default artifacts/VARIANT-PRECISION"
+        "--output", type=Path, metavar="DIR", help="default: artifacts/VARIANT-PRECISION"
     )
     add_processors(parser)
     add_checks(parser)
@@ -63,36 +62,36 @@ def add(subparsers: Any) -> None:
 
 
 def add_processors(parser: argparse.ArgumentParser) -> None:
-    """Whom files are for, beside every phone's processor."""
+    """What else than CPUs the files are for."""
     parser.add_argument(
         "--npu", nargs="+", default=(), metavar="MAKER:CHIP",
-        help="compile the .tflite for the NPU of a chip as well, such as qualcomm:SM8750 "
+        help="also compile the .tflite for the NPU of a chip, such as qualcomm:SM8750 "
         "(docs/npu.md)",
     )  # fmt: skip
     parser.add_argument(
         "--delegate", choices=("xnnpack", "coreml", "vulkan"), default="xnnpack",
-        help="of the .pte: who computes; coreml (fp32, fp16) runs on Apple's devices alone, vulkan "
-        "(fp32, fp16) on GPUs of Android phones, and is not run here (default xnnpack)",
+        help="delegate of the .pte; coreml (fp32, fp16) runs on Apple devices only, vulkan (fp32, "
+        "fp16) on GPUs of Android phones, and not on this machine (default xnnpack)",
     )  # fmt: skip
 
 
 def add_checks(parser: argparse.ArgumentParser) -> None:
-    """On what artifacts are checked, and what becomes of those that fail."""
+    """What artifacts are checked on, and what happens to those that fail."""
     parser.add_argument(
         "--photos", type=Path, metavar="DIR",
-        help="photos to check on; as few as give 200 detections, and 32 at most, are copied to "
-        "golden/ (default: the --calibration photos, the ones the checkpoint was validated on, or "
-        "five that come with deimv2)",
+        help="photos to check on; up to 32 of them, enough for 200 detections, are copied to "
+        "golden/ (default: the --calibration photos, those the checkpoint was validated on, or "
+        "five included with deimv2)",
     )  # fmt: skip
     parser.add_argument(
         "--float-weights", type=Path, metavar="FILE",
-        help="int8 only: the weights before quantization, to compare with (default: the ones named "
+        help="int8 only: the weights before quantization, to compare with (default: those named "
         "in the checkpoint)",
     )  # fmt: skip
     parser.add_argument(
         "--kept", type=share, metavar="SHARE",
-        help="int8 only: the share of float32's detections above 0.3 that int8 must still find "
-        "(default 0.9)",
+        help="int8 only: minimum share of float32's detections above 0.3 that int8 must still "
+        "find (default 0.9)",
     )  # fmt: skip
     parser.add_argument(
         "--no-verify", action="store_false", dest="verify", help="do not run the artifacts"

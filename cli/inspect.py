@@ -1,4 +1,4 @@
-"""`deimv2 inspect`: what is in an artifact, what it costs, and who computes it."""
+"""`deimv2 inspect`: an artifact's operations, their cost, and the delegates that take them."""
 
 import argparse
 from pathlib import Path
@@ -19,10 +19,10 @@ WIDEST = 50  # characters of a constant's name
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "inspect",
-        help="what is in an artifact and who computes it",
-        description="Reads an artifact: inputs and outputs, operations and their multiply-"
-        "accumulates (MACs), what a delegate takes and what it leaves, precision and size. "
-        "Nothing is run. The exit code is 1 if a required share is missed.",
+        help="show an artifact's operations, cost and delegates",
+        description="Shows an artifact's inputs and outputs, its operations and their multiply-"
+        "accumulates (MACs), which of them a delegate takes, precision and size. Nothing is run. "
+        "The exit code is 1 if a required share is not reached.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
@@ -37,9 +37,9 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--require-integer", type=share, metavar="SHARE",
-        help="fail unless integer kernels do this share of the MACs, in 0..1",
+        help="fail unless integer kernels compute this share of the MACs, in 0..1",
     )  # fmt: skip
-    add_device(parser, "gpu: ask LiteRT's GPU accelerator what it takes, as the first delegate")
+    add_device(parser, "gpu: ask LiteRT's GPU accelerator what it takes; it is listed first")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 

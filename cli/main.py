@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     main = Parser(
         prog="deimv2",
-        description="DEIMv2 detectors as files for phones: export, verify, run, evaluate.",
+        description="DEIMv2 object detectors for phones: train, quantize, export and verify.",
         epilog="example: deimv2 export --variant atto --output artifacts/atto",
     )
     main.add_argument("--version", action="version", version=f"deimv2 {__version__}")

@@ -19,10 +19,10 @@ EXAMPLE = "example: deimv2 predict artifacts/atto/deimv2-atto-fp32.tflite photo.
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "predict",
-        help="detect on photos and videos",
-        description="Detects on photos and videos with an artifact (.tflite, .pte, .mlpackage, "
-        ".aimodel, .onnx) or a checkpoint (.pth, .safetensors). In JSON, boxes are x1, y1, x2, y2 "
-        "in 0..1 of the photo, and each frame of a video has a row.",
+        help="detect objects in photos and videos",
+        description="Detects objects in photos and videos with an artifact (.tflite, .pte, "
+        ".mlpackage, .aimodel, .onnx) or a checkpoint (.pth, .safetensors). In JSON, boxes are x1, "
+        "y1, x2, y2 in 0..1 of the photo, and each frame of a video has a row.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
@@ -42,7 +42,7 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--labels", type=Path, metavar="FILE",
-        help="class names, one per line; default: those in the file, or COCO's",
+        help="class names, one per line (default: those stored in the model, or COCO's)",
     )  # fmt: skip
     parser.add_argument(
         "--variant",
@@ -51,19 +51,19 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--one-label", action="store_true",
-        help="of several labels on one object, keep the one that scores best",
+        help="where one object has several labels, keep the one that scores best",
     )  # fmt: skip
     parser.add_argument(
         "--track", action="store_true",
-        help="in videos, follow objects: each keeps its id, and is there where it scores less for "
-        "some frames",
+        help="track objects through videos: each keeps its id, also through frames in which it "
+        "scores lower",
     )  # fmt: skip
     add_device(parser)
     parser.add_argument(
-        "--threads", type=count, metavar="N", help="of the processor; default: the runtime's choice"
+        "--threads", type=count, metavar="N", help="CPU threads (default: the runtime's choice)"
     )
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--json", action="store_true", help="print JSON, when all is done")
+    how.add_argument("--json", action="store_true", help="print JSON once all is done")
     how.add_argument(
         "--json-lines", action="store_true", help="print a line of JSON for each photo and frame"
     )
@@ -191,7 +191,7 @@ def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
 def score(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no score, expected 0 to 1")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a score, expected 0 to 1")
     return value
 
 

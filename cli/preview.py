@@ -15,7 +15,7 @@ EXAMPLE = "example: deimv2 preview --data shelves --variant n --output sheet.jpg
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "preview",
-        help="see the augmented photos that a training would see",
+        help="show the augmented photos that a training would use",
         description="Writes a contact sheet with one row for each phase of the training that "
         "deimv2 train would run with the same options.",
         epilog=EXAMPLE,
@@ -24,13 +24,15 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
     parser.add_argument(
         "--weights", metavar="none|coco|PATH",
-        help="not read; none: of a start from random numbers (default: a fine-tuning)",
+        help="not read; none: preview training from scratch (default: fine-tuning)",
     )  # fmt: skip
     how = parser.add_argument_group("training")
     add_length(how)
     add_variety(how)
     parser.add_argument("--columns", type=count, default=6, metavar="N", help="photos per phase")
-    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--seed", type=natural, default=0, metavar="N", help="random seed (default: 0)"
+    )
     parser.add_argument("--output", type=Path, default=Path("preview.jpg"), metavar="FILE")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

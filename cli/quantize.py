@@ -15,16 +15,19 @@ EXAMPLE = "example: deimv2 quantize --weights best.safetensors --calibration pho
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "quantize",
-        help="find int8 ranges on your photos, and train with them",
-        description="Runs a checkpoint on photos, finds the int8 ranges and weights that fit them, "
-        "and writes a checkpoint that export --precision int8 takes for every format. With --qat "
-        "it is then trained while rounding as int8 does: on --data, or on the --calibration photos "
-        "alone, with the float network as its teacher. AP is measured before the first step, and "
-        "the best weights are kept.",
+        help="calibrate for int8 on your photos, with or without training",
+        description="Runs a checkpoint on photos, finds int8 ranges and weights that fit them, and "
+        "writes a checkpoint for export --precision int8, in every format. --qat continues with "
+        "quantization-aware training on --data, or on the --calibration photos alone, with the "
+        "float network as teacher. AP is measured before the first step, and the best weights are "
+        "kept.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "--variant", default="auto", metavar="NAME", help="default: that of the weights, else atto"
+        "--variant",
+        default="auto",
+        metavar="NAME",
+        help="default: recognised from the weights, else atto",
     )
     parser.add_argument("--weights", metavar="demo|coco|random|PATH", help="as in deimv2 export")
     add_calibration(parser)
@@ -35,7 +38,9 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--qat", action="store_true", help="train with rounding; the options below belong to it"
+        "--qat",
+        action="store_true",
+        help="quantization-aware training; the options below belong to it",
     )
     parser.add_argument("--resume", type=Path, metavar="DIR", help="continue a stopped --qat")
     add_data(parser, val=True)

@@ -12,23 +12,21 @@ EXAMPLE = "example: deimv2 report artifacts/atto artifacts/atto-int8 --output pa
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "report",
-        help="one page on export folders: accuracy, size, speed, photographs",
+        help="write an HTML page: accuracy, size, speed, photographs",
         description="Verifies export folders and writes an HTML page: every file's size, AP, "
-        "times, operations and parity, AP against size and time, and photographs as float32 and "
-        "each file see them. AP and times are those that evaluate and benchmark wrote into the "
-        "manifests with --record.",
+        "times, operations and parity, AP against size and time, and photographs with the "
+        "detections of float32 and of each file. AP and times come from the manifests, where "
+        "evaluate --record and benchmark --record wrote them.",
         epilog=EXAMPLE,
     )
-    parser.add_argument(
-        "folders", type=Path, nargs="+", metavar="DIR", help="what deimv2 export wrote"
-    )
+    parser.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="export folders")
     parser.add_argument(
         "--output", type=Path, default=Path("report.html"), metavar="PATH",
         help="the page (.html), or a folder for it (default report.html)",
     )  # fmt: skip
     parser.add_argument(
         "--phones", type=Path, nargs="+", default=[], metavar="FILE",
-        help="JSON that the apps share after 'Check this phone', to show beside it",
+        help="reports (JSON) shared from the apps after 'Check this phone', to include",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

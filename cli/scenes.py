@@ -16,18 +16,20 @@ def add(subparsers: Any) -> None:
         "scenes",
         help="make the demo's data set",
         description="Makes the data set that the demo weights were trained on: Fashion-MNIST's "
-        "garments on photographs, with COCO annotations. The garments and photographs of the two "
-        "parts are different ones. On Debian and Ubuntu: apt-get install dataset-fashion-mnist "
+        "garments on photographs, with COCO annotations. The two parts share no garments and no "
+        "photographs. On Debian and Ubuntu: apt-get install dataset-fashion-mnist "
         "mate-backgrounds lomiri-wallpapers-16.04 opencv-doc",
         epilog=EXAMPLE,
     )
-    parser.add_argument("output", type=Path, metavar="DIR", help="gets train/ and val/")
+    parser.add_argument("output", type=Path, metavar="DIR", help="folder for train/ and val/")
     parser.add_argument("--part", choices=("train", "val"), action="append", help="default: both")
     parser.add_argument(
         "--count", type=count, metavar="N",
-        help="scenes; default: 12000 in train, 200 in val",
+        help="number of scenes (default: 12000 in train, 200 in val)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=natural, metavar="N", help="default: 0 in train, 1 in val")
+    parser.add_argument("--seed", type=natural, metavar="N",
+        help="random seed (default: 0 in train, 1 in val)",
+    )  # fmt: skip
     parser.add_argument(
         "--garments", type=Path, metavar="DIR",
         help="Fashion-MNIST's four files; default: /usr/share/datasets/fashion-mnist",

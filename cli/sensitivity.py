@@ -17,7 +17,7 @@ EXAMPLE = (
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "sensitivity",
-        help="what int8 costs, part by part",
+        help="measure what int8 costs in AP, part by part",
         description="Measures AP with one part of the network at a time in int8 and the rest in "
         "float, which is how the int8 parts were chosen.",
         epilog=EXAMPLE,
@@ -28,7 +28,7 @@ def add(subparsers: Any) -> None:
     add_annotated(parser)
     parser.add_argument(
         "--recipe", action="store_true",
-        help="one row for each part of the recipe, including the ones that stay in float",
+        help="one row for each part of the recipe, including those that stay in float",
     )  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the table as PNG")
     parser.add_argument("--json", action="store_true", help="print JSON")

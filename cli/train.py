@@ -26,12 +26,15 @@ def add(subparsers: Any) -> None:
     add_data(parser, val=True)
     start = parser.add_argument_group("start")
     start.add_argument(
-        "--variant", default="auto", metavar="NAME", help="default: that of the weights, else atto"
+        "--variant",
+        default="auto",
+        metavar="NAME",
+        help="default: recognised from the weights, else atto",
     )
     start.add_argument(
         "--weights", metavar="none|demo|coco|PATH",
-        help="weights to start from (default: coco, the released ones; none: random numbers); "
-        "class heads follow the classes, by name where they have one in common",
+        help="weights to start from (default: coco, the released ones; none: random numbers); the "
+        "class heads are adapted to your classes, and keep those with the same name",
     )  # fmt: skip
     start.add_argument("--backbone", type=Path, metavar="FILE", help="pre-trained backbone weights")
     start.add_argument("--resume", type=Path, metavar="DIR", help="continue a stopped training")
@@ -49,35 +52,52 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
     add_length(how, rounds)
     how.add_argument(
         "--lr", type=rate, metavar="X",
-        help="learning rate of the heads; the other rates keep their ratio to it"
+        help="learning rate of the heads; the other learning rates keep their ratio to it"
         + ("; default: 1e-05" if rounds else ""),
     )  # fmt: skip
     final = "0"
     if not rounds:
-        final = "the paper's (0.5 or 1), which suits its long moving average; trainings of a few "
-        final += "thousand steps end better at 0"
+        final = "the paper's (0.5 or 1), which suits its long moving average; short trainings, of "
+        final += "a few thousand steps, do better with 0"
     how.add_argument(
         "--final-lr", type=share, metavar="X",
-        help=f"the learning rate at the end, as a share of --lr; default: {final}",
+        help=f"final learning rate, as a share of --lr; default: {final}",
     )  # fmt: skip
     if not rounds:
         add_variety(how)
-    how.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
+    how.add_argument(
+        "--seed", type=natural, default=0, metavar="N", help="random seed (default: 0)"
+    )
     machine = parser.add_argument_group("machine")
-    machine.add_argument("--device", metavar="cpu|cuda", help="default: cuda where there is one")
-    machine.add_argument("--threads", type=count, metavar="N", help="default: PyTorch's choice")
-    machine.add_argument("--workers", type=natural, default=2, metavar="N", help="default: 2")
+    machine.add_argument("--device", metavar="cpu|cuda", help="default: cuda if available")
+    machine.add_argument(
+        "--threads", type=count, metavar="N", help="CPU threads (default: PyTorch's choice)"
+    )
+    machine.add_argument(
+        "--workers", type=natural, default=2, metavar="N",
+        help="processes that load photos (default: 2)",
+    )  # fmt: skip
     machine.add_argument(
         "--no-amp", action="store_false", dest="amp", help="compute in float32 on GPUs too"
     )
     machine.add_argument(
         "--compile", action="store_true", help="use torch.compile (needs a C++ compiler)"
     )
-    machine.add_argument("--save-minutes", type=float, default=5.0, metavar="X", help="default: 5")
-    machine.add_argument("--report-every", type=count, default=20, metavar="STEPS")
-    machine.add_argument("--evaluate-every", type=count, default=1, metavar="EPOCHS")
     machine.add_argument(
-        "--patience", type=count, metavar="EPOCHS", help="stop after so many without a better AP"
+        "--save-minutes", type=float, default=5.0, metavar="X",
+        help="minutes between checkpoints (default: 5)",
+    )  # fmt: skip
+    machine.add_argument(
+        "--report-every", type=count, default=20, metavar="STEPS", help="default: 20"
+    )
+    machine.add_argument(
+        "--evaluate-every", type=count, default=1, metavar="EPOCHS", help="default: 1"
+    )
+    machine.add_argument(
+        "--patience",
+        type=count,
+        metavar="EPOCHS",
+        help="stop after this many epochs without a better AP",
     )
 
 
@@ -88,7 +108,7 @@ def add_length(how: Any, rounds: bool = False) -> None:
         lasts = (
             "60 from weights, 40 on fewer than 2,000 photos, the paper's from scratch; the phases "
         )
-        lasts += "of the paper's recipe are scaled to it"
+        lasts += "of the paper's recipe scale with it"
         batch += " from weights, 8 on fewer than 2,000 photos, the paper's from scratch"
     how.add_argument("--epochs", type=count, metavar="N", help=f"default: {lasts}")
     how.add_argument(
@@ -103,7 +123,7 @@ def add_variety(how: Any) -> None:
         "--denoising",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="with denoising queries; default: but for a fine-tuning on fewer than 2,000 photos",
+        help="with denoising queries (default: unless fine-tuning on fewer than 2,000 photos)",
     )
     how.add_argument(
         "--no-dense",

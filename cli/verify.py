@@ -17,12 +17,12 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "verify",
         help="check an export folder: hashes and parity",
-        description="Checks the hash of every file in an export folder and runs every artifact on "
-        "the golden photographs, against the detections of the float32 model. The exit code is 1 "
-        "if any check fails.",
+        description="Checks the hash of every file in an export folder, runs every artifact on the "
+        "golden photographs, and compares its detections with those of the float32 model. The exit "
+        "code is 1 if any check fails.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="what deimv2 export wrote")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="export folder")
     parser.add_argument(
         "--images",
         type=Path,
@@ -40,7 +40,7 @@ def add(subparsers: Any) -> None:
         "--device", choices=("arm64", "gpu"),
         help="arm64: run the .tflite and .pte files on an emulated ARM64 processor instead, "
         "compare with this machine and count instructions; gpu: run the .tflite files on LiteRT's "
-        "GPU accelerator instead, all of them there",
+        "GPU accelerator instead; a file passes only if all of it runs there",
     )  # fmt: skip
     add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")

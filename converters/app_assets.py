@@ -42,7 +42,7 @@ def write_bundle(
         )
     if target.exists() and not (target / NAME).is_file():
         raise InputError(
-            f"'{target}' exists and is no folder with artifacts; name another one, or remove it"
+            f"'{target}' exists and is not a folder with artifacts; name another one, or remove it"
         )
     for file in files:
         if problem := file_problem(folder, file.name, file.sha256):

@@ -165,7 +165,7 @@ def _read(path: Path) -> tuple[Detections, Detections, Detections | None]:
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise InputError(f"'{path}' is no golden file ({reason}); export again") from error
+        raise InputError(f"'{path}' is not a golden file ({reason}); export again") from error
 
 
 def _rows(detections: Detections, start: int, stop: int) -> Detections:

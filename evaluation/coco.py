@@ -180,8 +180,8 @@ def evaluate(annotations: Annotations, found: Found) -> Scores:
 def _checked(found: Detections, path: Path, classes: int) -> Detections:
     if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
         raise InputError(
-            f"a detection on '{path}' is no number (NaN or infinite), expected boxes and scores; "
-            "check the weights, or export again"
+            f"a detection on '{path}' is not a number (NaN or infinite), expected boxes and "
+            "scores; check the weights, or export again"
         )
     for label in found.labels.tolist():
         if not 0 <= label < classes:

@@ -97,7 +97,9 @@ def test_supervision_gets_the_same_or_is_named(
     [7, None, np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), np.uint8), b"photo.jpg"],
 )
 def test_what_is_no_photo_is_refused(detector: deimv2.Detector, photo: object) -> None:
-    with pytest.raises(deimv2.InputError, match="is no photo, expected a path, a PIL image or an"):
+    with pytest.raises(
+        deimv2.InputError, match="is not a photo, expected a path, a PIL image or an"
+    ):
         detector(photo)  # type: ignore[call-overload]
 
 

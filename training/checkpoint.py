@@ -37,8 +37,8 @@ def guarded(folder: Path, write: Callable[[], None]) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise InputError(
-            f"no space left in '{folder}', expected some for the weights; what was saved before is "
-            f"whole: make room, then go on with --resume {folder}"
+            f"no space left in '{folder}', expected room for the weights; what was saved before is "
+            f"intact: free some space, then continue with --resume {folder}"
         ) from error
 
 

@@ -196,7 +196,7 @@ class Distiller(Loop):
         if now != then:
             raise InputError(
                 f"there are {now} photos, expected {then} as the distillation in '{self.folder}' "
-                "started with; bring them back, or start anew"
+                "started with; bring them back, or start again"
             )
         self.student.load_state_dict(state["student"])
         self.optimizer.load_state_dict(state["optimizer"])

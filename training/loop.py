@@ -97,7 +97,7 @@ class Loop(ABC):
         for reason in unreadable:
             if reason not in self.unreadable:
                 self.unreadable.add(reason)
-                self.logger.say(f"passed over: {reason}")
+                self.logger.say(f"skipped: {reason}")
 
     @abstractmethod
     def _step(self, batch: Batch) -> Mapping[str, float]:

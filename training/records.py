@@ -20,7 +20,7 @@ def read_json(path: Path) -> Record:
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(
-            f"'{path}' is no JSON ({reason}), expected COCO annotations; copy or write it again"
+            f"'{path}' is not JSON ({reason}), expected COCO annotations; copy or write it again"
         ) from error
     if not isinstance(content, dict):
         raise InputError(

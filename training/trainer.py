@@ -277,7 +277,7 @@ class Trainer(Loop):
             raise InputError(
                 f"the data have {now[0]} photos and {len(now[1])} classes, expected {then[0]} and "
                 f"{len(then[1])} as the training in '{self.folder}' started with; bring them back, "
-                f"or start anew from '{self.folder / BEST}'"
+                f"or start again from '{self.folder / BEST}'"
             )
         load_weights(self.net, state["model"])
         load_weights(self.average.net, state["ema"]["module"])

@@ -50,7 +50,7 @@ def check_files(path: Path) -> None:
         raise broken(path, f"it lacks {', '.join(lacking)}")
     program = (path / PROGRAM).read_bytes()
     if not program.startswith(MAGIC):
-        raise broken(path, f"{PROGRAM} is no MLIR bytecode")
+        raise broken(path, f"{PROGRAM} is not MLIR bytecode")
     if hashlib.sha256(program).digest() != (path / HASH).read_bytes():
         raise broken(path, f"{PROGRAM} is not the one of {HASH}")
 

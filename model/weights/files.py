@@ -26,7 +26,7 @@ INSIDE = ("module", "state_dict", "model")  # of these: one more level
 PREFIXES = ("ema.module.", "model_ema.module.", "ema_model.", "module.", "model.", "net.")
 COMPILED = "_orig_mod."
 ROOTS = ("backbone.", "encoder.", "decoder.", "conv_encoder.")
-DEPLOYED = "a deployed export: what only training uses is made anew"
+DEPLOYED = "a deployed export: what only training uses is initialised"
 PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 
 
@@ -63,7 +63,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
             return {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise InputError(
-            f"'{path}' is no complete .safetensors file ({_first_line(error)}); fetch it again"
+            f"'{path}' is not a complete .safetensors file ({_first_line(error)}); fetch it again"
         ) from error
 
 
@@ -80,7 +80,7 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], list[str]]:
                 "safetensors.torch.save_file, where you trust the file"
             ) from error
         raise InputError(
-            f"'{path}' is no complete .pth file of plain tensors ({_first_line(error)}); "
+            f"'{path}' is not a complete .pth file of plain tensors ({_first_line(error)}); "
             "fetch it again or save its state dict as .safetensors"
         ) from error
     return state_dict_in(stored, f"'{path}'")

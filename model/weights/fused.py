@@ -106,8 +106,8 @@ def onnx_state(path: Path) -> dict[str, Tensor]:
     state |= {name: np.concatenate(parts) for name, parts in projections.items() if len(parts) == 3}
     if "decoder.enc_score_head.bias" not in state:
         raise InputError(
-            f"'{path}' is no export of DEIMv2 by its authors' export_onnx.py, whose operations say "
-            "which layer a weight is of; use the checkpoint that it was made from"
+            f"'{path}' is not an export of DEIMv2 by its authors' export_onnx.py, whose "
+            "operations say which layer a weight is of; use the checkpoint that it was made from"
         )
     return {key: torch.from_numpy(value.copy()).float() for key, value in state.items()}
 

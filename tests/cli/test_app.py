@@ -83,7 +83,7 @@ def test_a_folder_of_something_else_is_not_replaced(
 ) -> None:
     (tmp_path / "precious").mkdir()
     said = complaint(capsys, "app", platform, GOOD, "--output", tmp_path / "precious")
-    assert "is no folder with artifacts" in said
+    assert "is not a folder with artifacts" in said
 
 
 def test_the_sample_app_is_in_the_repository(

@@ -29,8 +29,8 @@ def test_every_command_has_help_with_an_example(capsys: Capture) -> None:
         (["list", "--fast"], "unrecognized arguments: --fast"),
         (["verify"], "required: DIR"),
         (["predict", "a.onnx"], "no photos after 'a.onnx'"),
-        (["predict", "a.onnx", "b.jpg", "--threshold", "1.5"], "'1.5' is no score"),
-        (["predict", "a.onnx", "b.jpg", "--threshold", "nan"], "'nan' is no score"),
+        (["predict", "a.onnx", "b.jpg", "--threshold", "1.5"], "'1.5' is not a score"),
+        (["predict", "a.onnx", "b.jpg", "--threshold", "nan"], "'nan' is not a score"),
         (["predict", "a.onnx", "b.jpg", "--threshold", "high"], "'high'"),
     ],
 )
@@ -119,4 +119,4 @@ def test_a_place_for_no_report_is_named_before_the_work(
     monkeypatch.delattr("deimv2.verification.verify.verify_folder")
     for place in (tmp_path, tmp_path / "none" / "a.html", tmp_path / "manifest.json" / "a.html"):
         line = complaint(capsys, "verify", tmp_path, "--report", place)
-        assert f"--report '{place}' is no file in a folder that is there" in line
+        assert f"--report '{place}' is not a file in an existing folder" in line

@@ -56,7 +56,7 @@ def test_a_backbone_of_photos_in_subfolders_too(
     net = build_model("m")
     assert load_backbone(net, folder / BEST) == len(load_file(folder / BEST))
     message = complaint(capsys, *line(teacher, images, folder))
-    assert f"'{folder}' holds one already; give --resume {folder}" in message
+    assert f"'{folder}' holds a distillation already; give --resume {folder}" in message
 
 
 def test_a_stopped_process_goes_on_with_the_same_losses(
@@ -68,7 +68,7 @@ def test_a_stopped_process_goes_on_with_the_same_losses(
     done = stopped(3, signal.SIGINT, *line(teacher, images, folder, *options))
     assert done.returncode == 130
     last = done.stderr.splitlines()[-1]
-    assert last == f"stopped at step 3; go on with: deimv2 distill --resume {folder}"
+    assert last == f"stopped at step 3; continue with: deimv2 distill --resume {folder}"
     output(capsys, "distill", "--resume", folder, "--report-every", 1, "--device", "cpu")
     assert losses(folder) == pytest.approx(losses(whole), rel=1e-4)
     assert list(losses(folder)) == list(range(1, 9))
@@ -83,7 +83,7 @@ def test_a_wrong_teacher_is_refused(
     assert f"'{other}' has " in message
     assert "of variant 'l's backbone, the first missing is backbone.vit.blocks.11." in message
     other.write_bytes(b"version https://git-lfs.github.com/spec/v1")
-    assert "is no complete .safetensors file" in complaint(capsys, *line(other, images, folder))
+    assert "is not a complete .safetensors file" in complaint(capsys, *line(other, images, folder))
     message = complaint(capsys, *line(tmp_path / "none.pth", images, folder))
     assert "no checkpoint at" in message
     assert not folder.exists()
@@ -102,7 +102,7 @@ def test_missing_photos_and_options_are_one_line(
     assert "give --teacher FILE --images DIR" in complaint(capsys, "distill", "--teacher", teacher)
     message = complaint(capsys, *line(teacher, images, folder, "--student", "vit-small"))
     assert "invalid choice: 'vit-small'" in message
-    assert "is no learning rate" in complaint(
+    assert "is not a learning rate" in complaint(
         capsys, *line(teacher, images, folder, "--lr", "fast")
     )
     assert not folder.exists()

@@ -143,7 +143,7 @@ def test_counts_are_whole_numbers(
     capsys: Capture, annotations: Path, artifact: Path, option: str, value: str
 ) -> None:
     message = complaint(capsys, *line(annotations, artifact, f"{option}={value}"))
-    assert f"'{value}' is no count, expected 1 or more" in message
+    assert f"'{value}' is not a count, expected 1 or more" in message
 
 
 def test_photos_and_annotations_are_asked_for(capsys: Capture, artifact: Path) -> None:
@@ -197,7 +197,7 @@ def test_bad_inputs_are_one_line(
     )
     broken = text_file(tmp_path / "broken.json", '{"images": ')
     options = ["--images", tmp_path / "images", "--annotations", broken]
-    assert "broken.json' is no JSON" in complaint(capsys, "evaluate", artifact, *options)
+    assert "broken.json' is not JSON" in complaint(capsys, "evaluate", artifact, *options)
     photo = tmp_path / "images" / "cat.jpg"
     photo.write_bytes(photo.read_bytes()[:3000])
     assert "cat.jpg' cannot be read" in complaint(capsys, *line(annotations, artifact, "--json"))

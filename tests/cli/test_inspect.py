@@ -59,7 +59,7 @@ def test_bad_usage(tmp_path: Path, capsys: Capture) -> None:
     path = write_onnx(tmp_path / "a.onnx")
     given = ("inspect", path, "--require-delegated")
     assert "knows no delegate" in complaint(capsys, *given, "0.5")
-    assert "'2' is no share, expected 0 to 1" in complaint(capsys, *given, "2")
+    assert "'2' is not a share, expected 0 to 1" in complaint(capsys, *given, "2")
     assert "no artifact at" in complaint(capsys, "inspect", tmp_path / "b.pte")
     path.write_bytes(b"rubbish")
     assert "is no whole .onnx file" in complaint(capsys, "inspect", path)

@@ -87,7 +87,7 @@ def test_what_is_no_video_is_one_line(capsys: Capture, artifact: Path, tmp_path:
     for name, content in (("cut", whole[:200]), ("empty", b""), ("text", b"not a video" * 99)):
         path = tmp_path / f"{name}.mp4"
         path.write_bytes(content)
-        assert f"'{path}' is no video" in complaint(
+        assert f"'{path}' is not a video" in complaint(
             capsys, "predict", artifact, path, "--output", tmp_path / "drawn"
         )
     assert list((tmp_path / "drawn").iterdir()) == []

@@ -170,4 +170,4 @@ def test_what_cannot_be_shown_is_one_line(capsys: Capture, tmp_path: Path, part:
     assert "unknown variant 'tiny'" in complaint(capsys, *data, "--variant", "tiny")
     assert "no photos to train on" in complaint(capsys, "preview")
     assert "no folder at" in complaint(capsys, "preview", "--data", tmp_path / "none")
-    assert "'0' is no count" in complaint(capsys, *data, "--columns", 0)
+    assert "'0' is not a count" in complaint(capsys, *data, "--columns", 0)

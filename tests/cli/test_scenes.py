@@ -76,4 +76,4 @@ def test_missing_sources_are_one_line(capsys: Capture, tmp_path: Path, garments:
 @pytest.mark.parametrize("count", ["0", "-1", "many"])
 def test_counts_are_whole_numbers(capsys: Capture, tmp_path: Path, count: str) -> None:
     message = complaint(capsys, "scenes", tmp_path / "set", f"--count={count}")
-    assert f"'{count}' is no count" in message
+    assert f"'{count}' is not a count" in message

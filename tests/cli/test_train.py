@@ -100,7 +100,7 @@ def test_a_stopped_training_goes_on_with_the_same_losses(
     assert len(losses(folder)) == 5
     if how is signal.SIGINT:
         assert done.returncode == 130
-        assert f"go on with: deimv2 train --resume {folder}" in done.stderr
+        assert f"continue with: deimv2 train --resume {folder}" in done.stderr
     assert train("--resume", folder, "--workers", 0, "--report-every", 1) == 0
     assert train(*common, "--output", whole) == 0
     assert losses(folder) == pytest.approx(losses(whole), rel=1e-4)
@@ -158,7 +158,7 @@ def test_a_corrupt_photo_is_passed_over_and_counted(
     given = ["--data", data, "--epochs", 2, "--output", output]
     assert train(*given, *SMALL) == 0
     said = capsys.readouterr().err
-    assert said.count(f"passed over: '{photo}' cannot be read") == 1
+    assert said.count(f"skipped: '{photo}' cannot be read") == 1
     assert len(losses(output)) == 4
 
 
@@ -228,8 +228,8 @@ def test_problems_of_the_data_are_told_before_the_training(
         (["--data", "DATA", "--weights", "DATA/none.pth"], "no checkpoint at"),
         (["--data", "DATA", "--image-size", "100"], "multiples of 32"),
         (["--data", "DATA", "--image-size", "96"], "too small for variant 'atto'"),
-        (["--data", "DATA", "--lr", "3"], "'3' is no learning rate"),
-        (["--data", "DATA", "--epochs", "0"], "'0' is no count"),
+        (["--data", "DATA", "--lr", "3"], "'3' is not a learning rate"),
+        (["--data", "DATA", "--epochs", "0"], "'0' is not a count"),
         (["--data", "DATA", "--device", "toaster"], "toaster"),
         (["--resume", "DATA"], "expected the folder of a training that was stopped"),
     ],
@@ -256,7 +256,7 @@ def test_a_training_is_never_written_over(
     assert train(*given) == 0
     before = (output / LOG).read_bytes()
     assert train(*given) == 2
-    assert f"go on with --resume {output}" in capsys.readouterr().err
+    assert f"continue with --resume {output}" in capsys.readouterr().err
     assert (output / LOG).read_bytes() == before
 
 

@@ -240,7 +240,7 @@ def test_a_broken_golden_file_is_refused(tmp_path: Path) -> None:
     manifest = write_folder(tmp_path)
     for content in (b"", b"[]", b'{"detections": 3}', b'{"detections": [1], "candidates": []}'):
         (tmp_path / "golden" / "a.json").write_bytes(content)
-        with pytest.raises(InputError, match=r"a\.json' is no golden file"):
+        with pytest.raises(InputError, match=r"a\.json' is not a golden file"):
             read_golden(tmp_path, manifest.golden)
 
 

@@ -300,10 +300,10 @@ def test_a_malformed_file_is_one_line(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        (b"", "is no JSON (Expecting value"),
-        (b'{"images": [', "is no JSON"),
-        (b"\xff\xfe\xfa", "is no JSON"),
-        (b"[" * 100_000, "is no JSON"),
+        (b"", "is not JSON (Expecting value"),
+        (b'{"images": [', "is not JSON"),
+        (b"\xff\xfe\xfa", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
         (b"[]", "holds a list, expected COCO annotations"),
         (b"3", "holds a int"),
     ],
@@ -363,8 +363,8 @@ def test_a_corrupt_photo_stops_the_evaluation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "part"),
     [
-        (lambda d: d.scores.__setitem__(0, np.nan), "cat.jpg' is no number"),
-        (lambda d: d.boxes.__setitem__((0, 2), np.inf), "cat.jpg' is no number"),
+        (lambda d: d.scores.__setitem__(0, np.nan), "cat.jpg' is not a number"),
+        (lambda d: d.boxes.__setitem__((0, 2), np.inf), "cat.jpg' is not a number"),
         (lambda d: d.labels.__setitem__(0, 3), "cat.jpg' is of class 3, expected 0 to 2"),
         (lambda d: d.labels.__setitem__(0, -1), "cat.jpg' is of class -1"),
     ],

@@ -128,7 +128,7 @@ def test_the_authors_export_detects_the_same(net: DEIMv2, tmp_path: Path) -> Non
     state = folded(net)
     path = as_onnx(state, tmp_path / "release.onnx")
     found, notes = read_noted(path)
-    assert notes == ["a deployed export: what only training uses is made anew"]
+    assert notes == ["a deployed export: what only training uses is initialised"]
     assert found.keys() == state.keys()
     for key, value in state.items():
         torch.testing.assert_close(found[key], value.float(), msg=key)
@@ -143,5 +143,5 @@ def test_another_onnx_file_is_refused(tmp_path: Path) -> None:
         read_noted(tmp_path / "broken.onnx")
     graph = onnx.helper.make_graph([], "g", [], [])
     onnx.save(onnx.helper.make_model(graph), str(tmp_path / "other.onnx"))
-    with pytest.raises(InputError, match="is no export of DEIMv2 by its authors"):
+    with pytest.raises(InputError, match="is not an export of DEIMv2 by its authors"):
         read_noted(tmp_path / "other.onnx")

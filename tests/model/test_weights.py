@@ -171,14 +171,14 @@ def test_a_truncated_file_is_refused(net, released, tmp_path, suffix, kept) -> N
     path = save(released, tmp_path / f"weights.{suffix}")
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
-    assert f"'{path}' is no complete .{suffix} file" in complaint(net, path)
+    assert f"'{path}' is not a complete .{suffix} file" in complaint(net, path)
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_a_text_file_is_refused(net, tmp_path, suffix) -> None:
     path = tmp_path / f"weights.{suffix}"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n")
-    assert f"'{path}' is no complete .{suffix} file" in complaint(net, path)
+    assert f"'{path}' is not a complete .{suffix} file" in complaint(net, path)
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_a_damaged_photo_is_passed_over_and_said(
     distiller(tmp_path, teacher, notes, steps=2, photos=photos).run(1, 300, 1)
     assert list(notes.losses) == [1, 2]
     (said,) = notes.said  # once, though both steps met it
-    assert f"passed over: '{damaged}' cannot be read" in said
+    assert f"skipped: '{damaged}' cannot be read" in said
     with pytest.raises(InputError, match="2 photos in a row cannot be used"):
         Crops([damaged, damaged], Distillation(1, 2, 16))[0]
 

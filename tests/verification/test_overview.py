@@ -147,7 +147,7 @@ def test_a_page_that_cannot_be_made_leaves_nothing(capsys: Capture, tmp_path: Pa
     place = tmp_path / "page"
     for arguments, said in (
         ((tmp_path / "none",), "no manifest.json in"),
-        ((tmp_path / "export", "--phones", tmp_path / "other.json"), "is no report of a phone"),
+        ((tmp_path / "export", "--phones", tmp_path / "other.json"), "is not a phone's report"),
         ((tmp_path / "export", "--phones", tmp_path / "none.json"), "no file at"),
     ):
         assert said in complaint(capsys, "report", *arguments, "--output", place)
@@ -168,5 +168,5 @@ def test_a_report_of_python_can_be_read_as_a_phones(tmp_path: Path) -> None:
     whole = {"artifact": "a", "passed": True, "problems": []}
     for broken in ({"artifact": "a"}, whole | {"benchmark": {"runs": 1}}):
         path.write_text(json.dumps(content | {"rows": [broken]}))
-        with pytest.raises(InputError, match="is no report of a phone"):
+        with pytest.raises(InputError, match="is not a phone's report"):
             read_phone(path)

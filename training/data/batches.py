@@ -205,7 +205,7 @@ def load(
             raise
         raise InputError(
             "a worker process for the data was killed, expected it to last (often memory runs "
-            "short); go on with --resume and fewer --workers"
+            "short); continue with --resume and fewer --workers"
         ) from error
 
 

@@ -150,7 +150,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise InputError(f"'{path}' is no YAML ({reason}); write it again") from error
+        raise InputError(f"'{path}' is not YAML ({reason}); write it again") from error
     if not isinstance(content, dict) or "names" not in content:
         raise InputError(
             f"'{path}' has no 'names', expected a YOLO data set's description with 'train', 'val' "

@@ -205,8 +205,8 @@ def _voc_objects(file: Path) -> list[tuple[str, Box]]:
             found.append((name, [left, top, right - left, bottom - top]))
     except (ElementTree.ParseError, ValueError) as error:
         raise InputError(
-            f"'{file}' is no Pascal VOC annotation ({error}); expected objects with a name and a "
-            "bndbox; correct the file"
+            f"'{file}' is not a Pascal VOC annotation ({error}); expected objects with a name and "
+            "a bndbox; correct the file"
         ) from error
     return found
 
@@ -252,7 +252,7 @@ def _jsonl(part: Part) -> dict[str, Any]:
             rows.append((str(row["file_name"]), pairs))
         except (ValueError, LookupError, TypeError, StopIteration) as error:
             raise InputError(
-                f"line {number} of '{part.annotations}' is no annotated photo, expected "
+                f"line {number} of '{part.annotations}' is not an annotated photo, expected "
                 "file_name and objects with bbox and category; correct the file"
             ) from error
     labels = {label for _, pairs in rows for label, _ in pairs}
@@ -332,7 +332,7 @@ def require_own_ids(path: Path, kind: str, rows: Sequence[Record], things: str, 
         names = [row[name] for row in rows if row["id"] == value]
         raise InputError(
             f"'{path}' uses the {kind} id {value} for {uses} {things} ({', '.join(names[:3])}), "
-            f"expected ids of their own; were two files merged? number the {things} anew"
+            f"expected ids of their own; were two files merged? renumber the {things}"
         )
 
 

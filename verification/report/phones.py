@@ -49,7 +49,7 @@ def read_phone(path: Path) -> list[PhoneRow]:
         raise InputError(f"no file at '{path}'; check the path") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"'{path}' is no report of a phone ({type(error).__name__}: {error}), expected the "
+            f"'{path}' is not a phone's report ({type(error).__name__}: {error}), expected the "
             "JSON that the app shares after 'Check this phone'; share it again"
         ) from error
 

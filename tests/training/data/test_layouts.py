@@ -306,9 +306,9 @@ def test_broken_files_of_other_layouts_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "hf" / "metadata.jsonl").write_text('{"file_name": "a.jpg"}')
     yolo(tmp_path / "yolo")
     (tmp_path / "yolo" / "data.yaml").write_text("train: nowhere\nnames: [a]\n")
-    with pytest.raises(InputError, match="no Pascal VOC annotation"):
+    with pytest.raises(InputError, match="is not a Pascal VOC annotation"):
         read_dataset(Part(tmp_path / "voc" / "train", tmp_path / "voc" / "train"))
-    with pytest.raises(InputError, match=r"line 1 of .* is no annotated photo"):
+    with pytest.raises(InputError, match=r"line 1 of .* is not an annotated photo"):
         read_dataset(Part(tmp_path / "hf", tmp_path / "hf" / "metadata.jsonl"))
     with pytest.raises(InputError, match="says 'nowhere' for 'train', which is not there"):
         find_part(tmp_path / "yolo", "train")
@@ -316,5 +316,5 @@ def test_broken_files_of_other_layouts_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="gives 2 folders for 'train', expected one"):
         find_part(tmp_path / "yolo", "train")
     (tmp_path / "yolo" / "data.yaml").write_text("a: : b")
-    with pytest.raises(InputError, match="is no YAML"):
+    with pytest.raises(InputError, match="is not YAML"):
         find_part(tmp_path / "yolo", "train")
