@@ -33,9 +33,9 @@ def differences(
 
 
 def iou(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> Floats:
-    """Intersection over union of all pairs, [K, 4] x [L, 4] -> [K, L]; 0 where one is no number."""
+    """Intersection over union of all pairs, [K, 4] x [L, 4] -> [K, L]; NaN for NaN."""
     a, b = (torch.from_numpy(corners.astype(np.float64)) for corners in (left, right))
-    found: Floats = boxes.iou(a[:, None], b).nan_to_num(0.0).numpy()
+    found: Floats = boxes.iou(a[:, None], b).numpy()
     return found
 
 

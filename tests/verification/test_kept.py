@@ -8,7 +8,7 @@ import pytest
 from deimv2.converters.golden import Golden
 from deimv2.model.detections import Detections
 from deimv2.tests.verification.detections import changed, some, take
-from deimv2.verification.kept import Kept, count_kept, is_found
+from deimv2.verification.kept import MIN_SCORE, Kept, count_kept, is_found
 
 
 def golden(in_float: Detections | None) -> Golden:
@@ -34,6 +34,14 @@ def test_the_same_label_at_the_same_place_with_about_the_score(
     assert is_found(alone, changed(alone, 0, **change)).tolist() == [found]
 
 
+def test_half_of_the_union_is_the_same_place() -> None:
+    half, less = ([[0, 0, 0.5, 0.25]], [[0, 0, 0.5, 0.24]])
+    one = take(some(), [7])
+    whole = replace(one, boxes=np.float32([[0, 0, 0.5, 0.5]]))
+    found = [is_found(whole, replace(one, boxes=np.float32(box))).all() for box in (half, less)]
+    assert found == [True, False]
+
+
 def test_any_of_several_will_do() -> None:
     twice = take(some(), [7, 7])
     assert is_found(twice, take(some(), [7])).all()
@@ -45,6 +53,8 @@ def test_detections_above_the_score_count_over_all_photographs() -> None:
     kept = count_kept([golden(some())] * 3, [some(), lost, some(0)], 0.5)
     assert kept == Kept(3 * above, 2 * above - 1, 0.5)
     assert kept.failures() == []
+    at_the_score = replace(some(), scores=np.full(40, MIN_SCORE, np.float32))
+    assert count_kept([golden(at_the_score)], [some()]) == Kept(0, 0)
     clutter = changed(some(), 39, label=100)
     assert count_kept([golden(some())], [clutter]) == Kept(above, above)
 
