@@ -130,6 +130,18 @@ def test_what_bends_values_is_known_where_they_are_counted(net: DEIMv2) -> None:
     assert {type(act) for act in found.values()} <= {nn.SiLU, nn.GELU, nn.ReLU, Clamp}
 
 
+def test_ranges_before_what_bends_are_chosen_by_what_comes_out(
+    net: DEIMv2, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(prepared := copy.deepcopy(net).eval())
+    images, known = photos_of(net, photos[:8]), smooth(prepared)
+    found = observe(prepared, images).ranges
+    monkeypatch.setattr("deimv2.quantization.calibration.smooth", lambda _: {})
+    plain = observe(prepared, images).ranges
+    moved = {name for name, each in found.items() if each != plain[name]}
+    assert moved and moved <= known.keys()
+
+
 def test_too_few_photos_are_refused(net: DEIMv2, photos: list[Path]) -> None:
     with pytest.raises(InputError, match="3 photos to calibrate with, expected at least 8"):
         calibrate(copy.deepcopy(net), photos_of(net, photos[:3]))

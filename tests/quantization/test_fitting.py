@@ -139,7 +139,7 @@ def test_moments_are_those_of_what_meets_the_weight() -> None:
 
 
 def test_of_many_positions_an_even_part_is_seen() -> None:
-    layer, x = linear(), torch.zeros(1, 2 * POSITIONS, 24)
+    layer, x = linear(), torch.full((1, 2 * POSITIONS, 24), 5.0)
     x[:, ::2] = 1.0
     seen = Inputs(layer, None)
     seen.see(x)
