@@ -190,14 +190,14 @@ def load(
                (`.pth`, `.safetensors`), the name of a variant, or "owner/name" of a repository of
                the Hub
     weights:   of a variant: "coco", the released ones, or "demo"
-    labels:    file of class names, one per line; None: those in the file, or COCO's
-    variant:   of a checkpoint; None: told from its tensors
+    labels:    file of class names, one per line; None: those stored in the model, or COCO's
+    variant:   of a checkpoint; None: recognised from its tensors
     precision: of a checkpoint: "fp32", or "int8", rounding as its int8 artifacts do
     threads:   None leaves it to the runtime
     device:    "gpu": a `.tflite` on LiteRT's GPU accelerator
 
-    Raises InputError for a file that is missing, broken or of another kind, one that a manifest
-    lies beside with another hash, or for classes without names.
+    Raises InputError for a file that is missing, broken or of an unknown kind, one whose hash
+    differs from the manifest's beside it, or for classes without names.
     """
     path, variant = found(source, weights, variant)
     runner = open_runner(path, variant, threads, precision == "int8", device)

@@ -50,10 +50,10 @@ class Distilled:
 
 @takes(DistillOptions)
 def distill(options: DistillOptions) -> Distilled:
-    """Trains a small ViT to give the features of DINOv3's ViT-S.
+    """Trains a small ViT to reproduce the features of DINOv3's ViT-S.
 
-    Raises InputError for photos or weights that
-    cannot be read, or an output that holds one already.
+    Raises InputError for photos or weights that cannot be read, or an output folder that already
+    holds a distillation.
     """
     progress = options.progress
     state = None if options.resume is None else read_state(Path(options.resume))

@@ -43,7 +43,7 @@ from deimv2.verification.verify import STRUCTURE, Report, Row, entry, verify_art
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """variant:       one of `deimv2.VARIANTS`; "auto": that of the weights, else "atto"
+    """variant:       one of `deimv2.VARIANTS`; "auto": recognised from the weights, else "atto"
     weights:       "demo", "coco" (the released ones), "random", a .pth, .ckpt or .safetensors file,
                    a folder of the Hub's, or a repository there as "hf://owner/name"; None: the
                    demo's where the variant has them, else random ones
@@ -57,11 +57,11 @@ class ExportOptions:
     photos:        folder of photos to check on; None: those of `calibration`, those that a
                    checkpoint of ours was validated on, or those that come with the package
     float_weights: int8: the weights before they were quantized, to compare with
-    kept:          int8: of float32's detections above 0.3, the share that must still be found
+    kept:          int8: minimum share of float32's detections above 0.3 still to be found
     verify:        run the artifacts
-    npu:           chips to compile the .tflite for as well, by maker: "qualcomm:SM8750"
-    delegate:      of the .pte: "xnnpack"; "coreml", on Apple's devices alone; or "vulkan", on GPUs
-                   of Android phones, which is not run here
+    npu:           chips whose NPUs to compile the .tflite for too, as "qualcomm:SM8750"
+    delegate:      of the .pte: "xnnpack"; "coreml", which runs on Apple devices only; or "vulkan",
+                   which runs on GPUs of Android phones and not on this machine
     keep_rejected: leave a file that misses a limit as NAME.rejected.EXT, outside the manifest
     """
 

@@ -46,26 +46,26 @@ MACHINE = (
 class TrainOptions:
     """data:           folder with train/ and val/, each with photos and one COCO file; or
     images, annotations, val_images, val_annotations: the same one by one
-    variant:        one of `deimv2.VARIANTS`; "auto": that of the weights, else "atto"
+    variant:        one of `deimv2.VARIANTS`; "auto": recognised from the weights, else "atto"
     weights:        to start from: "demo", "coco", a file, or "none", a fresh start; None: the
                     released ones ("coco"). Class heads follow the classes
     backbone:       file of pre-trained weights for the backbone
     output:         folder that holds no training; None: runs/VARIANT
-    resume:         folder of a training that was stopped, to go on with
+    resume:         folder of a stopped training to continue
     epochs, batch:  None: 60 and 16 from weights, 40 and 8 on fewer than 2,000 photos, the paper's
                     for a fresh start; photos per step in all processes together
     lr:             learning rate of the heads; the others keep their ratio
-    final_lr:       what the learning rate ends at, as a share of itself
+    final_lr:       final learning rate, as a share of lr
     image_size:     (H, W); None: the variant's own
-    denoising:      denoising queries; None: but for a fine-tuning on fewer than 2,000 photos
-    dense, augment: Mosaic, MixUp and Copy-Blend; more than flips
-    device:         "cpu" or "cuda"; None: the GPU where there is one
+    denoising:      use denoising queries; None: unless fine-tuning on fewer than 2,000 photos
+    dense, augment: use Mosaic, MixUp and Copy-Blend; augment by more than flips
+    device:         "cpu" or "cuda"; None: the GPU if available
     threads:        None: PyTorch's choice
-    workers:        processes that read photos
+    workers:        processes that load photos
     amp:            half precision on GPUs
-    compile:        by torch.compile
-    save_minutes, report_every, evaluate_every: minutes, steps, epochs
-    patience:       epochs without a better AP after which it stops; None: it goes to the end
+    compile:        use torch.compile
+    save_minutes, report_every, evaluate_every: intervals in minutes, steps and epochs
+    patience:       epochs without a better AP after which to stop; None: run to the end
     """
 
     data: Pathish | None = None
@@ -101,8 +101,8 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class Training:
-    """weights: the best; ap: theirs, None where none was measured; steps: of the whole training;
-    finished: False for one that was stopped; main: whether this process speaks for all."""
+    """weights: the best; ap: theirs, None if none was measured; steps: of the whole training;
+    finished: False if it was stopped; main: whether this is the main process."""
 
     weights: Path
     ap: float | None
@@ -118,9 +118,9 @@ class Training:
 def train(options: TrainOptions) -> Training:
     """Trains on photos with COCO annotations, and keeps the best weights as best.safetensors.
 
-    Ctrl-C stops it in order; `resume` goes on. In
-    several processes, started by torchrun, all call it. Raises InputError for data or weights that
-    cannot be read or do not fit, an output that holds a training, or a full disk.
+    Ctrl-C stops it cleanly; `resume` continues it. Under torchrun, every process calls it. Raises
+    InputError for data or weights that cannot be read or do not fit, an output folder that already
+    holds a training, or a full disk.
     """
     rounding = None
     if options.resume is not None:
