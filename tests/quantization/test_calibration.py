@@ -11,9 +11,10 @@ from torch import nn
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos
-from deimv2.model.layers import ConvNorm, RepVGG
+from deimv2.model.layers import MLP, ConvNorm, RepVGG
 from deimv2.model.weights import load_weights, read_checkpoint, read_metadata, save_weights
 from deimv2.quantization.calibration import calibrate, observe, photos_of, pixels, smooth
+from deimv2.quantization.histogram import Histogram
 from deimv2.quantization.prepare import apply_ranges, prepare, set_ranges
 from deimv2.quantization.restore import restore
 from deimv2.quantization.rounding import Clamp, FakeQuantize, Range, RoundedConv, RoundedLinear
@@ -140,6 +141,28 @@ def test_ranges_before_what_bends_are_chosen_by_what_comes_out(
     plain = observe(prepared, images).ranges
     moved = {name for name, each in found.items() if each != plain[name]}
     assert moved and moved <= known.keys()
+
+
+def test_between_the_layers_of_a_head_it_is_silu(net: DEIMv2) -> None:
+    """Where sensitivity puts heads into int8."""
+    prepare(prepared := copy.deepcopy(net).eval(), lambda name: "decoder.dec_bbox_head." in name)
+    found = smooth(prepared)
+    heads = [block for block in prepared.decoder.dec_bbox_head if isinstance(block, MLP)]
+    assert heads
+    for point in (point for head in heads for point in head.after[:-1]):
+        assert isinstance(point, FakeQuantize) and isinstance(found[point.name], nn.SiLU)
+
+
+def test_a_rounder_has_a_histogram_for_each_of_its_places_not_for_each_batch(
+    net: DEIMv2, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(prepared := copy.deepcopy(net).eval())
+    counts: list[int] = []
+    monkeypatch.setattr(
+        Histogram, "range", lambda each: counts.append(len(each.counts)) or Range(-1.0, 1.0)
+    )
+    observe(prepared, photos_of(net, photos[:8]))
+    assert 1 < max(counts) < 8
 
 
 def test_too_few_photos_are_refused(net: DEIMv2, photos: list[Path]) -> None:
