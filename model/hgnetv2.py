@@ -25,7 +25,7 @@ class Stem(nn.Module):
         self.stem3 = conv_relu(2 * width, width, 3, stride=2)
         self.stem4 = conv_relu(width, width, 1)
         self.pool = nn.MaxPool2d(kernel_size=2, stride=1)
-        self.pad = nn.ZeroPad2d((0, 1, 0, 1))  # right and bottom, for the even kernels
+        self.pad: nn.Module = nn.ZeroPad2d((0, 1, 0, 1))  # right and bottom, for the even kernels
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pad(self.stem1(x))

@@ -23,11 +23,13 @@ from deimv2.converters.graph.layers import (
     SplitSelfAttention,
     StaticPosition,
     WidePad,
+    ZerosBeside,
     static_adapter,
 )
 from deimv2.converters.graph.sampling import GatherSampler, MatmulSampler
 from deimv2.model import DEIMv2, layers
 from deimv2.model.encoder import HybridEncoder, PooledConv
+from deimv2.model.hgnetv2 import Stem
 from deimv2.model.sta import SpatialTuningAdapter
 from deimv2.model.variants import RGB
 from deimv2.quantization.rounding import RoundedConv, RoundedLinear
@@ -122,7 +124,7 @@ def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
         layers.SelfAttention: SplitSelfAttention,
         SpatialTuningAdapter: lambda m: static_adapter(m, height, width),
     }
-    if target.half:
+    if target.half and target.nearest:
         rewrites[nn.ZeroPad2d] = WidePad
     with torch.no_grad():
         form = MobileForm(net, target)
@@ -130,6 +132,8 @@ def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
         for module in form.modules():
             if isinstance(module, PooledConv):
                 module.pool = ConvAvgPool(module.point.conv.in_channels)
+            if isinstance(module, Stem) and not target.nearest:
+                module.pad = ZerosBeside(module, (height // 2, width // 2))
             if isinstance(module, HybridEncoder):
                 module.position = StaticPosition(module.position, height // 32, width // 32)
             if isinstance(getattr(module, "upsample", None), nn.Upsample) and not target.nearest:

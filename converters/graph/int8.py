@@ -215,12 +215,19 @@ def spread(graph: fx.Graph) -> None:
     Toolchains look for int8 kernels one operation at a time, between a dequantize and a quantize.
     """
     for node in list(graph.nodes):
-        given = [before_cast(n) for n in node.all_input_nodes]
-        if node.target not in MOVES or not given or any(n.target != LOAD for n in given):
+        sources = [before_cast(n) for n in node.all_input_nodes]
+        given = [n for n in sources if n.target == LOAD]
+        zeros = [n for n in sources if n.target != LOAD]
+        if node.target not in MOVES or not given or not all(map(is_zero, zeros)):
             continue
         if len({n.args[1:] for n in given}) > 1 or all(n.target == STORE for n in used_by(node)):
             continue
         half = node.meta["val"].dtype == torch.float16
+        for zero in zeros:
+            with graph.inserting_before(node):
+                stored = graph.call_function(STORE, (zero, *given[0].args[1:]))
+                loaded = graph.call_function(LOAD, (stored, *given[0].args[1:]))
+            node.replace_input_with(zero, loaded)
         made = [node]
 
         def then(target: Any, *arguments: Any, made: list[fx.Node] = made) -> None:
@@ -235,6 +242,13 @@ def spread(graph: fx.Graph) -> None:
             then(CAST, torch.float16)
         first, last = made[1], made[-1]
         node.replace_all_uses_with(last, delete_user_cb=lambda user, f=first: user is not f)
+
+
+def is_zero(node: fx.Node) -> bool:
+    """A constant that every range holds exactly."""
+    module = node.graph.owning_module
+    assert module is not None
+    return node.op == "get_attr" and not module.get_buffer(str(node.target)).any()
 
 
 def before_cast(node: fx.Node) -> fx.Node:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deimv2.model import dinov3, layers, sta
+from deimv2.model import dinov3, hgnetv2, layers, sta
 from deimv2.quantization.rounding import RoundedLinear
 
 
@@ -224,6 +224,29 @@ class WidePad(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.pad(x.float(), self.padding).to(x.dtype)
+
+
+class ZerosBeside(nn.Module):
+    """The stem's padding, a column and a row of zeros, by concatenation.
+
+    XNNPACK pads, but ExecuTorch offers it no int8 padding: maps would be turned to float32, padded
+    and turned back, an eighth of Atto's time in int8 (docs/decisions/014).
+
+    size: (h, w) of the maps.
+    """
+
+    def __init__(self, stem: hgnetv2.Stem, size: tuple[int, int]) -> None:
+        super().__init__()
+        height, width = size
+        for part in (stem.stem1, stem.stem2a):
+            channels = len(part.conv.weight)
+            self.register_buffer(f"right{channels}", torch.zeros(1, channels, height, 1))
+            self.register_buffer(f"below{channels}", torch.zeros(1, channels, 1, width + 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        x = torch.cat([x, self.get_buffer(f"right{channels}")], dim=3)
+        return torch.cat([x, self.get_buffer(f"below{channels}")], dim=2)
 
 
 class FixedResize(nn.Module):

@@ -20,6 +20,7 @@ from deimv2.converters.graph.decoder import (
     StaticDeformableAttention,
 )
 from deimv2.converters.graph.form import Selection, Target, mobile_form
+from deimv2.converters.graph.int8 import LOAD, STORE, int8_form
 from deimv2.converters.graph.layers import (
     ConvAvgPool,
     FixedResize,
@@ -30,6 +31,7 @@ from deimv2.converters.graph.layers import (
     SplitSelfAttention,
     StaticPosition,
     StaticVisionTransformer,
+    ZerosBeside,
 )
 from deimv2.converters.graph.sampling import GatherSampler, MatmulSampler
 from deimv2.model import VARIANTS, build_model
@@ -37,8 +39,10 @@ from deimv2.model.decoder import EdgeMove, Integral, QualityEstimator, inverse_s
 from deimv2.model.deformable import DeformableAttention, GridSampler
 from deimv2.model.dinov3 import Attention, RotaryAngles, TransformerBlock, VisionTransformer
 from deimv2.model.encoder import SinePosition
+from deimv2.model.hgnetv2 import Stem
 from deimv2.model.layers import Affine, RMSNorm, SelfAttention, flatten_maps, fuse
 from deimv2.model.postprocess import postprocess
+from deimv2.tests.converters.artifacts import rounder
 
 SIZES, POINTS, HEADS = [(4, 6), (2, 3)], (3, 2), 2
 samplers = pytest.mark.parametrize("gather", [False, True], ids=["tents", "gather"])
@@ -132,6 +136,30 @@ def test_the_position_embedding_as_a_constant() -> None:
 def test_average_pooling_as_a_convolution(size) -> None:
     x = torch.randn(1, 4, *size)
     assert_close(ConvAvgPool(4)(x), F.avg_pool2d(x, 3, 2, 1))
+
+
+def test_the_stems_padding_by_concatenation() -> None:
+    stem = randomised(Stem(8))
+    x = torch.randn(1, 3, 12, 16)
+    wanted = stem(x)
+    stem.pad = ZerosBeside(stem, (6, 8))
+    assert torch.equal(stem(x), wanted)
+
+
+def test_zeros_beside_int8_values_are_int8_of_the_same_step() -> None:
+    stem = Stem(8)
+    form = nn.Sequential(rounder("given"), ZerosBeside(stem, (6, 8)))
+    x = torch.randn(1, 8, 6, 8)
+    wanted = form(x)
+    graph = int8_form(form, x, folded=True, half=False)
+    assert torch.equal(graph(x), wanted)
+    joins = [node for node in graph.graph.nodes if node.target == torch.ops.aten.cat.default]
+    assert len(joins) == 2
+    steps = {given.args[1:] for node in joins for given in node.args[0] if given.target == LOAD}
+    assert len(steps) == 1
+    for node in joins:
+        assert all(given.target == LOAD for given in node.args[0])
+        assert all(user.target == STORE for user in node.users)
 
 
 @pytest.mark.parametrize("ratio", [2.0, 1.0, 0.5])
