@@ -14,6 +14,7 @@ from deimv2.converters.format import CPU
 from deimv2.converters.inspection import Inspection
 from deimv2.converters.onnx.baseline import write_baseline
 from deimv2.converters.results import record_all, require_listed
+from deimv2.converters.tflite import TFLITE
 from deimv2.model.errors import InputError
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import load
@@ -32,6 +33,7 @@ def benchmark(
     weights: str | None = None,
     device: str = CPU,
     record: bool = False,
+    beside: Pathish | Sequence[Pathish] = (),
     progress: Progress = SILENT,
 ) -> list[Timing]:
     """Times artifacts in turn, round after round, against a baseline: the same weights exported
@@ -42,15 +44,18 @@ def benchmark(
     weights:   the baseline's; None: what the first artifact says it was made of
     device:    "gpu": the artifacts on LiteRT's GPU accelerator; the baseline stays on the CPU
     record:    write the result into the manifest beside the artifacts
+    beside:    `.tflite` files of anybody, run on random numbers and timed in the same turns; what
+               they detect is not looked at
 
     Raises InputError for what cannot be timed, or weights that are not at hand.
     """
     given = [artifacts] if isinstance(artifacts, str | PathLike) else artifacts
+    foreign = find_foreign([beside] if isinstance(beside, str | PathLike) else beside)
     counts = [threads] if isinstance(threads, int) else threads
     files = find([Path(each) for each in given], device)
     with progress.status(f"reading {plural(len(files), 'artifact')}"):
         found = {path: inspect(path) for path in files}
-    require_unique([path.name for path in files])
+    require_unique([path.name for path in (*files, *foreign)])
     if record:
         require_recordable(files, counts, device)
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +69,7 @@ def benchmark(
             for row in time_in_turn(
                 files, reference, count, macs, rounds,
                 partial(progress.track, message=f"{plural(count, 'thread')}, rounds", rate=True),
-                device,
+                device, foreign,
             )
         ]  # fmt: skip
     if record:
@@ -118,6 +123,17 @@ def find(paths: Sequence[Path], device: str = CPU) -> list[Path]:
                 "some; check the path"
             )
         found += inside
+    return found
+
+
+def find_foreign(paths: Sequence[Pathish]) -> list[Path]:
+    """Raises InputError for what is no `.tflite` file."""
+    found = [Path(path) for path in paths]
+    for path in found:
+        if not TFLITE.is_at(path) or path.suffix != TFLITE.suffix:
+            raise InputError(f"no .tflite file at '{path}', expected one beside; check the path")
+    if found:
+        TFLITE.require()
     return found
 
 

@@ -47,6 +47,11 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--no-baseline", action="store_false", dest="baseline", help="do not time a baseline"
     )
+    parser.add_argument(
+        "--beside", type=Path, nargs="+", default=(), metavar="TFLITE",
+        help="other .tflite files to time in the same turns, on random input; their detections are "
+        "not checked",
+    )  # fmt: skip
     add_device(parser, "gpu: artifacts on LiteRT's GPU accelerator, the baseline on the CPU")
     add_record(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -64,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
         weights=args.weights,
         device=args.device,
         record=args.record,
+        beside=args.beside,
         progress=console.PROGRESS,
     )
     if args.json:

@@ -28,6 +28,7 @@ from deimv2.profiling.memory import peak_memory
 MATMUL = "matmul"  # in place of a file: the machine's peak, a product of two matrices
 SIDE = 1024  # of these matrices
 PAUSE = 0.02  # seconds before a turn: some runtimes' threads spin for a while after theirs
+FOREIGN = "foreign"  # in place of a device: a .tflite that is none of ours
 BASELINE = "baseline.onnx"  # the name of the file that `write_baseline` made
 MOST_OUTSIDE = 0.05  # of a time that is to say something of a runtime
 WARM_UP = 3  # rounds that do not count
@@ -98,8 +99,10 @@ def time_in_turn(
     rounds: int,
     progress: Callable[[Sequence[int]], Iterable[int]] = iter,
     device: str = CPU,
+    foreign: Sequence[Path] = (),
 ) -> list[Timing]:
-    """Times the files, and the baseline first where there is one, which is on the CPU always.
+    """Times the files, and the baseline first where there is one, which is on the CPU always; and
+    last `.tflite` files of others, on the CPU too.
 
     macs: multiply-accumulates by file name. Raises InputError for a file that does not run.
     """
@@ -108,6 +111,7 @@ def time_in_turn(
         runners = [
             *(stack.enter_context(Runner(path, threads)) for path in beside),
             *(stack.enter_context(Runner(path, threads, device)) for path in files),
+            *(stack.enter_context(Runner(path, threads, FOREIGN)) for path in foreign),
         ]
         loads = [runner.ask("load") for runner in runners]
         firsts = [runner.ask("run") for runner in runners]
@@ -166,6 +170,10 @@ def loaded(path: str, threads: int, device: str) -> Loaded:
         (given,) = session.get_inputs()
         images = np.random.default_rng(0).random(given.shape, np.float32)
         return lambda: session.run(None, {given.name: images}), None
+    if device == FOREIGN:
+        from deimv2.converters.tflite.run import open_foreign
+
+        return open_foreign(Path(path), threads), None
     from deimv2.converters.artifact import open_model
     from deimv2.converters.photographs import PHOTOGRAPHS
     from deimv2.model.images import load_photo, resize

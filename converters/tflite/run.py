@@ -1,5 +1,6 @@
 """Runs a `.tflite` file by LiteRT, with its XNNPACK delegate."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,27 @@ class LiteRTRunner:
         except RuntimeError as error:
             raise broken(self._path, error) from error
         return detections([self._net.get_tensor(i) for i in self._outputs], self.order)
+
+
+def open_foreign(path: Path, threads: int) -> Callable[[], None]:
+    """What runs a `.tflite` of anybody once, on random numbers from 0 to 1 (integers: 0 to 255).
+
+    Raises InputError for a file that does not open.
+    """
+    try:
+        with quiet(None):
+            net = open_interpreter(path, threads)
+    except MissingExtraError:
+        raise
+    except (ValueError, RuntimeError) as error:
+        raise broken(path, error) from error
+    random = np.random.default_rng(0)
+    for tensor in net.get_input_details():
+        values = random.random(tensor["shape"], np.float32)
+        scale = 255 if np.issubdtype(tensor["dtype"], np.integer) else 1
+        net.set_tensor(tensor["index"], (scale * values).astype(tensor["dtype"]))
+    run: Callable[[], None] = net.invoke
+    return run
 
 
 def _port(tensor: Any) -> Port:

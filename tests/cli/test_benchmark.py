@@ -12,6 +12,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.weights.sources import DEMO
 from deimv2.profiling.timing import BASELINE, MATMUL, MOST_OUTSIDE, SIDE, Runner, time_in_turn
 from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.converters.artifacts import write_mixed
 
 FEW = ("--rounds", "3")
 
@@ -76,6 +77,18 @@ def test_every_file_is_timed_against_the_baseline(exported: Path, capsys: Captur
         assert (row["ratio"] is None) == without
         assert row["ratio"] is None or 0.01 < row["ratio"] < 100
         assert row["name"] == BASELINE or row["peak_share"] > 0
+
+
+def test_files_of_others_are_timed_beside(exported: Path, tmp_path: Path, capsys: Capture) -> None:
+    other = write_mixed(tmp_path / "other.tflite")  # float32 numbers in, and no card
+    artifact = exported / "deimv2-atto-fp32.tflite"
+    given = ("benchmark", artifact, *FEW, "--no-baseline", "--beside")
+    rows = json.loads(output(capsys, *given, other, "--json"))
+    assert [row["name"] for row in rows] == [artifact.name, other.name]
+    assert rows[1]["median"] > 0 and rows[1]["ratio"] is None and rows[1]["peak_share"] is None
+    assert "no .tflite file at 'nowhere.tflite'" in complaint(capsys, *given, "nowhere.tflite")
+    other.write_bytes(b"none")
+    assert "could not be run here" in complaint(capsys, *given, other)
 
 
 def test_ratios_come_first_in_the_table(exported: Path, capsys: Capture) -> None:
