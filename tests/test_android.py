@@ -1,8 +1,11 @@
 """What Python and the Android code must agree on; `./dev android` compiles and tests the latter."""
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
+
+import pytest
 
 from deimv2.converters.schema import SCHEMA
 
@@ -61,3 +64,20 @@ def test_every_text_on_the_screen_is_used() -> None:
     names = re.findall(r'name="(\w+)"', strings)
     assert names
     assert [n for n in names if f"R.string.{n}" not in code and n != "app_name"] == []
+
+
+def test_the_stand_in_of_litert_names_its_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Comparing needs a checkout (android/compare_stubs.py); whether one holds them does not."""
+    monkeypatch.syspath_prepend(ANDROID)
+    sources = runpy.run_path(str(ANDROID / "compare_stubs.py"))["sources"]
+    with pytest.raises(SystemExit):
+        sources(tmp_path)
+    assert "expected a checkout of google-ai-edge/LiteRT" in capsys.readouterr().err
+    folder = tmp_path / "litert/kotlin/src/main/kotlin/com/google/ai/edge/litert"
+    folder.mkdir(parents=True)
+    names = ["Common.kt", "Environment.kt", "LiteRtException.kt", "Model.kt", "TensorBuffer.kt"]
+    for name in names:
+        (folder / name).touch()
+    assert [path.name for path in sources(tmp_path)] == names

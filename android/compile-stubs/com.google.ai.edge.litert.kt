@@ -1,14 +1,10 @@
-// Compile-only stand-in for com.google.ai.edge.litert:litert 2.3.2: the declarations that `detector`
-// uses, after google-ai-edge/LiteRT, litert/kotlin/src/main/kotlin/com/google/ai/edge/litert/
-// (Environment.kt, Model.kt, TensorBuffer.kt; GpuOptions' names as apps that use them write them). No behaviour.
+// Compile-only stand-in for com.google.ai.edge.litert:litert 2.3.2: the declarations that `detector` uses. No behaviour.
+// Sources: google-ai-edge/LiteRT at f67457790c9c, litert/kotlin/src/main/kotlin/com/google/ai/edge/litert,
+// Common.kt Environment.kt LiteRtException.kt Model.kt TensorBuffer.kt
 
 package com.google.ai.edge.litert
 
 import android.content.Context
-
-class LiteRtException(
-    message: String,
-) : Exception(message)
 
 enum class Accelerator { NONE, CPU, GPU, NPU }
 
@@ -61,24 +57,24 @@ class CompiledModel private constructor() : JniHandle() {
 
     fun createInputBuffer(
         inputName: String,
-        signature: String? = null,
+        signature: String = "",
     ): TensorBuffer = throw UnsupportedOperationException()
 
     fun createOutputBuffer(
         outputName: String,
-        signature: String? = null,
+        signature: String = "",
     ): TensorBuffer = throw UnsupportedOperationException()
 
     fun run(
         inputs: Map<String, TensorBuffer>,
         outputs: Map<String, TensorBuffer>,
-        signature: String? = null,
+        signature: String = "",
     ): Unit = throw UnsupportedOperationException()
 
     companion object {
         fun create(
             filePath: String,
-            options: Options,
+            options: Options = Options(Accelerator.CPU),
             optionalEnv: Environment? = null,
         ): CompiledModel = throw UnsupportedOperationException()
     }

@@ -1,4 +1,5 @@
-// Compile-only stub of ExecuTorch's Swift interface, as its sources have it in 1.x.
+// Compile-only stub of ExecuTorch's Swift interface. Compared by eye with pytorch/executorch at cff6f4dd32e6,
+// extension/apple/ExecuTorch/Exported: ExecuTorch+Tensor.swift, +Module.swift, +Value.swift, ExecuTorchModule.h.
 @_exported import Foundation
 
 public protocol Scalar {}
@@ -19,7 +20,9 @@ open class Value: NSObject, ValueConvertible {
 }
 
 public final class Tensor<T: Scalar>: ValueConvertible {
-  public init(_ scalars: [T], shape: [Int] = []) {}
+  public init(
+    _ scalars: [T], shape: [Int] = [], strides: [Int] = [], dimensionOrder: [Int] = []
+  ) {}
   public func asValue() -> Value { fatalError("compile-only stub") }
   public func scalars() -> [T] { fatalError("compile-only stub") }
 }
@@ -30,6 +33,9 @@ open class Module: NSObject {
   public func forward(_ inputs: ValueConvertible...) throws -> [Value] {
     fatalError("compile-only stub")
   }
+  public func forward<Output: ValueSequenceConstructible>(
+    _ input: ValueConvertible
+  ) throws -> Output { fatalError("compile-only stub") }
   public func forward<Output: ValueSequenceConstructible>(
     _ inputs: ValueConvertible...
   ) throws -> Output { fatalError("compile-only stub") }
