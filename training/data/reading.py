@@ -48,6 +48,7 @@ def read_coco(part: Part) -> Coco:
     annotations = records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
     require_own_ids(path, "image", images, "photos", "file_name")
     require_own_ids(path, "category", categories, "classes", "name")
+    require_own_names(path, [row["name"] for row in categories])
     require_pixels(path, images, annotations)
     categories = sorted(categories, key=lambda row: int(row["id"]))
     return Coco(categories, images, annotations, notes)
@@ -333,6 +334,21 @@ def require_own_ids(path: Path, kind: str, rows: Sequence[Record], things: str, 
         raise InputError(
             f"'{path}' uses the {kind} id {value} for {uses} {things} ({', '.join(names[:3])}), "
             f"expected ids of their own; were two files merged? renumber the {things}"
+        )
+
+
+def require_own_names(path: Path, names: Sequence[str]) -> None:
+    """Raises InputError where they could not stand in a label list: one a line, each its own."""
+    for i, name in enumerate(names):
+        if len(name.splitlines()) != 1 or not name.strip():
+            raise InputError(
+                f"'{path}' names class {i} {name!r}, expected one line of text; name it"
+            )
+    if len(set(names)) < len(names):
+        name, uses = Counter(names).most_common(1)[0]
+        raise InputError(
+            f"'{path}' names {uses} classes '{name}', expected names of their own; rename them, or "
+            "give their boxes one category id"
         )
 
 

@@ -29,6 +29,20 @@ def test_ids_become_labels_in_their_order_with_their_names(tmp_path) -> None:
     assert findings.lines() == []
 
 
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ({1: "cat", 2: " "}, r"names class 1 ' ', expected one line of text"),
+        ({1: ""}, "names class 0 '', expected one line of text"),
+        ({1: "black\ncat"}, r"names class 0 'black\\ncat', expected one line of text"),
+        ({1: "cat", 2: "dog", 3: "cat"}, "names 2 classes 'cat', expected names of their own"),
+    ],
+)
+def test_names_that_no_label_list_could_hold_are_refused(tmp_path, names, reason) -> None:
+    with pytest.raises(InputError, match=reason):
+        read(tmp_path, [annotation()], names)
+
+
 def test_boxes_become_corners_in_pixels(tmp_path) -> None:
     dataset, _ = read(tmp_path, [annotation(10, bbox=[1.5, 2, 10, 20.25])])
     empty, sample = dataset.samples
