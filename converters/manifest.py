@@ -169,7 +169,7 @@ class Manifest:
                 "check the path or export again"
             )
         try:
-            content = json.loads(path.read_bytes())
+            content = json.loads(path.read_bytes(), parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             raise InputError(f"'{path}' is not JSON, expected a manifest; export again") from error
         _validate(content, path)
@@ -187,6 +187,11 @@ class Manifest:
                 "npu": tuple(NpuFile(**row) for row in content.get("npu", ())) or None,
             }
         )
+
+
+def _refuse(constant: str) -> None:
+    """Python alone reads NaN and Infinity; no limit of the schema holds for a NaN."""
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _file(row: dict[str, Any]) -> File:

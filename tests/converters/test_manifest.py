@@ -133,6 +133,14 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
     assert "manifest" in complaint(tmp_path)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have_are_refused(tmp_path: Path, number: str) -> None:
+    write_folder(tmp_path)
+    change(tmp_path, score_threshold=float(number))
+    assert f'"score_threshold": {number}' in (tmp_path / "manifest.json").read_text()
+    assert "is not JSON, expected a manifest" in complaint(tmp_path)
+
+
 def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
     assert "no manifest.json in" in complaint(tmp_path)
     assert "no manifest.json in" in complaint(tmp_path / "nowhere")
