@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from deimv2 import __version__
@@ -47,10 +48,18 @@ class Help(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"formatter_class": Help} | options)
+        self.register("type", Path, place)
 
     def error(self, message: str) -> NoReturn:
         console.error(f"{message}; see '{self.prog} --help'")
         raise SystemExit(2)
+
+
+def place(text: str) -> Path:
+    """What `type=Path` means: an empty path, mostly of a variable that is not set, is not here."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no path, expected one; name a file or a folder")
+    return Path(text)
 
 
 def parser() -> Parser:

@@ -31,7 +31,9 @@ def test_every_command_has_help_with_an_example(capsys: Capture) -> None:
         (["predict", "a.onnx"], "no photos after 'a.onnx'"),
         (["predict", "a.onnx", "b.jpg", "--threshold", "1.5"], "'1.5' is not a score"),
         (["predict", "a.onnx", "b.jpg", "--threshold", "nan"], "'nan' is not a score"),
-        (["predict", "a.onnx", "b.jpg", "--threshold", "high"], "'high'"),
+        (["predict", "a.onnx", "b.jpg", "--threshold", "high"], "'high' is not a score"),
+        (["predict", "a.onnx", ""], "'' is no path"),
+        (["export", "--output", ""], "argument --output: '' is no path"),
     ],
 )
 def test_bad_usage_is_one_line(capsys: Capture, arguments: list[str], part: str) -> None:
