@@ -40,12 +40,20 @@ def rate(text: str) -> float:
 
 
 def share(text: str) -> float:
+    return _from_0_to_1(text, "share")
+
+
+def threshold(text: str) -> float:
+    return _from_0_to_1(text, "score")
+
+
+def _from_0_to_1(text: str, what: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a share, expected 0 to 1")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a {what}, expected 0 to 1")
     return value
 
 

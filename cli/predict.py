@@ -2,11 +2,12 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_device, count
+from deimv2.cli.arguments import add_device, count, threshold
 from deimv2.model.words import plural
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def add(subparsers: Any) -> None:
         help="folder for copies of the photos and videos with the boxes drawn",
     )
     parser.add_argument(
-        "--threshold", type=score, default=0.5, metavar="SCORE",
+        "--threshold", type=threshold, default=0.5, metavar="SCORE",
         help="show detections that score more than this (default 0.5)",
     )  # fmt: skip
     parser.add_argument(
@@ -160,7 +161,7 @@ def files_at(place: Path) -> list[Path]:
     if place.is_dir():
         return find_photos(place)
     if not place.exists() and any(sign in str(place) for sign in "*?["):
-        found = Path(place.anchor or ".").glob(str(place.relative_to(place.anchor)))
+        found = map(Path, glob(str(place), recursive=True))  # noqa: PTH207 (raises for "**.jpg")
         return sorted(path for path in found if path.is_file()) or [place]
     return [place]
 
@@ -186,13 +187,6 @@ def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     if len(inputs) == 1:
         raise InputError(f"no photos after '{first}', expected one or more; name them")
     return first, inputs[1:]
-
-
-def score(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a score, expected 0 to 1")
-    return value
 
 
 def drawing_paths(photos: Sequence[Path], folder: Path | None) -> list[Path | None]:

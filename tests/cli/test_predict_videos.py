@@ -101,4 +101,6 @@ def test_patterns_are_followed(capsys: Capture, artifact: Path, tmp_path: Path) 
     text = output(capsys, "predict", artifact, tmp_path / "a/**/*.png", "--json-lines")
     found = [json.loads(line)["image"] for line in text.splitlines()]
     assert found == [str(tmp_path / "a/1.png"), str(tmp_path / "a/b/2.png")]
+    text = output(capsys, "predict", artifact, tmp_path / "a/**1.png")
+    assert text.startswith(f"{tmp_path / 'a/1.png'}: 1 detection")
     assert "no photo at" in complaint(capsys, "predict", artifact, tmp_path / "z/*.png")
