@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
+from threading import Lock
 from typing import Any, overload
 
 import numpy as np
@@ -127,6 +128,7 @@ class Detector:
 
     def __init__(self, source: Path, runner: Runner, classes: Sequence[str]) -> None:
         self.source, self.runner, self.classes = source, runner, tuple(classes)
+        self._turn = Lock()  # a runtime takes one frame at a time, whatever thread it comes from
 
     def __repr__(self) -> str:
         height, width = self.size
@@ -148,12 +150,15 @@ class Detector:
         """Detections that score more than `threshold`.
 
         photo: a path, a PIL image, an RGB array uint8 [H, W, 3], or a list of them, which gives a
-        list. Raises InputError for what is no photo, or a label without a name.
+        list. Threads may share a detector; they take turns. Raises InputError for what is no photo,
+        or a label without a name.
         """
         if isinstance(photo, list | tuple):
             return [self(each, threshold) for each in photo]
         image, path = as_image(photo)
-        found = self.runner.detect(resize(image, self.size)).above(threshold)
+        frame = resize(image, self.size)
+        with self._turn:
+            found = self.runner.detect(frame).above(threshold)
         found.require_names(self.classes)
         return Result(image, found, self.classes, path)
 

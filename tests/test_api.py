@@ -3,6 +3,7 @@
 import inspect
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,15 @@ def test_what_is_no_photo_is_refused(detector: deimv2.Detector, photo: object) -
         deimv2.InputError, match="is not a photo, expected a path, a PIL image or an"
     ):
         detector(photo)  # type: ignore[call-overload]
+
+
+def test_threads_take_turns_with_a_detector(tmp_path: Path) -> None:
+    made = deimv2.export("atto", weights="demo", formats=["tflite"], output=tmp_path, verify=False)
+    detector = deimv2.load(made.folder / "deimv2-atto-fp32.tflite")
+    expected = detector(PHOTO, threshold=0.0).to_json()
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: detector(PHOTO, threshold=0.0), range(24)))
+    assert all(each.to_json() == expected for each in results)
 
 
 def test_a_variants_name_loads_its_weights() -> None:
