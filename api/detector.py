@@ -19,7 +19,7 @@ from PIL import Image
 
 from deimv2.api.options import Pathish, as_path
 from deimv2.converters import format_of
-from deimv2.converters.artifact import open_model
+from deimv2.converters.artifact import open_model, require_threads
 from deimv2.converters.checkpoint import CHECKPOINTS, CheckpointRunner, open_checkpoint
 from deimv2.converters.format import CPU, GPU
 from deimv2.converters.manifest import SCORE_THRESHOLD, check_beside
@@ -204,9 +204,17 @@ def load(
     Raises InputError for a file that is missing, broken or of an unknown kind, one whose hash
     differs from the manifest's beside it, or for classes without names.
     """
+    rounding = rounds(precision)
     path, variant = found(source, weights, variant)
-    runner = open_runner(path, variant, threads, precision == "int8", device)
+    runner = open_runner(path, variant, threads, rounding, device)
     return Detector(path, runner, class_names(path, runner, labels))
+
+
+def rounds(precision: str) -> bool:
+    """Whether a checkpoint is to round. Raises InputError for a precision that only files have."""
+    if precision not in ("fp32", "int8"):
+        raise InputError(f"a checkpoint in '{precision}', expected fp32 or int8; export it first")
+    return precision == "int8"
 
 
 def found(source: Pathish, weights: str, variant: str | None) -> tuple[Path, str | None]:
@@ -232,6 +240,7 @@ def open_runner(
     threads: None leaves it to the runtime. For a checkpoint it holds for all of PyTorch. rounding:
     a checkpoint rounds as its int8 artifacts do.
     """
+    require_threads(threads)
     if path.suffix in CHECKPOINTS:
         if device != CPU:
             raise InputError(f"'{path}' does not run on '{device}', expected a .tflite for {GPU}")

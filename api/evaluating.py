@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deimv2.api.detector import Detector, class_count, open_runner
+from deimv2.api.detector import Detector, class_count, open_runner, rounds
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.converters.format import CPU
 from deimv2.converters.manifest import NAME, Manifest
@@ -111,9 +111,9 @@ def measured_all(options: EvaluateOptions, models: Sequence[Path]) -> list[Evalu
             runner = options.model.runner
         else:
             with options.progress.status(f"opening {model}"):
-                rounds = options.precision == "int8"
+                rounding = rounds(options.precision)
                 runner = open_runner(
-                    model, options.variant, options.threads, rounds, options.device
+                    model, options.variant, options.threads, rounding, options.device
                 )
         labels = as_path(options.labels)
         results.append(measured(model, runner, labels, annotations, photos, options.progress))

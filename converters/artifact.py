@@ -64,8 +64,7 @@ def open_model(path: str | PathLike[str], threads: int | None = None) -> Runner:
     if not (path.is_file() if format is None else format.is_at(path)):
         found = "a folder" if path.is_dir() else "a file" if path.is_file() else "no file"
         raise InputError(f"{found} at '{path}', expected a {kinds}; check the path")
-    if threads is not None and threads < 1:
-        raise InputError(f"{threads} threads asked for, expected at least 1")
+    require_threads(threads)
     if format is not None:
         return format.open(path, threads)
     if path.suffix in CHECKPOINTS:
@@ -111,3 +110,9 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except CONTRADICTIONS as error:
         raise broken(path, f"{type(error).__name__}: {error}") from error
+
+
+def require_threads(threads: object) -> None:
+    """Raises InputError for what is neither None nor a whole number from 1 on."""
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise InputError(f"{threads!r} threads asked for, expected a whole number from 1 on")

@@ -113,6 +113,17 @@ def test_threads_take_turns_with_a_detector(tmp_path: Path) -> None:
     assert all(each.to_json() == expected for each in results)
 
 
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
+def test_a_number_of_threads_that_is_none_is_refused(checkpoint: Path, threads: object) -> None:
+    with pytest.raises(deimv2.InputError, match="threads asked for, expected a whole number"):
+        deimv2.load(checkpoint, threads=threads)  # type: ignore[arg-type]
+
+
+def test_a_precision_that_checkpoints_do_not_have_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(deimv2.InputError, match="'fp16', expected fp32 or int8"):
+        deimv2.load(checkpoint, precision="fp16")
+
+
 def test_a_variants_name_loads_its_weights() -> None:
     assert deimv2.load("atto", weights="demo").classes[0] == "T-shirt"
     assert deimv2.predict("atto", PHOTO, weights="demo", threshold=0.9).path == PHOTO
