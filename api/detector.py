@@ -27,7 +27,7 @@ from deimv2.converters.runner import Runner
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import draw
 from deimv2.model.errors import InputError
-from deimv2.model.images import load_photo, resize
+from deimv2.model.images import as_photo, load_photo, resize
 from deimv2.model.labels import known_names
 from deimv2.model.variants import VARIANTS
 from deimv2.model.weights.hub import fetch_checkpoint
@@ -170,9 +170,9 @@ def as_image(photo: object) -> tuple[Image.Image, Path | None]:
             path = Path(photo)
             return load_photo(path), path
         case Image.Image():
-            return photo.convert("RGB"), None
+            return as_photo(photo), None
         case np.ndarray() if photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3:
-            return Image.fromarray(photo), None
+            return as_photo(Image.fromarray(photo)), None
     what = f"{photo.dtype} {list(photo.shape)}" if isinstance(photo, np.ndarray) else repr(photo)
     raise InputError(
         f"{what[:80]} is not a photo, expected a path, a PIL image or an RGB array uint8 [H, W, 3]"

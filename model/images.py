@@ -62,7 +62,22 @@ def load_photo(path: str | PathLike[str]) -> Image.Image:
         raise InputError(
             f"'{path}' cannot be read ({reason}); expected a whole {KINDS} file; copy it again"
         ) from error
-    return _to_rgb(upright, path)
+    return _to_rgb(upright, f"'{path}'")
+
+
+def as_photo(image: Image.Image) -> Image.Image:
+    """What `load_photo` gives for the file that an image was opened from: upright, 8-bit RGB.
+
+    Raises InputError as that does, and for an image without pixels.
+    """
+    name = f"the image {image.size[0]}x{image.size[1]} in mode {image.mode}"
+    if 0 in image.size:
+        raise InputError(f"{name} has no pixels, expected a photo")
+    try:
+        return _to_rgb(ImageOps.exif_transpose(image), name)
+    except DAMAGED as error:  # Pillow reads pixels when they are asked for
+        reason = " ".join(str(error).split())
+        raise InputError(f"{name} cannot be read ({reason}), expected a whole one") from error
 
 
 def resize(photo: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -139,15 +154,15 @@ def _require_content(path: Path) -> None:
         raise InputError(f"'{path}' is empty (0 bytes), expected {KINDS}; copy it again")
 
 
-def _to_rgb(photo: Image.Image, path: Path) -> Image.Image:
+def _to_rgb(photo: Image.Image, name: str) -> Image.Image:
     if photo.mode == "F":
         raise InputError(
-            f"'{path}' has floating-point pixels, expected 8 or 16 bits; save it as 8-bit"
+            f"{name} has floating-point pixels, expected 8 or 16 bits; save it as 8-bit"
         )
     if photo.mode.startswith("I"):  # 16-bit greyscale: convert("RGB") would clip at 255
         wide = np.asarray(photo).astype(np.int64)
         if wide.min() < 0 or wide.max() > 65535:
-            raise InputError(f"'{path}' has 32-bit pixels, expected 8 or 16; save it as 8-bit")
+            raise InputError(f"{name} has 32-bit pixels, expected 8 or 16; save it as 8-bit")
         photo = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
     if photo.mode == "P" and "transparency" in photo.info:
         photo = photo.convert("RGBA")  # the same colours, without Pillow's warning

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import deimv2
 from deimv2.converters import PRECISIONS
@@ -102,6 +103,30 @@ def test_what_is_no_photo_is_refused(detector: deimv2.Detector, photo: object) -
         deimv2.InputError, match="is not a photo, expected a path, a PIL image or an"
     ):
         detector(photo)  # type: ignore[call-overload]
+
+
+def test_an_opened_image_is_read_as_its_file_is(detector: deimv2.Detector, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    load_photo(PHOTO).resize((60, 40)).save(turned := tmp_path / "turned.png", exif=exif)
+    grey = np.arange(60 * 40, dtype=np.uint16).reshape(40, 60) * 27
+    Image.fromarray(grey).save(deep := tmp_path / "16-bit.png")
+    for path in (turned, deep):
+        with Image.open(path) as image:
+            of_image, of_file = detector(image, threshold=0.0), detector(path, threshold=0.0)
+        assert of_image.image.tobytes() == of_file.image.tobytes()
+        assert of_image.detections.to_json() == of_file.detections.to_json()
+
+
+def test_an_image_without_pixels_or_its_end_is_refused(
+    detector: deimv2.Detector, tmp_path: Path
+) -> None:
+    with pytest.raises(deimv2.InputError, match="4x0 in mode RGB has no pixels"):
+        detector(np.zeros((0, 4, 3), np.uint8))
+    load_photo(PHOTO).save(path := tmp_path / "cut.jpg")
+    path.write_bytes(path.read_bytes()[:2000])
+    with Image.open(path) as image, pytest.raises(deimv2.InputError, match="cannot be read"):
+        detector(image)
 
 
 def test_threads_take_turns_with_a_detector(tmp_path: Path) -> None:
