@@ -136,10 +136,12 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
-        if kind is None and self.stream is not None:
-            self.file.mux(self.stream.encode())
-        self.file.close()
-        if kind is None and self.stream is not None:
-            self.part.replace(self.path)
-        else:
+        whole = kind is None and self.stream is not None
+        try:
+            if whole:
+                self.file.mux(self.stream.encode())
+            self.file.close()  # writes what is left: a full disk shows here too
+            if whole:
+                self.part.replace(self.path)
+        finally:
             self.part.unlink(missing_ok=True)

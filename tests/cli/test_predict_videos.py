@@ -1,6 +1,7 @@
 """`predict` on videos, patterns and many files: each frame is a row, and the copy plays as long."""
 
 import json
+import resource
 from pathlib import Path
 
 import av
@@ -46,6 +47,19 @@ def test_a_video_is_drawn_frame_by_frame(capsys: Capture, artifact: Path, tmp_pa
         assert times[0] == pytest.approx(times[1]) and len(times[1]) == FRAMES
         after.seek(0)
         assert np.ptp(next(after.decode(video=0)).to_ndarray(format="rgb24"), axis=-1).max() > 30
+
+
+def test_a_full_disk_leaves_no_part_of_a_copy(
+    capsys: Capture, artifact: Path, tmp_path: Path
+) -> None:
+    video, folder = write_video(tmp_path / "clip.mp4"), tmp_path / "drawn"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    try:
+        assert "File too large" in complaint(capsys, "predict", artifact, video, "--output", folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(folder.iterdir()) == []
 
 
 def test_each_frame_is_a_line(capsys: Capture, artifact: Path, tmp_path: Path) -> None:
