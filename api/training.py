@@ -118,9 +118,9 @@ class Training:
 def train(options: TrainOptions) -> Training:
     """Trains on photos with COCO annotations, and keeps the best weights as best.safetensors.
 
-    Ctrl-C stops it cleanly; `resume` continues it. Under torchrun, every process calls it. Raises
-    InputError for data or weights that cannot be read or do not fit, an output folder that already
-    holds a training, or a full disk.
+    Ctrl-C stops it cleanly; `resume` continues it. Under torchrun, every process calls it.
+    Raises InputError for data or weights that cannot be read or do not fit, an output folder that
+    already holds a training, or a full disk.
     """
     rounding = None
     if options.resume is not None:
