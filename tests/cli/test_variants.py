@@ -14,8 +14,9 @@ def files_of(folder: Path) -> set[str]:
     return {file.format for file in Manifest.read(folder).files}
 
 
+@pytest.mark.slow
 def test_a_vit_variant_exports_to_litert(tmp_path: Path) -> None:
-    """The one ViT export of every run; Atto in all formats is the shared fixture `exported`."""
+    """The ViT export that CI runs; Atto in all formats is the shared fixture `exported`."""
     folder = tmp_path / "s"
     assert main(["export", "--variant", "s", "--format", "tflite", "--output", str(folder)]) == 0
     assert files_of(folder) == {"tflite"}
