@@ -16,16 +16,9 @@ import torch
 from deimv2.converters.inspection import Delegate, Inspection, Operation
 from deimv2.converters.mlpackage.inspect import NEURAL_ENGINE, read
 from deimv2.converters.pte import PTE, TITLES
+from deimv2.converters.pte.computed import ComputedRunner
 from deimv2.converters.pte.program import Program
-from deimv2.converters.runner import (
-    Frame,
-    broken,
-    detections,
-    frame_size,
-    labels_in,
-    output_order,
-    require_frame,
-)
+from deimv2.converters.runner import Frame, broken, detections, require_frame
 from deimv2.mil import open_package
 from deimv2.model.detections import Detections
 from deimv2.model.optional import quiet, require
@@ -90,20 +83,13 @@ def operations(path: Path, part: bytes) -> tuple[list[Operation], list[Any]]:
     return list(found.operations), list(found.constants)
 
 
-class CoreMLProgramRunner:
+class CoreMLProgramRunner(ComputedRunner):
     """The package's own operations, one after the other, in PyTorch on the CPU."""
 
     def __init__(
         self, path: Path, threads: int | None, found: Inspection, program: Program
     ) -> None:
-        if threads is not None:
-            torch.set_num_threads(threads)
-        self._path = path
-        self.size = frame_size(path, found.inputs)
-        self.order = output_order(path, found.outputs)
-        self.labels = None
-        if found.card is not None:
-            self.labels = labels_in(json.dumps(found.card), path)
+        super().__init__(path, threads, found)
         parts = program.forward["delegates"]
         if len(parts) != 1:
             raise broken(path, f"it has {len(parts)} parts for Core ML, expected one")

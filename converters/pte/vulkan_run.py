@@ -5,7 +5,6 @@ PyTorch's, and of those that the delegate fused, ExecuTorch's own definitions. S
 shows, and what Vulkan and a phone's GPU make of a right one does not.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,17 +15,10 @@ from torch import Tensor
 
 from deimv2.converters.inspection import Inspection
 from deimv2.converters.pte import PTE
+from deimv2.converters.pte.computed import ComputedRunner
 from deimv2.converters.pte.program import NAMES, Program
 from deimv2.converters.pte.vulkan import TYPES, made_by, tensors
-from deimv2.converters.runner import (
-    Frame,
-    broken,
-    detections,
-    frame_size,
-    labels_in,
-    output_order,
-    require_frame,
-)
+from deimv2.converters.runner import Frame, broken, detections, require_frame
 from deimv2.model.detections import Detections
 from deimv2.model.optional import quiet, require
 
@@ -38,22 +30,16 @@ FIELDS = {  # of values that are no tensors
 }  # fmt: skip
 
 
-class VulkanProgramRunner:
+class VulkanProgramRunner(ComputedRunner):
     """The file's operations, one after the other."""
 
     def __init__(
         self, path: Path, threads: int | None, found: Inspection, program: Program
     ) -> None:
-        if threads is not None:
-            torch.set_num_threads(threads)
+        super().__init__(path, threads, found)
         with quiet(None):  # it registers what the delegate fuses
             require("executorch.backends.vulkan.custom_ops_lib", PTE.extra)
-        self._path, self._program = path, program
-        self.size = frame_size(path, found.inputs)
-        self.order = output_order(path, found.outputs)
-        self.labels = None
-        if found.card is not None:
-            self.labels = labels_in(json.dumps(found.card), path)
+        self._program = program
         delegates = program.forward["delegates"]
         self._graphs = [Graph(program.graph(each), program.named()) for each in delegates]
 
