@@ -3,11 +3,10 @@
 import tempfile
 from collections.abc import Sequence
 from functools import partial
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from deimv2.api.options import Pathish
+from deimv2.api.options import Pathish, as_list
 from deimv2.converters import FORMATS, format_of
 from deimv2.converters.artifact import inspect
 from deimv2.converters.format import CPU
@@ -16,6 +15,7 @@ from deimv2.converters.onnx.baseline import write_baseline
 from deimv2.converters.results import record_all, require_listed
 from deimv2.converters.tflite import TFLITE
 from deimv2.model.errors import InputError
+from deimv2.model.numbers import require_numbers
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import load
 from deimv2.model.words import plural
@@ -49,10 +49,14 @@ def benchmark(
 
     Raises InputError for what cannot be timed, or weights that are not at hand.
     """
-    given = [artifacts] if isinstance(artifacts, str | PathLike) else artifacts
-    foreign = find_foreign([beside] if isinstance(beside, str | PathLike) else beside)
-    counts = [threads] if isinstance(threads, int) else threads
-    files = find([Path(each) for each in given], device)
+    counts = [threads] if isinstance(threads, int) else list(threads)
+    require_numbers(threads=counts, rounds=rounds)
+    if not counts:
+        raise InputError("no number of threads, expected one or several")
+    foreign = find_foreign(as_list(beside))
+    files = find([Path(each) for each in as_list(artifacts)], device)
+    if not files:
+        raise InputError("no artifact to time, expected files or folders of exports")
     with progress.status(f"reading {plural(len(files), 'artifact')}"):
         found = {path: inspect(path) for path in files}
     require_unique([path.name for path in (*files, *foreign)])

@@ -19,7 +19,7 @@ from PIL import Image
 
 from deimv2.api.options import Pathish, as_path
 from deimv2.converters import format_of
-from deimv2.converters.artifact import open_model, require_threads
+from deimv2.converters.artifact import open_model
 from deimv2.converters.checkpoint import CHECKPOINTS, CheckpointRunner, open_checkpoint
 from deimv2.converters.format import CPU, GPU
 from deimv2.converters.manifest import SCORE_THRESHOLD, check_beside
@@ -29,6 +29,7 @@ from deimv2.model.drawing import draw
 from deimv2.model.errors import InputError
 from deimv2.model.images import as_photo, load_photo, resize
 from deimv2.model.labels import known_names
+from deimv2.model.numbers import require_numbers
 from deimv2.model.variants import VARIANTS
 from deimv2.model.weights.hub import fetch_checkpoint
 from deimv2.model.weights.sources import fetch
@@ -153,6 +154,7 @@ class Detector:
         list. Threads may share a detector; they take turns. Raises InputError for what is no photo,
         or a label without a name.
         """
+        require_numbers(threshold=threshold)
         if isinstance(photo, list | tuple):
             return [self(each, threshold) for each in photo]
         image, path = as_image(photo)
@@ -240,7 +242,7 @@ def open_runner(
     threads: None leaves it to the runtime. For a checkpoint it holds for all of PyTorch. rounding:
     a checkpoint rounds as its int8 artifacts do.
     """
-    require_threads(threads)
+    require_numbers(threads=threads)
     if path.suffix in CHECKPOINTS:
         if device != CPU:
             raise InputError(f"'{path}' does not run on '{device}', expected a .tflite for {GPU}")

@@ -10,7 +10,7 @@ from typing import Any
 from deimv2.api.calibration import PHOTOS, calibration_frames, to_int8
 from deimv2.api.install import LOG, install, remove, uninterrupted, workplace
 from deimv2.api.npu import npu_targets, with_npu
-from deimv2.api.options import Pathish, as_path, takes
+from deimv2.api.options import Pathish, as_list, as_path, takes
 from deimv2.api.photographs import golden_photographs
 from deimv2.converters import DEFAULT_FORMATS, FORMATS
 from deimv2.converters.artifact import convert, inspect
@@ -52,7 +52,7 @@ class ExportOptions:
     calibration:   folder of photos like those the phone will see, for the ranges of int8
                    and int8x16
     labels:        file of class names, one per line
-    image_size:    (H, W); None: the checkpoint's, or the variant's own
+    image_size:    a side or (H, W); None: the checkpoint's, or the variant's own
     output:        folder; None: artifacts/VARIANT-PRECISION
     photos:        folder of photos to check on; None: those of `calibration`, those that a
                    checkpoint of ours was validated on, or those that come with the package
@@ -68,18 +68,18 @@ class ExportOptions:
     variant: str = AUTO
     _: KW_ONLY
     weights: Pathish | None = None
-    formats: Sequence[str] | None = None
+    formats: str | Sequence[str] | None = None
     precision: str = "fp32"
     calibration: Pathish | None = None
     calibration_photos: int = PHOTOS
     labels: Pathish | None = None
-    image_size: tuple[int, int] | None = None
+    image_size: int | tuple[int, int] | None = None
     output: Pathish | None = None
     photos: Pathish | None = None
     float_weights: Pathish | None = None
     kept: float | None = None
     verify: bool = True
-    npu: Sequence[str] = ()
+    npu: str | Sequence[str] = ()
     delegate: str = XNNPACK
     keep_rejected: bool = True
     progress: Progress = SILENT
@@ -116,7 +116,7 @@ def export(options: ExportOptions) -> Export:
     toolchain that is not installed.
     """
     precision, kinds = checked(options)
-    targets = npu_targets(options.npu, kinds)
+    targets = npu_targets(as_list(options.npu), kinds)
     weights, progress = str(options.weights or default(options.variant)), options.progress
     with progress.status(f"loading weights {weights}"):
         loaded = load(
@@ -157,7 +157,10 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
     toolchain."""
     precision = precision_of(options.precision)
     having = [name for name, each in FORMATS.items() if precision.name in each.precisions]
-    kinds = list(dict.fromkeys(options.formats or (k for k in having if k in DEFAULT_FORMATS)))
+    usual = [kind for kind in having if kind in DEFAULT_FORMATS]
+    kinds = list(dict.fromkeys(usual if options.formats is None else as_list(options.formats)))
+    if not kinds:
+        raise InputError(f"no format, expected {' or '.join(having)}; name one, or leave it out")
     if foreign := [kind for kind in kinds if kind not in having]:
         raise InputError(
             f"{foreign[0]} has no {precision.name} here, expected {' or '.join(having)}; "

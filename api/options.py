@@ -6,11 +6,13 @@ what is stored to go on later all take it from there.
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
+
+from deimv2.model.numbers import require_numbers
 
 Pathish = str | PathLike[str]
 Given = ParamSpec("Given")
@@ -21,12 +23,15 @@ Result = TypeVar("Result")
 def takes(
     options: Callable[Given, Options],
 ) -> Callable[[Callable[[Options], Result]], Callable[Given, Result]]:
-    """Lets a function of a dataclass be called with the dataclass's own arguments."""
+    """Lets a function of a dataclass be called with the dataclass's own arguments. Numbers that
+    mean nothing raise InputError."""
 
     def decorate(function: Callable[[Options], Result]) -> Callable[Given, Result]:
         @functools.wraps(function)
         def call(*args: Given.args, **given: Given.kwargs) -> Result:
-            return function(options(*args, **given))
+            chosen = options(*args, **given)
+            require_numbers(**vars(chosen))
+            return function(chosen)
 
         call.__doc__ = "\n\n".join(map(documented, (function, *parents(options))))
         signature = inspect.signature(options)
@@ -55,3 +60,12 @@ def fields_in(options: type, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def as_path(path: Pathish | None) -> Path | None:
     return None if path is None else Path(path)
+
+
+@overload
+def as_list(given: str | Sequence[str]) -> list[str]: ...
+@overload
+def as_list(given: Pathish | Sequence[Pathish]) -> list[Pathish]: ...
+def as_list(given: Pathish | Sequence[Pathish]) -> Sequence[Pathish]:
+    """Several, or one alone, which a text or a path is."""
+    return [given] if isinstance(given, str | PathLike) else list(given)

@@ -17,6 +17,7 @@ from deimv2.model.detections import Detections
 from deimv2.model.drawing import KINDS, draw, save_picture
 from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder
+from deimv2.model.numbers import height_and_width
 from deimv2.model.postprocess import corners
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.variants import PLAIN, variant_of
@@ -45,7 +46,7 @@ class PreviewOptions:
     annotations: Pathish | None = None
     epochs: int | None = None
     batch: int | None = None
-    image_size: tuple[int, int] | None = None
+    image_size: int | tuple[int, int] | None = None
     dense: bool = True
     augment: bool = True
     columns: int = 6
@@ -86,7 +87,7 @@ def preview(options: PreviewOptions) -> Preview:
     recipe = recipe_of(options.training(), False, len(dataset.samples))
     rows = phases(recipe)
     schedule = replace(recipe.schedule, batch=min(BATCH, options.columns))
-    size = options.image_size or (variant.image_size, variant.image_size)
+    size = height_and_width(options.image_size or variant.image_size)
     with options.progress.status("augmenting"):
         shown = replace(recipe, schedule=schedule)
         batches = Batches(dataset, shown, size, PLAIN, options.seed)

@@ -2,10 +2,9 @@
 
 import shlex
 from collections.abc import Sequence
-from os import PathLike
 from pathlib import Path
 
-from deimv2.api.options import Pathish
+from deimv2.api.options import Pathish, as_list
 from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, write_whole
 from deimv2.model.progress import SILENT, Progress
@@ -19,7 +18,7 @@ def report(
     folders: Pathish | Sequence[Pathish],
     output: Pathish,
     *,
-    phones: Sequence[Pathish] = (),
+    phones: Pathish | Sequence[Pathish] = (),
     progress: Progress = SILENT,
 ) -> Path:
     """Verifies export folders, and writes an HTML page: every file's size, AP, times, operations
@@ -33,10 +32,10 @@ def report(
     AP and times are those that `evaluate --record` and `benchmark --record` wrote into the
     manifests. Returns the page's path. Raises InputError for what is no export or no such file.
     """
-    places = [
-        Path(each) for each in ([folders] if isinstance(folders, str | PathLike) else folders)
-    ]
-    rows = [row for each in phones for row in read_phone(Path(each))]
+    places = [Path(each) for each in as_list(folders)]
+    if not places:
+        raise InputError("no folder to report on, expected one or more of deimv2 export's")
+    rows = [row for each in as_list(phones) for row in read_phone(Path(each))]
     file = Path(output)
     if file.suffix != ".html":
         file = file / INDEX

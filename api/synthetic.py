@@ -6,6 +6,7 @@ from pathlib import Path
 from deimv2.api.options import Pathish
 from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.model.errors import InputError
+from deimv2.model.numbers import require_numbers
 from deimv2.model.progress import SILENT, Progress
 from deimv2.training.data.synthetic import DENSE, PLAIN, read_garments, read_photos, write_scenes
 
@@ -46,6 +47,7 @@ def make_scenes(
     None: as the demo weights were trained on. Raises InputError for a folder that is not empty, or
     where garments or photos are not installed.
     """
+    require_numbers(count=count, seed=seed)
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"'{folder}' is not empty; choose another folder, or remove it")

@@ -2,7 +2,7 @@
 
 tracker = deimv2.Tracker()
 for frame in frames:
-    ids = tracker.update(detector(frame, threshold=0.1).detections, threshold=0.4)
+    ids = tracker.update(detector(frame, threshold=0.1), threshold=0.4)
 
 The method is ByteTrack's (arXiv 2110.06864): what scores above the threshold is matched first, and
 what is fainter then keeps tracks alive that would be lost. Where a box will be is foretold by a
@@ -13,10 +13,12 @@ the same (tests/vectors/tracks.json).
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from deimv2.model.detections import Detections
+from deimv2.model.numbers import require_numbers
 from deimv2.verification.matching import iou, pair_rest
 
 FAINT = 0.1  # detections that score less are not looked at
@@ -24,6 +26,13 @@ OVERLAP, NEW_OVERLAP, FAINT_OVERLAP = 0.2, 0.3, 0.5  # least intersection over u
 UNSEEN = 30  # frames after which a track ends
 POSITION, SPEED = 1 / 20, 1 / 160  # deviations, as shares of the box's side
 LEAST_SIDE = 1e-4  # of a box, for its deviations
+
+
+class Found(Protocol):
+    """Such as `deimv2.Result`."""
+
+    @property
+    def detections(self) -> Detections: ...
 
 
 class Tracker:
@@ -34,13 +43,16 @@ class Tracker:
         self._ids = 0
         self._first = True
 
-    def update(self, found: Detections, threshold: float = 0.5) -> list[int | None]:
+    def update(self, found: Detections | Found, threshold: float = 0.5) -> list[int | None]:
         """The id, from 1, of each detection of the next frame; None for those of no track.
 
-        found: best first, down to scores of FAINT. threshold: only what scores more begins a
-        track, which gets its id in the second frame that it is seen in (in the video's first, at
-        once). Several labels on one box are one object, that of the best.
+        found: a `Result`, or its detections, best first, down to scores of FAINT.
+        threshold: only what scores more begins a track, which gets its id in the second frame
+        that it is seen in (in the video's first, at once). Several labels on one box are one
+        object, that of the best.
         """
+        require_numbers(threshold=threshold)
+        found = found if isinstance(found, Detections) else found.detections
         for track in self._tracks:
             track.predict()
         ids: list[int | None] = [None] * len(found)

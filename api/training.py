@@ -56,7 +56,7 @@ class TrainOptions:
                     for a fresh start; photos per step in all processes together
     lr:             learning rate of the heads; the others keep their ratio
     final_lr:       final learning rate, as a share of lr
-    image_size:     (H, W); None: the variant's own
+    image_size:     a side or (H, W); None: the variant's own
     denoising:      use denoising queries; None: unless fine-tuning on fewer than 2,000 photos
     dense, augment: use Mosaic, MixUp and Copy-Blend; augment by more than flips
     device:         "cpu" or "cuda"; None: the GPU if available
@@ -82,7 +82,7 @@ class TrainOptions:
     batch: int | None = None
     lr: float | None = None
     final_lr: float | None = None
-    image_size: tuple[int, int] | None = None
+    image_size: int | tuple[int, int] | None = None
     denoising: bool | None = None
     dense: bool = True
     augment: bool = True

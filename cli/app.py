@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
+from deimv2.cli.arguments import natural
 from deimv2.model.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ def add(subparsers: Any) -> None:
         "--serve", action="store_true", help="web: serve the page to browsers on this machine"
     )
     parser.add_argument(
-        "--port", type=int, metavar="N", help="port for --serve; 0 picks a free one (default 8000)"
-    )
+        "--port", type=natural, metavar="N",
+        help="port for --serve; 0 picks a free one (default 8000)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 

@@ -26,7 +26,9 @@ def size(text: str) -> tuple[int, int]:
 
 
 def natural(text: str) -> int:
-    return 0 if text == "0" else count(text)
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 on")
+    return int(text)
 
 
 def rate(text: str) -> float:

@@ -22,6 +22,7 @@ from deimv2.converters.metadata import ModelCard
 from deimv2.converters.runner import Frames, Runner, broken
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
+from deimv2.model.numbers import require_numbers
 from deimv2.model.optional import quiet
 
 SUFFIXES = [each.suffix for each in FORMATS.values()]
@@ -64,7 +65,7 @@ def open_model(path: str | PathLike[str], threads: int | None = None) -> Runner:
     if not (path.is_file() if format is None else format.is_at(path)):
         found = "a folder" if path.is_dir() else "a file" if path.is_file() else "no file"
         raise InputError(f"{found} at '{path}', expected a {kinds}; check the path")
-    require_threads(threads)
+    require_numbers(threads=threads)
     if format is not None:
         return format.open(path, threads)
     if path.suffix in CHECKPOINTS:
@@ -110,9 +111,3 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except CONTRADICTIONS as error:
         raise broken(path, f"{type(error).__name__}: {error}") from error
-
-
-def require_threads(threads: object) -> None:
-    """Raises InputError for what is neither None nor a whole number from 1 on."""
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise InputError(f"{threads!r} threads asked for, expected a whole number from 1 on")

@@ -8,6 +8,7 @@ from deimv2.model.encoder import HybridEncoder, LiteEncoder
 from deimv2.model.errors import InputError
 from deimv2.model.hgnetv2 import HGNetv2
 from deimv2.model.layers import QuantPoint, fuse
+from deimv2.model.numbers import height_and_width
 from deimv2.model.sta import SpatialTuningAdapter
 from deimv2.model.variants import Variant, variant_of
 
@@ -86,7 +87,6 @@ def build_model(
     chosen = variant_of(variant)
     if num_classes < 1:
         raise InputError(f"num_classes is {num_classes}; expected at least 1")
-    size = chosen.image_size if image_size is None else image_size
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = height_and_width(chosen.image_size if image_size is None else image_size)
     check_size(height, width, chosen)
     return DEIMv2(chosen, num_classes, (height, width))

@@ -55,7 +55,7 @@ def load(
     variant: str,
     weights: str,
     labels: Path | None,
-    image_size: tuple[int, int] | None,
+    image_size: int | tuple[int, int] | None,
     ranges: bool = False,
 ) -> Loaded:
     """variant: AUTO stands for that of the weights, as in `chosen_variant`. ranges: of the demo
@@ -158,7 +158,7 @@ def origin(weights: str, variant: str) -> Path | None:
     return read_metadata(path).in_float or path
 
 
-def _random(variant: str, file: Path | None, image_size: tuple[int, int] | None) -> Loaded:
+def _random(variant: str, file: Path | None, image_size: int | tuple[int, int] | None) -> Loaded:
     names = tuple(COCO_LABELS if file is None else read_labels_file(file))
     net = build_model(variant, len(names), image_size)
     state = random_state(net)

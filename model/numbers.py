@@ -1,0 +1,78 @@
+"""What the numbers among the options may be, by the option's name."""
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import NamedTuple
+
+from deimv2.model.errors import InputError
+
+
+class Kind(NamedTuple):
+    holds: Callable[[object], bool]
+    expected: str
+
+
+def _whole(least: int) -> Callable[[object], bool]:
+    return lambda value: (
+        isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+    )
+
+
+def _real(holds: Callable[[float], bool]) -> Callable[[object], bool]:
+    return lambda value: (
+        isinstance(value, Real) and not isinstance(value, bool) and holds(float(value))
+    )
+
+
+COUNT = Kind(_whole(1), "a whole number from 1 on")
+NATURAL = Kind(_whole(0), "a whole number from 0 on")
+SHARE = Kind(_real(lambda value: 0 <= value <= 1), "0 to 1")
+RATE = Kind(_real(lambda value: 0 < value < 1), "a learning rate, more than 0 and less than 1")
+SIZE = Kind(
+    lambda size: (
+        COUNT.holds(size)
+        or (isinstance(size, list | tuple) and len(size) == 2 and all(map(COUNT.holds, size)))
+    ),
+    "a side or (height, width), in whole pixels",
+)
+MINUTES = Kind(_real(lambda value: 0 <= value < 1e6), "minutes, 0 or more")
+
+KINDS = {
+    "batch": COUNT,
+    "calibration_photos": COUNT,
+    "columns": COUNT,
+    "count": COUNT,
+    "epochs": COUNT,
+    "evaluate_every": COUNT,
+    "final_lr": SHARE,
+    "image_size": SIZE,
+    "kept": SHARE,
+    "limit": COUNT,
+    "lr": RATE,
+    "patience": COUNT,
+    "report_every": COUNT,
+    "rounds": COUNT,
+    "save_minutes": MINUTES,
+    "seed": NATURAL,
+    "side": COUNT,
+    "threads": COUNT,
+    "threshold": SHARE,
+    "workers": NATURAL,
+}
+
+
+def require_numbers(**options: object) -> None:
+    """Raises InputError for a number that its option cannot have. None leaves an option out;
+    `threads` may be several; options that are not in KINDS are not looked at."""
+    for name, given in options.items():
+        if name not in KINDS or given is None:
+            continue
+        for value in given if name == "threads" and isinstance(given, list | tuple) else [given]:
+            if not KINDS[name].holds(value):
+                raise InputError(f"{name} is {value!r}, expected {KINDS[name].expected}")
+
+
+def height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Of a side, or of both."""
+    require_numbers(image_size=size)
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
