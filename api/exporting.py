@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.api.calibration import PHOTOS, calibration_frames, to_int8
-from deimv2.api.install import LOG, install, remove, uninterrupted, workplace
+from deimv2.api.install import LOG, install, remove, require_room, uninterrupted, workplace
 from deimv2.api.npu import npu_targets, with_npu
 from deimv2.api.options import Pathish, as_list, as_path, takes
 from deimv2.api.photographs import golden_photographs
@@ -142,6 +142,8 @@ def export(options: ExportOptions) -> Export:
     elif precision.stores == "int8":
         round_weights(loaded.net.fuse())
     make_folder(output)
+    size = sum(value.nbytes for value in loaded.net.parameters())
+    require_room(output, size, len(kinds) + len(targets))
     with workplace(output) as work:
         report, manifest = make(options, kinds, weights, loaded, in_float, frames, work, output)
         report, manifest = with_npu(report, manifest, targets, work, progress)

@@ -19,6 +19,23 @@ LOG = "export.log"  # what the toolchains printed
 REJECTED = ".rejected"
 
 
+def require_room(output: Path, weights: int, files: int) -> None:
+    """Raises InputError where an export does not fit on the disk, which some toolchains answer by
+    ending the process. weights: bytes in float32; files: how many artifacts.
+    """
+    few = 4 << 20  # golden photographs, logs
+    for folder, needed, way in (
+        (output, files * weights * 5 // 4 + few, "choose another --output"),
+        (Path(tempfile.gettempdir()), 2 * weights + few, "set TMPDIR to another folder"),
+    ):
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise InputError(
+                f"{free / 1e6:.1f} MB are free at '{folder}', expected {needed / 1e6:.1f} for this "
+                f"export (No space left on device); {way} or free some space"
+            )
+
+
 @contextmanager
 def workplace(output: Path) -> Iterator[Path]:
     """A folder inside `output` that is gone afterwards, also after Ctrl-C or a polite kill."""
@@ -52,8 +69,11 @@ def uninterrupted() -> Iterator[None]:
 
 
 def unwritable(output: Path, error: OSError) -> InputError:
+    reason = error.strerror or str(error)
+    if isinstance(error, shutil.Error):  # of a folder: (source, target, reason) of each file
+        reason = error.args[0][0][2].partition(": ")[0]
     return InputError(
-        f"cannot write to '{output}' ({error.strerror or error}), expected a folder with room; "
+        f"cannot write to '{output}' ({reason}), expected a folder with room; "
         "choose another --output or free some space"
     )
 

@@ -127,15 +127,16 @@ def with_defaults(options: QuantizeOptions) -> QuantizeOptions:
 def annotate_photos(options: QuantizeOptions, output: Path) -> QuantizeOptions:
     """Photos alone: the float network is all that is learnt from, and what it detects on a fifth of
     them is what AP is measured by."""
-    require_fresh(output)
     assert options.calibration is not None
+    photos = find_photos(Path(options.calibration))
+    require_fresh(output, photos)
     loaded = load(
         options.variant, str(options.weights), as_path(options.labels), options.image_size
     )
     make_folder(output)
     train, val = annotate(
         loaded.net,
-        find_photos(Path(options.calibration)),
+        photos,
         loaded.labels,
         output,
         lambda paths: options.progress.track(paths, "detecting in float"),

@@ -1,7 +1,7 @@
 """A detector on one's own photos, from scratch or from trained weights."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -120,7 +120,7 @@ def train(options: TrainOptions) -> Training:
 
     Ctrl-C stops it cleanly; `resume` continues it. Under torchrun, every process calls it.
     Raises InputError for data or weights that cannot be read or do not fit, an output folder that
-    already holds a training, or a full disk.
+    holds a training already or the photos, or a full disk.
     """
     rounding = None
     if options.resume is not None:
@@ -202,9 +202,9 @@ def run_here(
     """This process's part of it."""
     progress = options.progress if world.is_main else SILENT
     output = Path(options.output or Path("runs", options.variant))
-    if options.resume is None:
-        require_fresh(output)
     dataset = read_train(options, progress)
+    if options.resume is None:
+        require_fresh(output, [sample.path for sample in dataset.samples])
     val = part_of("val", options.data, options.val_images, options.val_annotations)
     if val is None:
         progress.log(
@@ -273,7 +273,13 @@ def report_small(
     progress.log(f"data: {line}")
 
 
-def require_fresh(output: Path) -> None:
+def require_fresh(output: Path, photos: Sequence[Path] = ()) -> None:
+    """Raises InputError where a training is already, or among its own photos."""
+    if output.resolve() in {folder.resolve() for folder in {photo.parent for photo in photos}}:
+        raise InputError(
+            f"'{output}' holds the photos to train on, expected a folder of its own; choose "
+            "another --output"
+        )
     if (output / LAST).exists():
         raise InputError(
             f"'{output}' holds a training already; continue with --resume {output}, or choose "

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from onnx import helper
 from safetensors.torch import save_file
 
+from deimv2.api import exporting
 from deimv2.cli.main import main
 from deimv2.converters.manifest import Manifest
 from deimv2.model import build_model
@@ -121,14 +124,27 @@ def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
 
 @pytest.mark.parametrize("kind", ["onnx", "mlpackage"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(
-    capsys: Capture, quick: None, small_disk: Path, kind: str
+    capsys: Capture, quick: None, small_disk: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(exporting, "require_room", lambda *_: None)  # what if others fill it
     filler = small_disk / "filler"
     filler.write_bytes(b"\0" * (1 << 20) if shutil.disk_usage(small_disk).free > 2 << 20 else b"")
     line = complaint(capsys, *export_to(small_disk, kind))
     assert "No space left on device" in line
     assert "choose another --output or free some space" in line
     assert list(small_disk.iterdir()) == [filler]
+
+
+def test_a_disk_without_room_is_one_line_before_any_work(
+    capsys: Capture, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = re.escape(str(small_disk))
+    line = complaint(capsys, *export_to(small_disk, "tflite"))
+    assert re.search(rf"MB are free at '{small}', expected [5-9]\.\d for .*choose another", line)
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    line = complaint(capsys, *export_to(tmp_path / "out", "tflite"))
+    assert re.search(rf"MB are free at '{small}', expected [5-9]\.\d for .*set TMPDIR", line)
+    assert list(small_disk.iterdir()) == []
 
 
 def test_a_write_that_fails_is_one_line_and_leaves_nothing(
@@ -254,6 +270,7 @@ def test_a_toolchain_that_fails_is_one_line_that_names_the_log(
 
 HIDDEN = """
 import sys
+import tempfile
 
 class Hide:
     def __init__(self, finder):
@@ -264,6 +281,7 @@ class Hide:
             return self.finder.find_spec(name, path, target)
 
 sys.meta_path[:] = [Hide(finder) for finder in sys.meta_path]
+from deimv2.api import exporting
 from deimv2.cli.main import main
 sys.exit(main(sys.argv[2:]))
 """

@@ -260,6 +260,18 @@ def test_a_training_is_never_written_over(
     assert (output / LOG).read_bytes() == before
 
 
+@pytest.mark.parametrize("command", ["train", "quantize"])
+def test_photos_are_no_place_for_a_training(
+    data: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    photos, before = data / "train", sorted(data.rglob("*"))
+    given = ["--data", data] if command == "train" else ["--qat", "--calibration", photos]
+    arguments = [command, "--weights", "demo", *given, "--output", photos]
+    assert main(list(map(str, arguments))) == 2
+    assert f"'{photos}' holds the photos to train on" in capsys.readouterr().err
+    assert sorted(data.rglob("*")) == before
+
+
 def test_going_on_takes_no_other_options(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,11 +4,14 @@ A batch follows from the seed, the epoch, its place in the epoch and the rank al
 makes it: so a training that goes on after a stop sees what it would have seen.
 """
 
+import os
 import signal
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.queues import Queue
 from typing import Any, TypeVar
 
 import numpy as np
@@ -188,7 +191,7 @@ def load(
         num_workers=workers,
         pin_memory=pinned,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=leave_signals,
+        worker_init_fn=in_worker,
     )
     source = iter(loader)
     if workers and threading.current_thread() is threading.main_thread():
@@ -204,11 +207,19 @@ def load(
         if "DataLoader worker" not in str(error):
             raise
         raise InputError(
-            "a worker process for the data was killed, expected it to last (often memory runs "
-            "short); continue with --resume and fewer --workers"
+            "a worker process for the data ended, expected it to last (often memory runs "
+            "short, or shared memory); continue with --resume and fewer --workers"
         ) from error
 
 
-def leave_signals(_: int) -> None:
+def in_worker(_: int) -> None:
     """A Ctrl-C reaches every process of a terminal; what follows from it, the trainer decides."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A batch that cannot be handed over, for want of shared memory or open files, would be dropped
+    # and waited for.
+    Queue._on_queue_feeder_error = staticmethod(end)  # type: ignore[attr-defined]
+
+
+def end(error: Exception, batch: object) -> None:
+    print(f"deimv2: a batch cannot be handed over: {error}", file=sys.stderr, flush=True)
+    os._exit(1)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -260,8 +261,19 @@ def test_workers_end_with_a_training_that_fails(tmp_path) -> None:
         timeout=60,
     )
     assert result.returncode == 1
-    assert "killed" not in result.stderr
+    assert "ended, expected" not in result.stderr
     assert result.stderr.strip().splitlines()[-1] == "RuntimeError: something else went wrong"
+
+
+class Unsharable(torch.utils.data.Dataset):
+    def __getitem__(self, place):
+        return threading.Lock()  # fails where a full /dev/shm does, as it is handed over
+
+
+def test_a_batch_that_cannot_be_handed_over_ends_the_training(capfd) -> None:
+    with pytest.raises(InputError, match=r"ended, .* continue with --resume and fewer --workers"):
+        next(load(Unsharable(), [0, 1], 1, pinned=False))
+    assert "deimv2: a batch cannot be handed over: cannot pickle" in capfd.readouterr().err
 
 
 def test_a_recipe_without_mixing_works_too(tmp_path) -> None:
