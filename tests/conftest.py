@@ -26,15 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The folder of an export; read it, do not change it. Takes minutes, once for all workers."""
-    given = ("--weights", "random", "--format", *FORMATS)
-    return once(tmp_path_factory, worker_id, "exported", *given)
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """As `exported`, of the demo weights in the three formats of phones."""
-    return once(tmp_path_factory, worker_id, "demo", "--weights", "demo")
+    """The folder of an export of the demo weights in every format; read it, do not change it. Takes
+    minutes, once for all workers."""
+    return once(tmp_path_factory, worker_id, "exported", "--format", *FORMATS)
 
 
 def once(factory: pytest.TempPathFactory, worker: str, name: str, *arguments: str) -> Path:

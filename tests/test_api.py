@@ -129,9 +129,8 @@ def test_an_image_without_pixels_or_its_end_is_refused(
         detector(image)
 
 
-def test_threads_take_turns_with_a_detector(tmp_path: Path) -> None:
-    made = deimv2.export("atto", weights="demo", formats=["tflite"], output=tmp_path, verify=False)
-    detector = deimv2.load(made.folder / "deimv2-atto-fp32.tflite")
+def test_threads_take_turns_with_a_detector(exported: Path) -> None:
+    detector = deimv2.load(exported / "deimv2-atto-fp32.tflite")
     expected = detector(PHOTO, threshold=0.0).to_json()
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: detector(PHOTO, threshold=0.0), range(24)))

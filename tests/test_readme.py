@@ -12,6 +12,7 @@ import pytest
 from deimv2.cli.main import parser
 from deimv2.model import build_model
 from deimv2.model.weights import random_state
+from deimv2.model.weights.sources import DEMO
 from deimv2.tests.training.scenes import few
 from deimv2.training.data.layouts import Part
 
@@ -42,11 +43,12 @@ def folder(tmp_path: Path) -> Path:
 def test_the_artifact_in_ten_lines_of_python_runs(folder: Path, exported: Path) -> None:
     (folder / "artifacts").mkdir()
     (folder / "artifacts" / "atto").symlink_to(exported)
+    (folder / "photo.jpg").write_bytes((DEMO / "photographs" / "000074.jpg").read_bytes())
     (code,) = [block for block in blocks("python") if "Interpreter" in block]
     assert len(code.strip().splitlines()) <= 12
     printed = run_in(folder, code).splitlines()
     detections = [line for line in printed if re.match(r"\d+ 0\.\d+ \[", line)]
-    assert detections  # untrained weights score high everywhere
+    assert detections
 
 
 def test_the_model_in_python_runs(folder: Path) -> None:
@@ -57,9 +59,9 @@ def test_the_model_in_python_runs(folder: Path) -> None:
     assert run_in(folder, f"{code}\nprint(len(detections))").strip() == "300"
 
 
-def test_the_interface_in_five_lines_runs(folder: Path, demo: Path) -> None:
+def test_the_interface_in_five_lines_runs(folder: Path, exported: Path) -> None:
     (folder / "artifacts").mkdir()
-    (folder / "artifacts" / "atto").symlink_to(demo)
+    (folder / "artifacts" / "atto").symlink_to(exported)
     (code,) = [block for block in blocks("python") if "deimv2.load" in block]
     assert run_in(folder, code).splitlines()[-1] == "True True"
 
@@ -105,6 +107,7 @@ def as_yolo(part: Part, root: Path, name: str) -> list[str]:
     return [category["name"] for category in content["categories"]]
 
 
+@pytest.mark.long
 def test_a_folder_of_yolo_becomes_three_verified_files_as_typed(folder: Path) -> None:
     """In a fraction of the time: one epoch, from the weights that are at hand."""
     shelves = folder / "shelves"

@@ -25,7 +25,7 @@ Convert = Callable[[Any, Any, Path, bool], None]
 
 
 def copy_from(exported: Path) -> Convert:
-    """A converter that takes the artifact of the shared export: Atto, fp32, COCO's names."""
+    """A converter that takes the artifact of the shared export: Atto's demo in fp32."""
 
     def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
         source = exported / path.name

@@ -9,7 +9,6 @@ import pytest
 
 from deimv2.converters.manifest import Manifest
 from deimv2.model.errors import InputError
-from deimv2.model.weights.sources import DEMO
 from deimv2.profiling.timing import BASELINE, MATMUL, MOST_OUTSIDE, SIDE, Runner, time_in_turn
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.converters.artifacts import write_mixed
@@ -116,8 +115,7 @@ def test_what_was_timed_stands_in_the_manifest(
 
 def test_other_weights_are_no_baseline(exported: Path, capsys: Capture) -> None:
     artifact = exported / "deimv2-atto-fp32.tflite"
-    weights = DEMO / "atto.safetensors"
-    line = complaint(capsys, "benchmark", artifact, *FEW, "--weights", weights)
+    line = complaint(capsys, "benchmark", artifact, *FEW, "--weights", "random")
     assert "was made of other weights" in line and "name them with --weights" in line
 
 

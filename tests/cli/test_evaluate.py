@@ -277,18 +277,6 @@ def test_what_cannot_round_says_why(
     assert "--precision is for checkpoints" in complaint(capsys, "evaluate", artifact, *data)
 
 
-@pytest.mark.parametrize("kind", ["onnx", "tflite", "pte"])
-def test_a_checkpoint_and_its_artifacts_have_the_same_ap(
-    capsys: Capture, exported: Path, own_set: Path, checkpoint: Path, kind: str
-) -> None:
-    (path,) = exported.glob(f"*.{kind}")
-    reference = numbers(capsys, own_set, checkpoint)["metrics"]
-    actual = numbers(capsys, own_set, path)["metrics"]
-    assert 0.1 < reference["AP"] < 1
-    for name in METRICS:
-        assert actual[name] == pytest.approx(reference[name], abs=1e-3), name
-
-
 def test_a_checkpoint_without_names_is_cocos_where_the_annotations_are(
     capsys: Capture, checkpoint: Path, own_set: Path, tmp_path: Path
 ) -> None:

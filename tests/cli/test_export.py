@@ -20,7 +20,8 @@ from deimv2.tests.cli.exports import copy_from, hashes, start, use
 from deimv2.tests.training.scenes import few
 
 NAMES = ["cup", "plate", "fork"]
-RANDOM = ("--weights", "random")  # as those of the shared export
+DEMO = ("--weights", "demo")  # as those of the shared export
+RANDOM = ("--weights", "random")
 
 
 @pytest.fixture
@@ -49,9 +50,10 @@ def listed(folder: Path) -> list[str]:
     return [file.format for file in Manifest.read(folder).files]
 
 
+@pytest.mark.long
 def test_the_same_command_gives_the_same_bytes(exported: Path, tmp_path: Path) -> None:
     """In another process, with another order of hashes. Takes minutes: it is a real export."""
-    arguments = ("export", "--variant", "atto", *RANDOM, "--format", *listed(exported))
+    arguments = ("export", "--variant", "atto", *DEMO, "--format", *listed(exported))
     process = start(*arguments, "--no-verify", "--output", tmp_path, PYTHONHASHSEED="7")
     _, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -86,7 +88,7 @@ def test_class_names_are_in_the_manifest_and_in_the_artifact(capsys: Capture, sm
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tflite", "mlpackage", "pte"])
 def test_class_names_are_in_every_kind_of_artifact(tmp_path: Path, names: Path, kind: str) -> None:
-    arguments = [*RANDOM, "--format", kind, "--labels", str(names), "--output", str(tmp_path)]
+    arguments = [*DEMO, "--format", kind, "--labels", str(names), "--output", str(tmp_path)]
     assert main(["export", *arguments]) == 0
     assert main(["verify", str(tmp_path)]) == 0  # compares the names inside with the manifest's
     (path,) = tmp_path.glob(f"*.{kind}")
@@ -106,17 +108,17 @@ def test_half_precision_is_kept_with_its_numbers(tmp_path: Path) -> None:
         measured, limits = row["measured"], row["limits"]
         assert limits == asdict(PRECISIONS["fp16"].limits)
         assert measured["counted"] >= 50  # of the scenes that come with the demo weights
-        assert 0 < measured["score"]["p50"] <= measured["score"]["p99"] <= limits["score"]
-        assert 0 < measured["box_px"]["p50"] <= measured["box_px"]["p99"] <= limits["box_px"]
+        assert 0 < measured["score"]["p50"] <= measured["score"]["p90"] <= limits["score"]
+        assert 0 < measured["box_px"]["p50"] <= measured["box_px"]["p90"] <= limits["box_px"]
 
 
 def test_what_has_nothing_to_detect_proves_nothing(
-    capsys: Capture, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: Capture, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On empty photographs: the file is refused, and left to look at."""
 
     def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
-        shutil.copy(demo / "deimv2-atto-fp32.tflite", path)
+        shutil.copy(exported / "deimv2-atto-fp32.tflite", path)
 
     use(monkeypatch, convert, "tflite")
     for grey in (90, 120, 150):
@@ -143,7 +145,7 @@ def test_own_photos_are_what_it_is_checked_on(capsys: Capture, quick: None, tmp_
 
 def test_json_alone_is_on_standard_output(capsys: Capture, quick: None, tmp_path: Path) -> None:
     report = json.loads(
-        output(capsys, "export", *RANDOM, "--format", "onnx", "--output", tmp_path, "--json")
+        output(capsys, "export", *DEMO, "--format", "onnx", "--output", tmp_path, "--json")
     )
     assert report["passed"] is True
     assert [row["artifact"] for row in report["rows"]] == ["deimv2-atto-fp32.onnx"]
@@ -152,7 +154,7 @@ def test_json_alone_is_on_standard_output(capsys: Capture, quick: None, tmp_path
 
 
 def test_a_format_named_twice_is_made_once(capsys: Capture, quick: None, tmp_path: Path) -> None:
-    arguments = (*RANDOM, "--format", "onnx", "pte", "onnx", "--output", tmp_path)
+    arguments = (*DEMO, "--format", "onnx", "pte", "onnx", "--output", tmp_path)
     assert output(capsys, "export", *arguments).count("deimv2-atto-fp32.onnx") == 1
     assert listed(tmp_path) == ["onnx", "pte"]
 
@@ -164,7 +166,7 @@ def test_artifacts_need_not_be_run(
         raise AssertionError("it was run")
 
     monkeypatch.setattr("deimv2.verification.verify.open_model", run)
-    arguments = ("export", *RANDOM, "--format", "onnx", "--output", tmp_path, "--no-verify")
+    arguments = ("export", *DEMO, "--format", "onnx", "--output", tmp_path, "--no-verify")
     assert "its structure" in output(capsys, *arguments)
     assert Manifest.read(tmp_path).parity == {}
 
@@ -173,7 +175,7 @@ def test_the_same_model_in_another_format_joins_the_first(
     capsys: Capture, quick: None, tmp_path: Path
 ) -> None:
     for kind in ("tflite", "onnx", "mlpackage", "onnx"):
-        output(capsys, "export", *RANDOM, "--format", kind, "--output", tmp_path)
+        output(capsys, "export", *DEMO, "--format", kind, "--output", tmp_path)
     assert sorted(listed(tmp_path)) == ["mlpackage", "onnx", "tflite"]
     kinds = {name.rpartition(".")[2] for name in Manifest.read(tmp_path).parity}
     assert kinds == {"mlpackage", "onnx", "tflite"}
@@ -183,9 +185,9 @@ def test_the_same_model_in_another_format_joins_the_first(
 def test_an_earlier_artifact_that_was_damaged_is_not_listed_again(
     capsys: Capture, quick: None, tmp_path: Path
 ) -> None:
-    output(capsys, "export", *RANDOM, "--format", "tflite", "--output", tmp_path)
+    output(capsys, "export", *DEMO, "--format", "tflite", "--output", tmp_path)
     (tmp_path / "deimv2-atto-fp32.tflite").write_bytes(b"damaged")
-    output(capsys, "export", *RANDOM, "--format", "onnx", "--output", tmp_path)
+    output(capsys, "export", *DEMO, "--format", "onnx", "--output", tmp_path)
     assert listed(tmp_path) == ["onnx"]
 
 
@@ -212,5 +214,5 @@ def test_another_model_takes_the_folder_over(
 
 def test_a_broken_manifest_is_replaced(capsys: Capture, quick: None, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{")
-    output(capsys, "export", *RANDOM, "--format", "onnx", "--output", tmp_path)
+    output(capsys, "export", *DEMO, "--format", "onnx", "--output", tmp_path)
     assert listed(tmp_path) == ["onnx"]

@@ -14,7 +14,7 @@ def files_of(folder: Path) -> set[str]:
     return {file.format for file in Manifest.read(folder).files}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_vit_variant_exports_to_litert(tmp_path: Path) -> None:
     """The ViT export that CI runs; Atto in all formats is the shared fixture `exported`."""
     folder = tmp_path / "s"

@@ -38,6 +38,7 @@ from deimv2.tests.converters.artifacts import (
     write_mixed,
 )
 from deimv2.tests.tiny import write_onnx
+from deimv2.training.data.synthetic import CLASSES
 
 KINDS = [".tflite", ".pte", ".mlpackage"]
 
@@ -57,7 +58,7 @@ def test_the_cost_is_what_pytorch_counts(exported: Path, kind: str) -> None:
         nearest=kind != "pte",
         frame=kind != "mlpackage",
     )
-    net = build_model("atto").eval()
+    net = build_model("atto", len(CLASSES)).eval()
     height, width = net.image_size
     form = mobile_form(net, target)
     frame = torch.zeros(1, height, width, 3, dtype=torch.uint8)

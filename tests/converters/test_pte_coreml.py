@@ -44,14 +44,16 @@ def test_one_call_has_all_but_the_frames_cast(folder: Path) -> None:
     assert found.delegated_share("Neural Engine") > 0.99
 
 
-def test_it_detects_what_the_package_of_the_same_precision_does(folder: Path, demo: Path) -> None:
+def test_it_detects_what_the_package_of_the_same_precision_does(
+    folder: Path, exported: Path
+) -> None:
     """float32's package of the same weights; both are computed by the same operations."""
     assert delegate_of(folder / NAME) == "coreml"
     runner = open_model(folder / NAME)
     assert isinstance(runner, CoreMLProgramRunner)
     frame = resize(load_photo(PHOTOGRAPHS[0]), runner.size)
     found = runner.detect(frame).above(0.3)
-    expected = open_model(demo / "deimv2-atto-fp32.mlpackage").detect(frame).above(0.3)
+    expected = open_model(exported / "deimv2-atto-fp32.mlpackage").detect(frame).above(0.3)
     assert len(found) == len(expected)
     assert runner.labels == list(Manifest.read(folder).labels)
     assert np.abs(found.scores - expected.scores).max(initial=0) < 0.1

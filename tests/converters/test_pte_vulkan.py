@@ -24,7 +24,7 @@ from deimv2.tests.cli.commands import Capture, complaint, output
 
 NAME = "deimv2-atto-fp32-vulkan.pte"
 OPTIONS = ("--format", "pte", "--delegate", "vulkan")
-pytestmark = pytest.mark.slow  # lowering takes a minute and a half of processor time
+pytestmark = pytest.mark.long  # lowering takes a minute and a half of processor time
 
 
 @pytest.fixture(scope="module")

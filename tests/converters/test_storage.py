@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from deimv2.api.calibration import to_int8
 from deimv2.converters.metadata import ModelCard
 from deimv2.converters.tflite import TFLITE
@@ -10,6 +12,7 @@ from deimv2.model.weights.sources import load
 DATA = Path(__file__).parents[2] / "data" / "garments" / "val"
 
 
+@pytest.mark.long
 def test_linear_layers_of_int8_stay_so_and_float_ones_are_halved(tmp_path: Path) -> None:
     """Of N, whose encoder has linear layers in int8."""
     from ai_edge_litert.schema_py_generated import BuiltinOperator, TensorType

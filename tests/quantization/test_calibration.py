@@ -13,7 +13,14 @@ from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos
 from deimv2.model.layers import MLP, ConvNorm, RepVGG
 from deimv2.model.weights import load_weights, read_checkpoint, read_metadata, save_weights
-from deimv2.quantization.calibration import calibrate, observe, photos_of, pixels, smooth
+from deimv2.quantization.calibration import (
+    Calibration,
+    calibrate,
+    observe,
+    photos_of,
+    pixels,
+    smooth,
+)
 from deimv2.quantization.histogram import Histogram
 from deimv2.quantization.prepare import apply_ranges, prepare, set_ranges
 from deimv2.quantization.restore import restore
@@ -34,10 +41,21 @@ def photos() -> list[Path]:
     return find_photos(GARMENTS)[:12]
 
 
-def test_it_is_deterministic_and_small_errors_remain(net: DEIMv2, photos: list[Path]) -> None:
+Calibrated = tuple[DEIMv2, Calibration]
+
+
+@pytest.fixture(scope="module")
+def calibrated(net: DEIMv2, photos: list[Path]) -> Calibrated:
+    """The net after it, and what was found; to be copied, not changed."""
+    prepared = copy.deepcopy(net)
+    return prepared, calibrate(prepared, photos_of(net, photos))
+
+
+def test_it_is_deterministic_and_small_errors_remain(
+    net: DEIMv2, photos: list[Path], calibrated: Calibrated
+) -> None:
     images = photos_of(net, photos)
-    first, second = copy.deepcopy(net), copy.deepcopy(net)
-    found = calibrate(first, images)
+    (first, found), second = calibrated, copy.deepcopy(net)
     assert found == calibrate(second, images)
     assert found.photos == len(photos) and found.constant == ()
     assert all(each.low <= 0 <= each.high for each in found.ranges.values())
@@ -48,11 +66,11 @@ def test_it_is_deterministic_and_small_errors_remain(net: DEIMv2, photos: list[P
 
 
 def test_a_checkpoint_says_all_that_was_found(
-    net: DEIMv2, photos: list[Path], tmp_path: Path
+    net: DEIMv2, photos: list[Path], calibrated: Calibrated, tmp_path: Path
 ) -> None:
     """Weights and ranges, to the bit, as every file is exported from them."""
     images = photos_of(net, photos)
-    found = calibrate(prepared := copy.deepcopy(net), images)
+    prepared, found = copy.deepcopy(calibrated)
     names = tuple("abcde")
     save_weights(restore(prepared), path := tmp_path / "q.safetensors", names, ranges=found.ranges)
     load_weights(again := copy.deepcopy(net), read_checkpoint(path))
@@ -63,10 +81,9 @@ def test_a_checkpoint_says_all_that_was_found(
 
 
 def test_a_prepared_network_tells_its_ranges_and_keeps_those_it_has(
-    net: DEIMv2, photos: list[Path]
+    net: DEIMv2, photos: list[Path], calibrated: Calibrated
 ) -> None:
-    images = photos_of(net, photos)
-    found = calibrate(copy.deepcopy(net), images)
+    images, (_, found) = photos_of(net, photos), calibrated
     apply_ranges(other := copy.deepcopy(net), {name: (-1.0, 1.0) for name in found.ranges})
     image = next(images())
     before = maps_of(other, image)
@@ -75,8 +92,10 @@ def test_a_prepared_network_tells_its_ranges_and_keeps_those_it_has(
         assert torch.equal(a, b)
 
 
-def test_bounds_follow_the_last_ranges_alone(net: DEIMv2, photos: list[Path]) -> None:
-    ranges = calibrate(copy.deepcopy(net), photos_of(net, photos)).ranges
+def test_bounds_follow_the_last_ranges_alone(
+    net: DEIMv2, photos: list[Path], calibrated: Calibrated
+) -> None:
+    ranges = calibrated[1].ranges
     first, second = copy.deepcopy(net), copy.deepcopy(net)
     apply_ranges(first, ranges)
     apply_ranges(second, {name: (low / 7, high / 7) for name, (low, high) in ranges.items()})
@@ -86,12 +105,14 @@ def test_bounds_follow_the_last_ranges_alone(net: DEIMv2, photos: list[Path]) ->
         assert torch.equal(a, b)
 
 
-def test_pixels_pass_through_the_first_rounder_unchanged(net: DEIMv2, photos: list[Path]) -> None:
+def test_pixels_pass_through_the_first_rounder_unchanged(
+    net: DEIMv2, calibrated: Calibrated
+) -> None:
     """Of all that a pixel can be, not of what these photos hold."""
     dim = [torch.full((1, 3, SIZE, SIZE), 0.4 + 0.02 * i) for i in range(8)]
     batches = torch.cat(dim).split(4)
-    for images, count in ((photos_of(net, photos), 12), (lambda: batches, 8)):
-        found = calibrate(copy.deepcopy(net), images)
+    of_dim = calibrate(copy.deepcopy(net), lambda: batches)
+    for found, count in ((calibrated[1], 12), (of_dim, 8)):
         assert found.ranges["image"] == Range(0.0, 1.0) and found.photos == count
 
 
@@ -100,11 +121,10 @@ def test_pixels_of_a_normalised_image_reach_below_0() -> None:
     assert (ends.low, ends.high) == pytest.approx((-0.485 / 0.229, (1 - 0.406) / 0.225))
 
 
-def test_weights_are_fitted_to_the_ranges(net: DEIMv2, photos: list[Path]) -> None:
+def test_weights_are_fitted_to_the_ranges(net: DEIMv2, calibrated: Calibrated) -> None:
     """That it helps is tested with `fit` itself."""
-    images = photos_of(net, photos)
-    fitted, plain = copy.deepcopy(net), copy.deepcopy(net)
-    apply_ranges(plain, calibrate(fitted, images).ranges)
+    (fitted, found), plain = calibrated, copy.deepcopy(net)
+    apply_ranges(plain, found.ranges)
     others = plain.state_dict()
     moved = {name for name, value in fitted.state_dict().items() if not value.equal(others[name])}
     rounded = {
@@ -183,9 +203,8 @@ def test_weights_that_give_no_numbers_are_refused(net: DEIMv2, photos: list[Path
         calibrate(broken, photos_of(broken, photos))
 
 
-def test_ranges_of_another_variant_are_refused(net: DEIMv2, photos: list[Path]) -> None:
-    ranges = calibrate(copy.deepcopy(net), photos_of(net, photos)).ranges
-    plain = {name: (found.low, found.high) for name, found in ranges.items()}
+def test_ranges_of_another_variant_are_refused(calibrated: Calibrated) -> None:
+    plain = {name: (each.low, each.high) for name, each in calibrated[1].ranges.items()}
     other = build_model("n", 5, SIZE * 2)
     with pytest.raises(InputError, match=r"expected the \d+ of variant 'n'"):
         apply_ranges(other, plain)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 
 from deimv2.evaluation.measure import measurement
@@ -18,6 +19,7 @@ from deimv2.training.trainer import Options, Trainer
 STEPS, SIDE = 220, 160
 
 
+@pytest.mark.long
 def test_eight_scenes_are_learnt_by_heart(tmp_path: Path) -> None:
     part = few(tmp_path / "data", 8)
     dataset, _ = read_dataset(part)

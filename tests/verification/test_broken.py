@@ -18,9 +18,9 @@ from deimv2.verification.verify import Row, verify_folder
 KINDS = ("tflite", "pte", "mlpackage")
 
 
-def copied(demo: Path, folder: Path, kind: str) -> Path:
+def copied(exported: Path, folder: Path, kind: str) -> Path:
     """The artifact of this kind in a folder of its own."""
-    shutil.copytree(demo, folder)
+    shutil.copytree(exported, folder)
     manifest = Manifest.read(folder)
     files = tuple(file for file in manifest.files if file.format == kind)
     replace(manifest, files=files).write(folder / NAME)
@@ -50,25 +50,25 @@ def verified(path: Path, change: broken.Change) -> Row:
     ],
 )
 def test_a_broken_artifact_fails_with_its_cause(
-    demo: Path, tmp_path: Path, kind: str, change: broken.Change, part: str
+    exported: Path, tmp_path: Path, kind: str, change: broken.Change, part: str
 ) -> None:
-    row = verified(copied(demo, tmp_path / "broken", kind), change)
+    row = verified(copied(exported, tmp_path / "broken", kind), change)
     assert part in row.problems[-1]
     assert row.parity is None or row.parity.failures(row.limits) == list(row.problems[:-1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_rewritten_artifact_that_computes_the_same_passes(
-    demo: Path, tmp_path: Path, kind: str
+    exported: Path, tmp_path: Path, kind: str
 ) -> None:
-    assert verified(copied(demo, tmp_path / "same", kind), broken.nothing).problems == ()
+    assert verified(copied(exported, tmp_path / "same", kind), broken.nothing).problems == ()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_changed_byte_fails_by_its_hash_and_is_not_run(
-    demo: Path, tmp_path: Path, kind: str
+    exported: Path, tmp_path: Path, kind: str
 ) -> None:
-    path = copied(demo, tmp_path / "byte", kind)
+    path = copied(exported, tmp_path / "byte", kind)
     file = max(path.rglob("*.bin"), default=path)
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1

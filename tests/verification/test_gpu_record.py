@@ -71,12 +71,12 @@ def test_there_is_nothing_to_record_of_this_machine(capsys: Capture, tmp_path: P
 
 
 @pytest.mark.gpu
-def test_a_gpu_run_is_recorded(demo: Path, tmp_path: Path) -> None:
+def test_a_gpu_run_is_recorded(exported: Path, tmp_path: Path) -> None:
     import shutil
 
     from deimv2.api.verifying import verify
 
-    folder = shutil.copytree(demo, tmp_path / "demo")
+    folder = shutil.copytree(exported, tmp_path / "demo")
     assert verify(folder, device="gpu", record=True).passed
     by_format = {file.format: file.accelerators for file in Manifest.read(folder).files}
     assert by_format["tflite"] == ("gpu", "cpu") and by_format["pte"] is None

@@ -118,7 +118,7 @@ def test_an_export_passes(exported: Path) -> None:
     recorded = Manifest.read(exported).parity
     assert found == {name: entry["measured"] for name, entry in recorded.items()}
     assert {Path(row.artifact).suffix for row in report.rows} == {f".{each}" for each in FORMATS}
-    assert Manifest.read(exported).golden[0].source.startswith("Astronaut Eileen Collins; NASA")
+    assert Manifest.read(exported).golden[0].source.startswith("validation scene 074: garments")
 
 
 def test_the_artifacts_of_an_export_agree_on_own_photographs(
