@@ -5,6 +5,7 @@ result = detector("photo.jpg", threshold=0.4)
 result.boxes, result.scores, result.names
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -22,7 +23,7 @@ from deimv2.converters import format_of
 from deimv2.converters.artifact import open_model
 from deimv2.converters.checkpoint import CHECKPOINTS, CheckpointRunner, open_checkpoint
 from deimv2.converters.format import CPU, GPU
-from deimv2.converters.manifest import SCORE_THRESHOLD, check_beside
+from deimv2.converters.manifest import NAME, SCORE_THRESHOLD, Manifest, check_beside
 from deimv2.converters.runner import Runner
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import draw
@@ -31,8 +32,7 @@ from deimv2.model.images import as_photo, load_photo, resize
 from deimv2.model.labels import known_names
 from deimv2.model.numbers import require_numbers
 from deimv2.model.variants import VARIANTS
-from deimv2.model.weights.hub import fetch_checkpoint
-from deimv2.model.weights.sources import fetch
+from deimv2.model.weights.sources import fetch, fetch_repository, in_folder
 from deimv2.model.words import plural
 
 Photo = Pathish | Image.Image | npt.NDArray[np.uint8]
@@ -194,8 +194,8 @@ def load(
     """Opens a detector.
 
     source:    an artifact (`.tflite`, `.pte`, `.mlpackage`, `.aimodel`, `.onnx`), a checkpoint
-               (`.pth`, `.safetensors`), the name of a variant, or "owner/name" of a repository of
-               the Hub
+               (`.pth`, `.safetensors`, a folder of the Hub's), the name of a variant, or
+               "owner/name" of a repository of the Hub, which "hf://" may precede
     weights:   of a variant: "coco", the released ones, or "demo"
     labels:    file of class names, one per line; None: those stored in the model, or COCO's
     variant:   of a checkpoint; None: recognised from its tensors
@@ -224,9 +224,16 @@ def found(source: Pathish, weights: str, variant: str | None) -> tuple[Path, str
     name, path = str(source), Path(source)
     if name in VARIANTS:
         return fetch(weights, name), name
-    parts = name.split("/")
-    if len(parts) == 2 and all(parts) and not path.exists() and not path.suffix:
-        return fetch_checkpoint(name), variant
+    repository = re.sub("^hf:/{1,2}", "", name)  # a path has lost one of the two
+    parts = repository.split("/")
+    marked = repository != name or not path.suffix
+    if marked and len(parts) == 2 and all(parts) and not path.exists():
+        return fetch_repository(repository), variant
+    if path.is_dir() and format_of(path) is None:
+        if (path / NAME).is_file():
+            files = ", ".join(file.name for file in Manifest.read(path).files)
+            raise InputError(f"'{path}' is an export, expected one of its files: {files}")
+        return in_folder(path), variant
     return path, variant
 
 

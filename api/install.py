@@ -13,6 +13,7 @@ from deimv2.converters import format_of
 from deimv2.converters.golden import FOLDER
 from deimv2.converters.manifest import NAME, Manifest, file_problem
 from deimv2.model.errors import InputError
+from deimv2.model.files import reason_of
 from deimv2.model.progress import SILENT, Progress
 
 LOG = "export.log"  # what the toolchains printed
@@ -69,11 +70,8 @@ def uninterrupted() -> Iterator[None]:
 
 
 def unwritable(output: Path, error: OSError) -> InputError:
-    reason = error.strerror or str(error)
-    if isinstance(error, shutil.Error):  # of a folder: (source, target, reason) of each file
-        reason = error.args[0][0][2].partition(": ")[0]
     return InputError(
-        f"cannot write to '{output}' ({reason}), expected a folder with room; "
+        f"cannot write to '{output}' ({reason_of(error)}), expected a folder with room; "
         "choose another --output or free some space"
     )
 

@@ -17,6 +17,7 @@ from deimv2.model.optional import require
 
 SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"}
 CODEC = "h264"
+WHOLE = 0.9  # of the frames that a video lists: an edit may leave some out
 QUARTERS = {
     90: Image.Transpose.ROTATE_90,
     180: Image.Transpose.ROTATE_180,
@@ -95,11 +96,19 @@ def opened(path: Path) -> Any:
 
 
 def decoded(path: Path, video: Any) -> Iterator[Any]:
+    """Raises InputError where FFmpeg says that the video breaks off, or just ends early."""
     av = require("av", "video")
+    count = 0
     try:
-        yield from video.decode(video=0)
+        for frame in video.decode(video=0):
+            count += 1
+            yield frame
     except av.FFmpegError as error:
         raise InputError(f"'{path}' breaks off ({error.strerror}); fetch it again") from error
+    if count < WHOLE * (expected := video.streams.video[0].frames):
+        raise InputError(
+            f"'{path}' breaks off after {count} frames, expected {expected}; fetch it again"
+        )
 
 
 def upright(frame: Any) -> Image.Image:

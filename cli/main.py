@@ -31,6 +31,7 @@ from deimv2.cli import (
 from deimv2.cli import inspect as inspect_command
 from deimv2.cli import list as list_command
 from deimv2.model.errors import CheckError, InputError
+from deimv2.model.files import reason_of
 
 COMMANDS = (
     list_command, export, verify, report, inspect_command, benchmark, predict, evaluate, train,
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _sentence(error: OSError) -> str:
     where = f" '{error.filename}'" if error.filename else ""
     return (
-        f"cannot read or write{where}: {error.strerror or error}; "
+        f"cannot read or write{where}: {reason_of(error)}; "
         "check the path, its permissions and the free space"
     )
 

@@ -45,7 +45,7 @@ def write_bundle(
             f"'{target}' exists and is not a folder with artifacts; name another one, or remove it"
         )
     for file in files:
-        if problem := file_problem(folder, file.name, file.sha256):
+        if problem := file_problem(folder, file.name, file.sha256, file.size):
             raise CheckError(problem)
     check_golden(folder, manifest.golden)
 

@@ -204,8 +204,9 @@ def _present(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in fields if value is not None}
 
 
-def file_problem(folder: Path, name: str, sha256: str) -> str | None:
-    """One sentence if the file is missing or not the one whose hash the manifest records."""
+def file_problem(folder: Path, name: str, sha256: str, size: int | None = None) -> str | None:
+    """One sentence if the file is missing or not the one whose hash, and size where it is given,
+    the manifest records."""
     path = folder / name
     if not path.exists():
         return f"'{path}' is missing, the manifest lists it with SHA-256 {sha256}; export again"
@@ -214,6 +215,8 @@ def file_problem(folder: Path, name: str, sha256: str) -> str | None:
             f"'{path}' has SHA-256 {found}, the manifest expects {sha256}; "
             "it was damaged or replaced: copy the folder or export again"
         )
+    if size is not None and (found_size := size_of(path)) != size:
+        return f"'{path}' has {found_size} bytes, the manifest says {size}; export again"
     return None
 
 
@@ -245,3 +248,8 @@ def _validate(content: Any, path: Path) -> None:
         )
     if problem := problem_of(content):
         raise InputError(f"'{path}' is no valid manifest {problem}; export again")
+    names = [row["name"] for row in content["files"]]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(
+            f"'{path}' lists '{twice[0]}' twice, expected each file once; export again"
+        )

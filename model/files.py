@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def reason_of(error: OSError) -> str:
+    """In some words. What `shutil.copytree` raises lists every file that failed: of the first."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        _source, _target, reason = error.args[0][0]  # "[Errno 28] No space left on device: 'x'"
+        return str(reason).split(": ")[0].split("] ")[-1]
+    return error.strerror or str(error)
 
 
 def size_of(path: Path) -> int:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from deimv2.model.errors import InputError
 
+MOST_THREADS = 512  # runtimes make as many as they are asked for
+
 
 class Kind(NamedTuple):
     holds: Callable[[object], bool]
@@ -25,6 +27,10 @@ def _real(holds: Callable[[float], bool]) -> Callable[[object], bool]:
 
 
 COUNT = Kind(_whole(1), "a whole number from 1 on")
+THREADS = Kind(
+    lambda value: COUNT.holds(value) and value <= MOST_THREADS,  # type: ignore[operator]
+    f"a whole number from 1 to {MOST_THREADS}",
+)
 NATURAL = Kind(_whole(0), "a whole number from 0 on")
 SHARE = Kind(_real(lambda value: 0 <= value <= 1), "0 to 1")
 RATE = Kind(_real(lambda value: 0 < value < 1), "a learning rate, more than 0 and less than 1")
@@ -55,7 +61,7 @@ KINDS = {
     "save_minutes": MINUTES,
     "seed": NATURAL,
     "side": COUNT,
-    "threads": COUNT,
+    "threads": THREADS,
     "threshold": SHARE,
     "workers": NATURAL,
 }

@@ -158,12 +158,22 @@ def test_a_repository_of_the_hub_is_fetched(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "deimv2.api.detector.fetch_checkpoint", lambda name: asked.append(name) or checkpoint
+        "deimv2.api.detector.fetch_repository", lambda name: asked.append(name) or checkpoint
     )
-    assert deimv2.load("owner/fine-tune").classes == tuple(COCO_LABELS)
-    assert asked == ["owner/fine-tune"]
+    for name in ("owner/fine-tune", "hf://owner/fine-tune", Path("hf://owner/fine-tune")):
+        assert deimv2.load(name).classes == tuple(COCO_LABELS)
+    assert asked == ["owner/fine-tune"] * 3
     with pytest.raises(deimv2.InputError, match=r"no file at 'folder/none.tflite'"):
         deimv2.load("folder/none.tflite")
+
+
+def test_a_folder_of_the_hubs_is_a_checkpoint_and_an_export_is_not(
+    checkpoint: Path, exported: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(checkpoint.read_bytes())
+    assert deimv2.load(tmp_path).classes == tuple(COCO_LABELS)
+    with pytest.raises(deimv2.InputError, match=r"is an export, .* its files: deimv2-atto-fp32"):
+        deimv2.load(exported)
 
 
 def test_an_artifact_detects_what_its_checkpoint_does(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def verify_folder(folder: Path, images: Path | None = None) -> Report:
     rows = []
     whole = []
     for file in manifest.files:
-        if problem := file_problem(folder, file.name, file.sha256):
+        if problem := file_problem(folder, file.name, file.sha256, file.size):
             rows.append(Row(file.name, "the manifest's hash", (problem,)))
             continue
         whole.append(file)

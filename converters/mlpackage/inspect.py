@@ -54,6 +54,7 @@ def read(path: Path) -> Inspection:
     proto = read_specification(path)
     if not proto.mlProgram.functions:
         raise broken(path, "it holds no ML Program")
+    require_weights(path, proto)
     values: dict[str, Value] = {}
     operations = []
     constants = []
@@ -80,6 +81,21 @@ def read(path: Path) -> Inspection:
         delegates=(Delegate(NEURAL_ENGINE, "the rules that are documented"),),
         constants=constants,
     )
+
+
+def require_weights(path: Path, proto: Any) -> None:
+    """Raises InputError where the files of weights are missing or cut."""
+    for function in proto.mlProgram.functions.values():
+        for op in function.block_specializations[function.opset].operations:
+            for attribute in op.attributes.values():
+                if not attribute.HasField("blobFileValue"):
+                    continue
+                blob, value = attribute.blobFileValue, _value(attribute.type)
+                name = blob.fileName.replace("@model_path", "com.apple.CoreML")
+                file = path / "Data" / name
+                end = blob.offset + math.prod(value.shape) * _bits(value.dtype) // 8
+                if not file.is_file() or file.stat().st_size < end:
+                    raise broken(path, f"its weights are missing or cut, at '{file.name}'")
 
 
 def why_not(kind: str, values: Sequence[Value]) -> str | None:

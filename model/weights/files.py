@@ -28,6 +28,7 @@ COMPILED = "_orig_mod."
 ROOTS = ("backbone.", "encoder.", "decoder.", "conv_encoder.")
 DEPLOYED = "a deployed export: what only training uses is initialised"
 PICKLES = (".pth", ".pt", ".ckpt", ".bin")
+LFS = b"version https://git-lfs.github.com/spec/"
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
@@ -62,9 +63,22 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        _begins(path)
         raise InputError(
             f"'{path}' is not a complete .safetensors file ({_first_line(error)}); fetch it again"
         ) from error
+
+
+def _begins(path: Path) -> bytes:
+    """The first bytes. Raises InputError where they are of the note that Git LFS leaves."""
+    with path.open("rb") as file:
+        found = file.read(len(LFS))
+    if found == LFS:
+        raise InputError(
+            f"'{path}' is a pointer of Git LFS, expected the file itself; fetch it with "
+            "'git lfs pull'"
+        )
+    return found
 
 
 def _read_pickle(path: Path) -> tuple[dict[str, Tensor], list[str]]:
@@ -73,6 +87,8 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], list[str]]:
             warnings.simplefilter("ignore")
             stored = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken or hostile pickle can raise anything
+        if _begins(path)[8:10] == b'{"':  # behind the header's length
+            raise InputError(f"'{path}' is a .safetensors file; give it that ending") from error
         if foreign := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise InputError(
                 f"'{path}' holds objects beside its tensors ({foreign.group(1)}), which are not "

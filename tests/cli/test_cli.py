@@ -1,6 +1,7 @@
 """Commands do what they say; whatever is wrong ends in one line and the right exit code."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,11 @@ def test_starting_loads_no_heavy_package() -> None:
         (KeyboardInterrupt(), 130, "interrupted"),
         (OSError(28, "No space left on device", "x.bin"), 2, "'x.bin': No space left on device"),
         (PermissionError(13, "Permission denied", "x.bin"), 2, "'x.bin': Permission denied"),
+        (
+            shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'")] * 40),
+            2,
+            "cannot read or write: No space left on device; check the path",
+        ),
         (InputError("two\nlines"), 2, "two lines"),
     ],
 )

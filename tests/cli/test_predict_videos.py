@@ -21,11 +21,11 @@ def artifact(tmp_path: Path) -> Path:
     return write_onnx(tmp_path / "tiny.onnx")
 
 
-def write_video(path: Path, rotation: int = 0) -> Path:
+def write_video(path: Path, rotation: int = 0, fast: bool = False) -> Path:
     """Left half white, right half black, of 64 x 48 pixels and an odd number of frames."""
     pixels = np.zeros((48, 64, 3), np.uint8)
     pixels[:, :32] = 255
-    with av.open(str(path), "w") as file:
+    with av.open(str(path), "w", options={"movflags": "faststart"} if fast else {}) as file:
         stream = file.add_stream("h264", rate=RATE, width=64, height=48)
         stream.pix_fmt = "yuv420p"
         if rotation:
@@ -104,6 +104,20 @@ def test_what_is_no_video_is_one_line(capsys: Capture, artifact: Path, tmp_path:
         assert f"'{path}' is not a video" in complaint(
             capsys, "predict", artifact, path, "--output", tmp_path / "drawn"
         )
+    assert list((tmp_path / "drawn").iterdir()) == []
+
+
+def test_a_video_that_ends_early_is_one_line_and_leaves_no_copy(
+    capsys: Capture, artifact: Path, tmp_path: Path
+) -> None:
+    """FFmpeg says nothing where a copy was stopped halfway."""
+    path = write_video(tmp_path / "clip.mp4", fast=True)  # what it holds is listed first
+    with av.open(str(path)) as video:
+        last = max(packet.pos for packet in video.demux() if packet.size)
+    path.write_bytes(path.read_bytes()[:last])
+    assert f"'{path}' breaks off after {FRAMES - 1} frames, expected {FRAMES}" in complaint(
+        capsys, "predict", artifact, path, "--output", tmp_path / "drawn"
+    )
     assert list((tmp_path / "drawn").iterdir()) == []
 
 

@@ -358,6 +358,15 @@ def test_a_truncated_file_is_refused(
     complaint(path)
 
 
+def test_a_package_without_its_weights_is_refused(exported: Path, tmp_path: Path) -> None:
+    path = copy(artifact(exported, "mlpackage"), tmp_path)
+    (weights,) = path.rglob("weight.bin")
+    weights.write_bytes(weights.read_bytes()[:-4096])
+    assert "its weights are missing or cut, at 'weight.bin'" in complaint(path)
+    weights.unlink()
+    assert "its weights are missing or cut, at 'weight.bin'" in complaint(path)
+
+
 @pytest.mark.parametrize("kind", ["pte", "mlpackage", "onnx", "aimodel"])
 def test_wrong_bytes_are_read_or_refused(exported: Path, tmp_path: Path, kind: str) -> None:
     """Of a `.tflite` the interpreter looks first; what it does with wrong bytes is its own."""

@@ -113,6 +113,12 @@ def test_a_file_outside_the_folder_is_refused(tmp_path: Path) -> None:
     assert Manifest.read(tmp_path) == manifest  # the file on disk is the one before
 
 
+def test_a_file_is_listed_once(tmp_path: Path) -> None:
+    manifest = write_folder(tmp_path)
+    with pytest.raises(InputError, match=r"lists 'tiny-0.onnx' twice, expected each file once"):
+        replace(manifest, files=manifest.files[:1] * 2).write(tmp_path / "manifest.json")
+
+
 def test_outputs_keep_their_order(tmp_path: Path) -> None:
     manifest = write_folder(tmp_path)
     with pytest.raises(InputError, match="outputs"):

@@ -177,8 +177,15 @@ def test_a_truncated_file_is_refused(net, released, tmp_path, suffix, kept) -> N
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_a_text_file_is_refused(net, tmp_path, suffix) -> None:
     path = tmp_path / f"weights.{suffix}"
-    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n")
+    path.write_text("<!doctype html><title>Sign in</title>" * 9)
     assert f"'{path}' is not a complete .{suffix} file" in complaint(net, path)
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n")
+    assert f"'{path}' is a pointer of Git LFS, expected the file itself" in complaint(net, path)
+
+
+def test_safetensors_by_another_name_are_told(net, released, tmp_path) -> None:
+    path = save(released, tmp_path / "weights.safetensors").rename(tmp_path / "weights.pth")
+    assert f"'{path}' is a .safetensors file; give it that ending" in complaint(net, path)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,15 @@ def test_a_replaced_artifact_fails_by_its_hash_and_is_not_run(tmp_path: Path) ->
     assert "is missing" in second.problems[0]
 
 
+def test_another_size_than_the_manifest_says_fails(tmp_path: Path) -> None:
+    manifest = write_folder(tmp_path)
+    first = manifest.files[0]
+    wrong = replace(first, size=first.size + 1)
+    replace(manifest, files=(wrong, *manifest.files[1:])).write(tmp_path / "manifest.json")
+    (row,) = [row for row in verify_folder(tmp_path).rows if row.problems]
+    assert f"has {first.size} bytes, the manifest says {wrong.size}" in row.problems[0]
+
+
 def test_a_changed_golden_file_fails(tmp_path: Path) -> None:
     write_folder(tmp_path)
     path = tmp_path / "golden" / "b.json"
