@@ -56,7 +56,11 @@ def add(subparsers: Any) -> None:
         help="minutes between checkpoints (default: 5)",
     )
     parser.add_argument(
-        "--report-every", type=count, default=20, metavar="STEPS", help="default: 20"
+        "--report-every",
+        type=count,
+        default=20,
+        metavar="STEPS",
+        help="steps between reports (default: 20, and an epoch's last)",
     )
     parser.add_argument(
         "--resume", type=Path, metavar="DIR", help="continue a stopped distillation"

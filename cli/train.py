@@ -88,7 +88,11 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
         help="minutes between checkpoints (default: 5)",
     )  # fmt: skip
     machine.add_argument(
-        "--report-every", type=count, default=20, metavar="STEPS", help="default: 20"
+        "--report-every",
+        type=count,
+        default=20,
+        metavar="STEPS",
+        help="steps between reports (default: 20, and an epoch's last)",
     )
     machine.add_argument(
         "--evaluate-every", type=count, default=1, metavar="EPOCHS", help="default: 1"

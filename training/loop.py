@@ -67,11 +67,11 @@ class Loop(ABC):
                 batch = self._next(source, meter, asked)
                 self._note(batch.unreadable)
                 meter.add(self._step(batch))
-                if self.step % report_every == 0 or self.step == self.steps:
+                ended = self.step % self.steps_per_epoch == 0
+                if ended or self.step % report_every == 0:
                     values = meter.means() | self._rates() | meter.speed(self.batch)
                     self.logger.step(self.place, values)
                     meter = Meter()
-                ended = self.step % self.steps_per_epoch == 0
                 if ended:
                     with meter.paused():
                         going = self._end_epoch()

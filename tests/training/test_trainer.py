@@ -97,6 +97,12 @@ def test_losses_of_every_step_are_told(tmp_path: Path, whole: list[float]) -> No
     assert all(map(math.isfinite, whole))
 
 
+def test_short_epochs_end_with_a_report(tmp_path: Path) -> None:
+    made, notes = trainer(tmp_path, report_every=20)
+    made.run(None)
+    assert list(notes.steps) == [2, 4, 6]
+
+
 @pytest.mark.parametrize("stop", [2, 3, 5])
 def test_a_resumed_training_has_the_state_and_the_batches_of_an_uninterrupted_one(
     tmp_path: Path, stop: int
