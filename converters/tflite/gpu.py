@@ -26,6 +26,7 @@ SETUP = "./dev gpu"
 WORKER = Path(__file__).with_name("gpu_worker.py")
 ADAPTER = re.compile(r"Selected adapter: (.+?), arch=")
 MISSING = "No adapters found"
+LATE = "Failed to lock custom tensor buffer"
 
 
 def environment() -> Mapping[str, str]:
@@ -130,6 +131,8 @@ class GpuRunner:
         errors = [line for line in lines if " Failed to create " in line]
         causes = [line.removeprefix("└ ") for line in lines if line.startswith("└ ")]
         reason = errors[0].partition("] ")[2] if errors else (causes or lines)[-1]
+        if LATE in reason:
+            reason = f"{reason} It waits 120 seconds for a run; is this a software driver?"
         return CheckError(f"the GPU cannot run it ({reason[:200]})")
 
 

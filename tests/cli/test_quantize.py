@@ -213,6 +213,7 @@ def test_scenes_are_the_photos_of_the_demo_weights(
     assert "none" in line and "or name your photos with --calibration DIR" in line
 
 
+@pytest.mark.long
 def test_int8_weights_alone_make_small_files_that_detect_the_same(tmp_path: Path) -> None:
     assert main(["export", "--precision", "int8-weight", "--output", str(tmp_path)]) == 0
     manifest = json.loads((tmp_path / "manifest.json").read_text())  # of those within the limits

@@ -25,6 +25,7 @@ def int8x16(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_convolutions_have_int8_weights_and_int16_activations(int8x16: Path) -> None:
     from ai_edge_litert.schema_py_generated import BuiltinOperator, TensorType
     from ai_edge_litert.tools.flatbuffer_utils import read_model
@@ -42,6 +43,7 @@ def test_convolutions_have_int8_weights_and_int16_activations(int8x16: Path) -> 
         assert {types[0] for types in kinds[kept]} == {TensorType.FLOAT32}
 
 
+@pytest.mark.long
 def test_int8x16_is_judged_by_float32(int8x16: Path) -> None:
     manifest = Manifest.read(int8x16)
     (row,) = manifest.parity.values()
@@ -57,6 +59,7 @@ def test_int8x16_needs_photographs(capsys: Capture, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_tensors_have_names_of_their_own(exported: Path, int8x16: Path) -> None:
     """AI Edge Quantizer refuses files in which two share one."""
     from ai_edge_litert.tools.flatbuffer_utils import read_model

@@ -24,6 +24,9 @@ NAME = "deimv2-atto-fp16-coreml.pte"
 OPTIONS = ("--format", "pte", "--delegate", "coreml")
 
 
+pytestmark = pytest.mark.long  # lowering takes most of a minute
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export of the demo's weights."""
