@@ -5,7 +5,7 @@
 2. kotlinc, warnings are errors, against android.jar (API 23, real declarations), ExecuTorch's real
    classes and `compile-stubs/` for LiteRT and androidx.
 3. Deliberate misuses of each of these, one per line of a copy: each line must fail to compile.
-4. The library's JVM tests, on `tests/vectors`.
+4. The JVM tests of library and app, the former on `tests/vectors`.
 
 `check.py times` measures the way from a camera's frame to the model's input instead.
 
@@ -98,9 +98,11 @@ MISUSES = {
         ("MainActivity.kt", "painterResource(entry.icon)", "painterResource(entry.name)"),
         # Android, and our own resources
         ("Heat.kt", "power.currentThermalStatus", "power.currentHeat"),
-        ("SavedPicture.kt", "openOutputStream(place)", "openOutputStream(picture)"),
+        ("Gallery.kt", "openOutputStream(place)", "openOutputStream(about)"),
         ("VideoFrame.kt", "readSampleData(buffer, 0)", "readSampleData(buffer)"),
         ("VideoFrame.kt", "codec.getOutputImage(place)", "codec.getOutputImage(codec)"),
+        ("VideoWriter.kt", "codec.getInputImage(place)", "codec.getInputImage(codec)"),
+        ("VideoWriter.kt", "writeSampleData(track, bytes, info)", "writeSampleData(track, info)"),
         ("CheckScreen.kt", "Intent.createChooser(send, null)", "Intent.createChooser(send)"),
         ("CheckScreen.kt", "R.string.share", "R.string.shared"),
     ),
@@ -269,26 +271,27 @@ class Check:
         missed = [place for place in places if place not in said]
         return None if not missed else "compiled though wrong: " + ", ".join(missed)
 
-    def compile_tests(self) -> str | None:
-        folder = HERE / "detector" / "src"
-        path = path_of(self.stubs, *LIBRARY, self.detector, *self.tests_path())
-        friend = f"-Xfriend-paths={self.detector}"
-        module = ("-module-name", "detector", "-Werror", friend)
-        return kotlinc([folder / "test" / "kotlin"], self.work / "test", path, *module)
+    def compile_tests(self, module: str) -> str | None:
+        tests = HERE / module / "src" / "test" / "kotlin"
+        classes = [self.detector] if module == "detector" else [self.work / module, self.detector]
+        path = path_of(self.stubs, *LIBRARY, *classes, *self.tests_path())
+        friend = f"-Xfriend-paths={classes[0]}"
+        options = ("-module-name", module, "-Werror", friend)
+        return kotlinc([tests], self.work / "test", path, *options)
 
     def java(self, *main: str) -> subprocess.CompletedProcess[str]:
         """A class of the tests; the real JSON and JUnit come before android.jar, which has none."""
         real = (JAVA / jar for jar in ("json-android.jar", "junit4.jar", "hamcrest-all.jar"))
-        rest = (*LIBRARY, self.detector, self.stubs, *self.tests_path())
+        rest = (*LIBRARY, self.detector, self.work / "app", self.stubs, *self.tests_path())
         resources = HERE / "detector" / "src" / "main" / "resources"
         command = ["java", "-cp", path_of(self.work / "test", resources, *real, *rest), *main]
         return subprocess.run(command, cwd=HERE / "detector", text=True, capture_output=True)
 
-    def test(self) -> str | None:
-        if problem := self.compile_tests():
+    def test(self, module: str) -> str | None:
+        if problem := self.compile_tests(module):
             return problem
-        tests = sorted((HERE / "detector" / "src" / "test" / "kotlin").rglob("*Test.kt"))
-        names = [f"org.deimv2.detector.{p.stem}" for p in tests]
+        tests = sorted((HERE / module / "src" / "test" / "kotlin").rglob("*Test.kt"))
+        names = [f"org.deimv2.{module}.{p.stem}" for p in tests]
         done = self.java("org.junit.runner.JUnitCore", *names)
         print(done.stdout.strip().splitlines()[-1] if done.returncode == 0 else done.stdout)
         return None if done.returncode == 0 else done.stderr or "see above"
@@ -296,7 +299,7 @@ class Check:
     def times(self) -> str | None:
         sources = self.sources["detector"]
         problem = self.compile_stubs() or self.compile("detector", sources, self.detector)
-        if problem := problem or self.compile_tests():
+        if problem := problem or self.compile_tests("detector"):
             return problem
         done = self.java("org.deimv2.detector.PreprocessorTimesKt")
         print(done.stdout, end="")
@@ -308,7 +311,8 @@ class Check:
         for module, sources in self.sources.items():
             self.step(f"{module} compiles", self.compile(module, sources, self.work / module))
             self.step(f"misuses in {module} do not", self.misuses(module))
-        self.step("JVM tests", self.test())
+        for module in self.sources:
+            self.step(f"JVM tests of {module}", self.test(module))
         return self.bad
 
 

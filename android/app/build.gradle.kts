@@ -45,6 +45,8 @@ dependencies {
     implementation(libs.lifecycle.runtime.compose)
     implementation(libs.lifecycle.viewmodel)
 
+    testImplementation(libs.junit)
+    testImplementation(libs.kotlin.test.junit)
     androidTestImplementation(libs.kotlin.test.junit)
     androidTestImplementation(libs.test.runner)
 }

@@ -73,7 +73,7 @@ private fun Picture(
     val manifest = model.manifest
     val found = model.found?.takeIf { it.width == photo.width && it.height == photo.height } // and not of the camera
     Marked(model, photo, stringResource(R.string.photo), found)
-    if (manifest != null && found != null && SavedPicture.isOffered) {
+    if (manifest != null && found != null && Gallery.isOffered) {
         SaveButton { SavedPicture.draw(photo, manifest, found, model.threshold) }
     }
 }
@@ -90,7 +90,7 @@ private fun SaveButton(draw: () -> Bitmap) {
                 try {
                     val place = withContext(Dispatchers.IO) { SavedPicture.save(context, draw()) }
                     failed = false
-                    SavedPicture.share(context, place)
+                    Gallery.share(context, place, Gallery.PHOTO)
                 } catch (_: IOException) {
                     failed = true
                 }

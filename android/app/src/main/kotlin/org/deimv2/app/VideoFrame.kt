@@ -15,9 +15,10 @@ import org.deimv2.detector.YuvColours
 import org.deimv2.detector.YuvFrame
 import java.io.IOException
 
-/** A decoded frame, valid until the next is asked for; [share] of the video, 0..1, ends with it. */
+/** A decoded frame, valid until the next is asked for; [share] of the video, 0..1, ends with it. [micros]: its time. */
 class VideoFrame(
     val frame: YuvFrame,
+    val micros: Long,
     val share: Float,
 )
 
@@ -76,7 +77,8 @@ private suspend fun FlowCollector<VideoFrame>.decode(
             if (info.size > 0) {
                 val image = codec.getOutputImage(place) ?: throw IOException("its frames cannot be read")
                 val share = if (micros > 0) info.presentationTimeUs.toFloat() / micros else 0f
-                emit(VideoFrame(YuvFrame(image, rotation, coloursOf(codec.outputFormat)), share.coerceIn(0f, 1f)))
+                val frame = YuvFrame(image, rotation, coloursOf(codec.outputFormat))
+                emit(VideoFrame(frame, info.presentationTimeUs, share.coerceIn(0f, 1f)))
             }
         } finally {
             codec.releaseOutputBuffer(place, false)
@@ -116,12 +118,15 @@ private fun coloursOf(format: MediaFormat): YuvColours {
 
 private fun MediaFormat.number(key: String) = if (containsKey(key)) getInteger(key) else null
 
-private const val PATIENCE = 10_000L // microseconds
+internal const val PATIENCE = 10_000L // microseconds that a codec is waited for
 private const val HIGH_DEFINITION = 720
 
 // MediaFormat's names for these came with Android 7.
-private const val COLOR_RANGE = "color-range"
+internal const val COLOR_RANGE = "color-range"
 private const val COLOR_RANGE_FULL = 1
-private const val COLOR_STANDARD = "color-standard"
-private const val COLOR_STANDARD_BT709 = 1
+internal const val COLOR_RANGE_LIMITED = 2
+internal const val COLOR_STANDARD = "color-standard"
+internal const val COLOR_STANDARD_BT709 = 1
 private const val COLOR_STANDARD_BT2020 = 6
+internal const val COLOR_TRANSFER = "color-transfer"
+internal const val COLOR_TRANSFER_SDR_VIDEO = 3

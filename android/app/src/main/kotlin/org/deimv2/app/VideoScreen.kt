@@ -6,6 +6,7 @@ import android.net.Uri
 import androidx.activity.compose.rememberLauncherForActivityResult
 import androidx.activity.result.PickVisualMediaRequest
 import androidx.activity.result.contract.ActivityResultContracts.PickVisualMedia
+import androidx.annotation.StringRes
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxSize
@@ -38,18 +39,23 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.withContext
 import org.deimv2.detector.DetectorException
-import org.deimv2.detector.Frame
-import org.deimv2.detector.Preprocessor
 import org.deimv2.detector.Tracker
 import java.io.IOException
 
 private const val LONGEST_SIDE = 960 // of a frame as it is shown
+private const val LONGEST_SAVED = 1280 // what phones' encoders take, H.264 of 1280 x 720 and upright as well
 
 /** A frame of the video, what was found in it, and how much of the video has been seen, 0..1. */
-private class Seen(
+class Seen(
     val picture: Bitmap,
     val found: Found?,
     val share: Float,
+)
+
+/** How a video ended: the text that says what failed, and where it is saved. */
+private class Ended(
+    @StringRes val problem: Int? = null,
+    val saved: Uri? = null,
 )
 
 /** A video from the phone: all of its frames in turn, with what is found in them, objects followed. */
@@ -57,13 +63,15 @@ private class Seen(
 fun VideoScreen(model: DetectionModel) {
     val context = LocalContext.current
     var uri by rememberSaveable { mutableStateOf<Uri?>(null) } // null once it is done or stopped
+    var save by rememberSaveable { mutableStateOf(false) }
     var seen by remember { mutableStateOf<Seen?>(null) }
-    var failed by remember { mutableStateOf(false) }
+    var ended by remember { mutableStateOf(Ended()) }
     val pick = rememberLauncherForActivityResult(PickVisualMedia()) { picked -> uri = picked ?: uri }
     LaunchedEffect(uri) {
         val picked = uri ?: return@LaunchedEffect
         seen = null
-        failed = !watch(context, picked, model) { seen = it }
+        ended = Ended()
+        ended = watch(context, picked, model, save) { seen = it }
         uri = null
     }
     KeepScreenOn(uri != null)
@@ -74,84 +82,91 @@ fun VideoScreen(model: DetectionModel) {
             }
             if (uri != null) TextButton(onClick = { uri = null }) { Text(stringResource(R.string.stop)) }
         }
+        // Not in the middle of a video: half of one is not saved.
+        if (Gallery.isOffered && uri == null) Option(R.string.save_video, save) { save = it }
         seen?.let {
             Marked(model, it.picture, stringResource(R.string.video), it.found)
             val progress = stringResource(R.string.progress, it.share * 100)
             LinearProgressIndicator({ it.share }, Modifier.fillMaxWidth().semantics { contentDescription = progress })
+            if (uri != null && save) Text(stringResource(R.string.saving, it.share * 100), Modifier.padding(16.dp))
         }
-        if (failed) Text(stringResource(R.string.bad_video), Modifier.padding(16.dp), MaterialTheme.colorScheme.error)
+        Ending(ended)
         Controls(model)
     }
 }
 
-/** Until the last frame, or until it is cancelled; false where the video cannot be shown. */
+@Composable
+private fun Ending(ended: Ended) {
+    val context = LocalContext.current
+    ended.problem?.let { Text(stringResource(it), Modifier.padding(16.dp), MaterialTheme.colorScheme.error) }
+    ended.saved?.let {
+        Column(Modifier.padding(16.dp)) {
+            Text(stringResource(R.string.saved_video))
+            Button(onClick = { Gallery.share(context, it, Gallery.VIDEO) }) {
+                Text(stringResource(R.string.share_video))
+            }
+        }
+    }
+}
+
+/** Until the last frame, or until it is cancelled. [save]: also into the gallery, with its boxes. */
 private suspend fun watch(
     context: Context,
     uri: Uri,
     model: DetectionModel,
+    save: Boolean,
     show: (Seen) -> Unit,
-): Boolean =
+): Ended =
     withContext(Dispatchers.Default) {
-        val tracker = Tracker()
-        val pictures = Pictures()
-        val heat = Heat(context)
         try {
-            videoFrames(context, uri).collect {
-                val found = model.detect(it.frame, live = true, tracker)
-                show(Seen(pictures.of(it.frame), found, it.share))
-                if (heat.isHot) delay(Heat.REST)
+            if (save) {
+                withTemporaryFile(context.cacheDir) { file ->
+                    SavedVideo(file, model).use { video ->
+                        watch(context, uri, model, LONGEST_SAVED) { seen, micros ->
+                            video.add(seen, micros)
+                            show(seen)
+                        }
+                        Ended(saved = video.publish(context))
+                    }
+                }
+            } else {
+                watch(context, uri, model, LONGEST_SIDE) { seen, _ -> show(seen) }
+                Ended()
             }
-            true
         } catch (error: CancellationException) {
             throw error // it is an IllegalStateException, too
+        } catch (_: NotSavedException) {
+            Ended(R.string.video_not_saved)
         } catch (_: IOException) {
-            false
+            Ended(R.string.bad_video)
         } catch (_: IllegalStateException) {
-            false
+            Ended(R.string.bad_video)
         } catch (_: IllegalArgumentException) {
-            false
+            Ended(R.string.bad_video)
         } catch (_: SecurityException) {
             // the video is no longer shared with us
-            false
+            Ended(R.string.bad_video)
         } catch (_: DetectorException) {
             // ten bits a colour
-            false
-        } finally {
-            pictures.close()
+            Ended(R.string.bad_video)
         }
     }
 
-/** Frames as bitmaps, upright, no larger than the screen needs them. */
-private class Pictures : AutoCloseable {
-    private var scaler: Preprocessor? = null
-    private var pixels = IntArray(0)
-    private var width = 0
-    private var height = 0
-
-    fun of(frame: Frame): Bitmap {
-        val rgb = scalerFor(frame).fill(frame)
-        for (i in pixels.indices) {
-            val red = rgb[3 * i].toInt() and 0xFF
-            val green = rgb[3 * i + 1].toInt() and 0xFF
-            val blue = rgb[3 * i + 2].toInt() and 0xFF
-            pixels[i] = 0xFF shl 24 or (red shl 16) or (green shl 8) or blue
+private suspend fun watch(
+    context: Context,
+    uri: Uri,
+    model: DetectionModel,
+    longest: Int,
+    take: (Seen, Long) -> Unit,
+) {
+    val tracker = Tracker()
+    val heat = Heat(context)
+    Pictures(longest).use { pictures ->
+        videoFrames(context, uri).collect {
+            val found = model.detect(it.frame, live = true, tracker)
+            take(Seen(pictures.of(it.frame), found, it.share), it.micros)
+            if (heat.isHot) delay(Heat.REST)
         }
-        return Bitmap.createBitmap(pixels, width, height, Bitmap.Config.ARGB_8888)
-    }
-
-    /** All frames of a video have its size. */
-    private fun scalerFor(frame: Frame) =
-        scaler ?: run {
-            val longest = maxOf(frame.width, frame.height)
-            val shown = minOf(longest, LONGEST_SIDE)
-            width = maxOf(1, frame.uprightWidth * shown / longest)
-            height = maxOf(1, frame.uprightHeight * shown / longest)
-            pixels = IntArray(width * height)
-            Preprocessor(height, width).also { scaler = it }
-        }
-
-    override fun close() {
-        scaler?.close()
     }
 }
 
