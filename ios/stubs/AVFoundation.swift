@@ -1,4 +1,4 @@
-// Compile-only stub of AVFoundation's capture classes and asset readers, as documented for iOS 17.
+// Compile-only stub of AVFoundation's capture classes, asset readers and writers, as documented for iOS 17.
 @_exported import CoreGraphics
 @_exported import CoreMedia
 @_exported import Dispatch
@@ -130,4 +130,39 @@ open class AVAssetReader: NSObject {
   open func canAdd(_ output: AVAssetReaderOutput) -> Bool { stub() }
   open func add(_ output: AVAssetReaderOutput) {}
   open func startReading() -> Bool { stub() }
+}
+
+public struct AVFileType: Hashable, Sendable { public static let mp4 = AVFileType() }
+public struct AVVideoCodecType: Hashable, Sendable { public static let h264 = AVVideoCodecType() }
+public let AVVideoCodecKey = ""
+public let AVVideoWidthKey = ""
+public let AVVideoHeightKey = ""
+
+open class AVAssetWriterInput: NSObject {
+  public init(mediaType: AVMediaType, outputSettings: [String: Any]?) {}
+  open var isReadyForMoreMediaData: Bool { stub() }
+  open func markAsFinished() {}
+}
+
+open class AVAssetWriterInputPixelBufferAdaptor: NSObject {
+  public init(
+    assetWriterInput input: AVAssetWriterInput, sourcePixelBufferAttributes: [String: Any]? = nil
+  ) {}
+  open var pixelBufferPool: CVPixelBufferPool? { stub() }
+  open func append(
+    _ pixelBuffer: CVPixelBuffer, withPresentationTime presentationTime: CMTime
+  ) -> Bool { stub() }
+}
+
+open class AVAssetWriter: NSObject {
+  public enum Status: Int, Sendable { case unknown, writing, completed, failed, cancelled }
+  public init(url outputURL: URL, fileType outputFileType: AVFileType) throws {}
+  open var status: Status { stub() }
+  open var error: (any Error)? { stub() }
+  open func canAdd(_ input: AVAssetWriterInput) -> Bool { stub() }
+  open func add(_ input: AVAssetWriterInput) {}
+  @discardableResult open func startWriting() -> Bool { stub() }
+  open func startSession(atSourceTime startTime: CMTime) {}
+  open func cancelWriting() {}
+  open func finishWriting(completionHandler handler: @escaping @Sendable () -> Void) {}
 }

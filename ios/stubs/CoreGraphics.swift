@@ -14,6 +14,12 @@ public enum CGImageAlphaInfo: UInt32, Sendable {
   case none, premultipliedLast, premultipliedFirst, last, first, noneSkipLast, noneSkipFirst
 }
 
+public struct CGBitmapInfo: OptionSet, Sendable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+  public static let byteOrder32Little = CGBitmapInfo(rawValue: 2 << 12)
+}
+
 public enum CGInterpolationQuality: Int32, Sendable { case `default`, none, low, medium, high }
 
 public class CGImage {

@@ -301,10 +301,17 @@ public struct DataRepresentation<Item: Transferable>: TransferRepresentation {
   ) {}
 }
 public struct ReceivedTransferredFile: Sendable { public let file: URL }
+public struct SentTransferredFile: Sendable {
+  public init(_ file: URL, allowAccessingOriginalFile: Bool = false) {}
+}
 public struct FileRepresentation<Item: Transferable>: TransferRepresentation {
   public init(
     importedContentType: UTType, shouldAttemptToOpenInPlace: Bool = false,
     importing: @escaping @Sendable (ReceivedTransferredFile) async throws -> Item
+  ) {}
+  public init(
+    exportedContentType: UTType, shouldAllowToOpenInPlace: Bool = false,
+    exporting: @escaping @Sendable (Item) async throws -> SentTransferredFile
   ) {}
 }
 extension String: Transferable {
@@ -317,9 +324,15 @@ public struct SharePreview<Image, Icon> {}
 extension SharePreview where Image == Never, Icon == Never {
   public init(_ titleKey: LocalizedStringKey) {}
 }
+public struct ProposedViewSize: Equatable, Sendable {
+  public init(width: CGFloat?, height: CGFloat?) {}
+}
 @MainActor public final class ImageRenderer<Content: View> {
-  public init(content: Content) {}
+  public init(content: Content) { stub() }
+  public var scale: CGFloat = 1
+  public var proposedSize: ProposedViewSize
   public var uiImage: UIImage? { stub() }
+  public var cgImage: CGImage? { stub() }
 }
 public struct ShareLink<Label: View>: View {
   public init<Item: Transferable>(

@@ -25,7 +25,7 @@ struct RootView: View {
       CheckView().tabItem { Label("Check this phone", systemImage: "checkmark.seal") }
       SettingsView().tabItem { Label("Settings", systemImage: "gearshape") }
     }
-    .alert("Cannot detect", isPresented: $model.showsProblem) {
+    .alert("Something went wrong", isPresented: $model.showsProblem) {
       Button("OK") {}
     } message: {
       Text(model.problem)

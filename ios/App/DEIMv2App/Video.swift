@@ -6,9 +6,10 @@ import UniformTypeIdentifiers
 /// A video's frames, upright, each decoded when it is asked for. Unchecked, because the reader is
 /// touched on `queue` alone.
 final class Video: @unchecked Sendable {
-  /// `share` of the video, 0 to 1, ends with the shot.
+  /// `share` of the video, 0 to 1, ends with the shot; `time`: when it is shown.
   struct Moment: Sendable {
     let shot: Shot
+    let time: CMTime
     let share: Double
   }
 
@@ -52,9 +53,10 @@ final class Video: @unchecked Sendable {
       if reader.status == .failed { throw failure() }
       return nil
     }
-    let share = seconds > 0 ? sample.presentationTimeStamp.seconds / seconds : 0
+    let time = sample.presentationTimeStamp
+    let share = seconds > 0 ? time.seconds / seconds : 0
     return Moment(
-      shot: try Shot(buffer, by: preprocessor), share: min(max(share, 0), 1))
+      shot: try Shot(buffer, by: preprocessor), time: time, share: min(max(share, 0), 1))
   }
 
   private func failure() -> any Error {

@@ -8,6 +8,9 @@ struct VideoView: View {
   @Environment(DetectorModel.self) private var model
   @State private var item: PhotosPickerItem?  // nil once it is done or stopped
   @State private var seen: Seen?
+  @State private var saves = false
+  @State private var saved: SharedVideo?
+  @State private var isInPhotos = false
 
   private struct Seen {
     let moment: Video.Moment
@@ -30,7 +33,13 @@ struct VideoView: View {
             "No video yet", systemImage: "video",
             description: Text("Choose one with the button above."))
         }
-        if item != nil { Button("Stop") { item = nil } }
+        if item != nil {
+          if saves { Text("Saving. Stopping saves nothing.").font(.footnote) }
+          Button("Stop") { item = nil }
+        } else {  // not in the middle of a video: half of one is not saved
+          if let saved { keeping(saved) }
+          Toggle("Save the next video with its boxes, without sound", isOn: $saves).padding()
+        }
       }
       .navigationTitle("Video")
       .toolbar {
@@ -47,6 +56,29 @@ struct VideoView: View {
     }
   }
 
+  @ViewBuilder private func keeping(_ video: SharedVideo) -> some View {
+    Text("The video with its boxes is ready, without sound.").font(.footnote)
+    HStack {
+      Button(isInPhotos ? "Saved to Photos" : "Save to Photos") { keep(video) }
+        .disabled(isInPhotos)
+      ShareLink(item: video, preview: SharePreview("Detections")) {
+        Label("Share the video", systemImage: "square.and.arrow.up")
+      }
+    }
+  }
+
+  private func keep(_ video: SharedVideo) {
+    Task {
+      do {
+        isInPhotos = true  // not twice
+        try await video.keep()
+      } catch {
+        isInPhotos = false
+        model.show(error)
+      }
+    }
+  }
+
   private func readOut(_ seen: Seen) -> String {
     let share = seen.moment.share.formatted(.percent.precision(.fractionLength(0)))
     let rate = seen.framesPerSecond.formatted(.number.precision(.fractionLength(0)))
@@ -56,6 +88,8 @@ struct VideoView: View {
   private func watch() async {
     guard let item, let detector = model.detector else { return }
     seen = nil
+    saved = nil
+    isInPhotos = false
     do {
       if let movie = try await item.loadTransferable(type: Movie.self) {
         defer { try? FileManager.default.removeItem(at: movie.file) }
@@ -71,16 +105,25 @@ struct VideoView: View {
 
   private func watch(_ video: Video, _ detector: any Detector) async throws {
     var (rate, tracker) = (FrameRate(), Tracker())
+    let saves = saves
+    var writer: VideoWriter?
+    defer { writer?.cancel() }
     while let moment = try await video.next() {
       UIApplication.shared.isIdleTimerDisabled = true  // the screen stays on
       let detections = try await detector.detect(moment.shot.frame)
       try Task.checkCancellation()
       let ids = tracker.update(detections, threshold: model.threshold)
-      seen = Seen(
-        moment: moment,
-        found: try DetectionsView.named(detections, ids: ids, by: detector.manifest),
-        framesPerSecond: rate.count(.now))
+      let found = try DetectionsView.named(detections, ids: ids, by: detector.manifest)
+      if saves {
+        let boxed = DetectionsView(image: moment.shot.image, found: found)
+        let begun = try writer ?? VideoWriter(moment)
+        writer = begun
+        try await begun.append(boxed, at: moment.time)
+      }
+      seen = Seen(moment: moment, found: found, framesPerSecond: rate.count(.now))
       if ProcessInfo.processInfo.isHot { try await Task.sleep(for: .milliseconds(200)) }
     }
+    try Task.checkCancellation()
+    if let writer { saved = SharedVideo(file: try await writer.finish()) }
   }
 }
