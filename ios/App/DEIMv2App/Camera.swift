@@ -6,8 +6,10 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
   private let queue = DispatchQueue(label: "camera")
   private let session = AVCaptureSession()
   private let rotation: AVCaptureDevice.RotationCoordinator
-  private let preprocessor: CameraPreprocessor
-  private let shots: AsyncThrowingStream<Shot, any Error>.Continuation
+  private let frames: AsyncThrowingStream<Captured, any Error>.Continuation
+
+  /// A frame as it came. Unchecked, because only the reader of `shots` looks at it.
+  struct Captured: @unchecked Sendable { let buffer: CVImageBuffer }
 
   /// The one on that side, or else the other.
   static func device(at position: AVCaptureDevice.Position) -> AVCaptureDevice? {
@@ -18,24 +20,22 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
   }
 
   /// Frames, upright, until the task that reads them ends. A frame that comes while the one before is
-  /// still being detected replaces it, so the picture never lags behind.
+  /// still being detected replaces it, so the picture never lags behind; it is scaled when it is read.
   static func shots(
     from device: AVCaptureDevice, for manifest: Manifest
-  ) throws -> AsyncThrowingStream<Shot, any Error> {
-    let (stream, continuation) = AsyncThrowingStream.makeStream(
-      of: Shot.self, throwing: (any Error).self, bufferingPolicy: .bufferingNewest(1))
-    let camera = try Camera(device, manifest, continuation)
-    continuation.onTermination = { _ in camera.stop() }
+  ) throws -> AsyncThrowingMapSequence<AsyncThrowingStream<Captured, any Error>, Shot> {
+    nonisolated(unsafe) let preprocessor = try CameraPreprocessor(manifest)  // of one reader
+    let (shots, frames) = newest { (frame: Captured) in try Shot(frame.buffer, by: preprocessor) }
+    let camera = try Camera(device, frames)
+    frames.onTermination = { _ in camera.stop() }
     camera.start()
-    return stream
+    return shots
   }
 
   private init(
-    _ device: AVCaptureDevice, _ manifest: Manifest,
-    _ shots: AsyncThrowingStream<Shot, any Error>.Continuation
+    _ device: AVCaptureDevice, _ frames: AsyncThrowingStream<Captured, any Error>.Continuation
   ) throws {
-    self.shots = shots
-    preprocessor = try CameraPreprocessor(manifest)
+    self.frames = frames
     rotation = AVCaptureDevice.RotationCoordinator(device: device, previewLayer: nil)
     super.init()
     let output = AVCaptureVideoDataOutput()
@@ -66,11 +66,6 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
     if connection.videoRotationAngle != angle, connection.isVideoRotationAngleSupported(angle) {
       connection.videoRotationAngle = angle  // later frames come upright
     }
-    guard let buffer = sample.imageBuffer else { return }
-    do {
-      shots.yield(try Shot(buffer, by: preprocessor))
-    } catch {
-      shots.finish(throwing: error)
-    }
+    if let buffer = sample.imageBuffer { frames.yield(Captured(buffer: buffer)) }
   }
 }
