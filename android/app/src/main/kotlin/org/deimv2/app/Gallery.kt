@@ -54,13 +54,14 @@ object Gallery {
             }
         val gallery = context.contentResolver
         val place = gallery.insert(collection, about) ?: throw IOException("no gallery")
+        var isWhole = false
         try {
             val stream = gallery.openOutputStream(place) ?: throw IOException("no room in the gallery")
             stream.use(write)
             gallery.update(place, ContentValues().apply { put(IS_PENDING, 0) }, null, null)
-        } catch (error: IOException) {
-            gallery.delete(place, null, null)
-            throw error
+            isWhole = true
+        } finally {
+            if (!isWhole) gallery.delete(place, null, null)
         }
         return place
     }
