@@ -1,8 +1,8 @@
 // Compile-only stub of the part of SwiftUI that the sample app uses, as documented for iOS 17.
 @_exported import CoreGraphics
+@_exported import CoreTransferable
 @_exported import Observation
 import UIKit
-import UniformTypeIdentifiers
 
 // MARK: views and their composition
 
@@ -288,38 +288,6 @@ where Label == SwiftUI.Label<Text, Image>, Description == Text?, Actions == Empt
   }
 }
 
-public protocol TransferRepresentation: Sendable {
-  associatedtype Item
-}
-public protocol Transferable {
-  associatedtype Representation: TransferRepresentation
-  static var transferRepresentation: Representation { get }
-}
-public struct DataRepresentation<Item: Transferable>: TransferRepresentation {
-  public init(
-    exportedContentType: UTType, exporting: @escaping @Sendable (Item) async throws -> Data
-  ) {}
-}
-public struct ReceivedTransferredFile: Sendable { public let file: URL }
-public struct SentTransferredFile: Sendable {
-  public init(_ file: URL, allowAccessingOriginalFile: Bool = false) {}
-}
-public struct FileRepresentation<Item: Transferable>: TransferRepresentation {
-  public init(
-    importedContentType: UTType, shouldAttemptToOpenInPlace: Bool = false,
-    importing: @escaping @Sendable (ReceivedTransferredFile) async throws -> Item
-  ) {}
-  public init(
-    exportedContentType: UTType, shouldAllowToOpenInPlace: Bool = false,
-    exporting: @escaping @Sendable (Item) async throws -> SentTransferredFile
-  ) {}
-}
-extension String: Transferable {
-  public static var transferRepresentation: DataRepresentation<String> { stub() }
-}
-extension Data: Transferable {
-  public static var transferRepresentation: DataRepresentation<Data> { stub() }
-}
 public struct SharePreview<Image, Icon> {}
 extension SharePreview where Image == Never, Icon == Never {
   public init(_ titleKey: LocalizedStringKey) {}
