@@ -127,13 +127,18 @@ class GpuRunner:
             return CheckError(f"it ended the GPU's process (signal {-code}, {name})")
         if refused := refused_operations(said):
             return RefusedError(refused)
-        lines = said.strip().splitlines()
-        errors = [line for line in lines if " Failed to create " in line]
-        causes = [line.removeprefix("└ ") for line in lines if line.startswith("└ ")]
-        reason = errors[0].partition("] ")[2] if errors else (causes or lines)[-1]
-        if LATE in reason:
-            reason = f"{reason} It waits 120 seconds for a run; is this a software driver?"
-        return CheckError(f"the GPU cannot run it ({reason[:200]})")
+        return CheckError(f"the GPU cannot run it ({reason_in(said)})")
+
+
+def reason_in(said: str) -> str:
+    """Of what LiteRT printed: the first error, or the last of the causes that it lists."""
+    lines = said.strip().splitlines()
+    errors = [line for line in lines if " Failed to create " in line]
+    causes = [line.removeprefix("└ ") for line in lines if line.startswith("└ ")]
+    reason = errors[0].partition("] ")[2] if errors else (causes or lines)[-1]
+    if LATE in reason:
+        return f"{reason} LiteRT waits 120 seconds for a run, and a software driver may take longer"
+    return reason[:200]
 
 
 def refused_operations(said: str) -> list[str]:

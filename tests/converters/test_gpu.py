@@ -21,7 +21,7 @@ from deimv2.converters import PRECISIONS
 from deimv2.converters.format import GPU, GPU_FLOAT32
 from deimv2.converters.manifest import Manifest
 from deimv2.converters.tflite import convert, gpu
-from deimv2.converters.tflite.gpu import GpuRunner, refused_operations
+from deimv2.converters.tflite.gpu import GpuRunner, reason_in, refused_operations
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.variants import VARIANTS
 from deimv2.tests.cli.commands import Capture, complaint
@@ -63,6 +63,16 @@ def test_what_the_delegate_leaves_is_read_from_what_it_says() -> None:
     )
     assert refused_operations(said) == ["DEQUANTIZE", "TOPK_V2"]
     assert refused_operations("nothing of the kind") == []
+
+
+def test_a_run_that_takes_too_long_is_told() -> None:
+    said = (
+        "RuntimeError: ERROR: [x.h:1]\n└ Failed to lock custom tensor buffer.\nINFO: [y.cc:2] ends"
+    )
+    assert reason_in(said) == (
+        "Failed to lock custom tensor buffer. LiteRT waits 120 seconds for a run, and a software "
+        "driver may take longer"
+    )
 
 
 def test_without_a_driver_the_set_up_is_named(

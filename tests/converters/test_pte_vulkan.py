@@ -17,7 +17,7 @@ from deimv2.converters.artifact import inspect, open_model
 from deimv2.converters.golden import read_golden
 from deimv2.converters.manifest import Manifest
 from deimv2.converters.pte.program import Program
-from deimv2.converters.pte.vulkan import ATEN, rewritten
+from deimv2.converters.pte.vulkan import ATEN, rewritten, tensors
 from deimv2.converters.pte.vulkan_run import VulkanProgramRunner, converted
 from deimv2.model.errors import InputError
 from deimv2.tests.cli.commands import Capture, complaint, output
@@ -69,6 +69,19 @@ def test_three_calls_have_all_but_the_frames_cast_and_the_selection(folder: Path
     assert {each["id"] for each in Program.read(folder / NAME).forward["delegates"]} == {
         "VulkanBackend"
     }
+
+
+def test_weights_of_convolutions_are_constants(folder: Path) -> None:
+    """A delegate of Vulkan asks for that, and ends the process of one that computes them."""
+    program = Program.read(folder / NAME)
+    weights = []
+    for delegate in program.forward["delegates"]:
+        graph = program.graph(delegate)
+        values = tensors(graph)
+        for call in graph["chain"]:
+            if call["name"].split(".")[1] in ("convolution", "conv_with_clamp"):
+                weights.append(values[call["args"][1]])
+    assert len(weights) == 51 and all(tensor["constant_id"] >= 0 for tensor in weights)
 
 
 def test_verify_says_what_was_run(capsys: Capture, folder: Path) -> None:
