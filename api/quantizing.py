@@ -1,11 +1,13 @@
 """The int8 ranges of a checkpoint, kept in a checkpoint like any other; and training with them."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from deimv2.api.calibration import PHOTOS, calibration_photos, find_ranges
+from deimv2.api.data import read_train
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.rounding import EPOCHS, FINAL, LR, Rounding
 from deimv2.api.training import Training, TrainOptions, require_fresh, resumed, run
@@ -20,8 +22,8 @@ from deimv2.training.pseudo import annotate
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizeOptions(TrainOptions):
-    """calibration:  folder of photos like those the phone will see; None: for the demo weights,
-                  scenes as they were trained on
+    """calibration:  folder of photos like those the phone will see; None: the photos to train on of
+                  the data; for the demo weights, scenes as they were trained on
     labels:       file of class names, one per line
     qat:          train with rounding, as what follows says; without data, on the photos of
                   `calibration`
@@ -102,7 +104,13 @@ def calibrated(options: QuantizeOptions) -> Quantized:
     variant = loaded.net.variant.name
     output = Path(options.output or f"{variant}-int8.safetensors")
     folder, most = as_path(options.calibration), options.calibration_photos
-    with calibration_photos(folder, weights, most, progress) as photos:
+    source: AbstractContextManager[list[Path]]
+    if folder is None and (options.data is not None or options.images is not None):
+        paths = [sample.path for sample in read_train(options, progress).samples]
+        folder, source = paths[0].parent, nullcontext(paths)
+    else:
+        source = calibration_photos(folder, weights, most, progress)
+    with source as photos:
         ranges = find_ranges(loaded.net, photos, most, progress)
     save_weights(
         restore(loaded.net), output, loaded.labels, ranges=ranges, photos=folder,

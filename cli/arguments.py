@@ -59,11 +59,12 @@ def _from_0_to_1(text: str, what: str) -> float:
     return value
 
 
-def add_calibration(parser: argparse.ArgumentParser) -> None:
+def add_calibration(parser: argparse.ArgumentParser, usual: str = "") -> None:
+    """usual: what else is taken first where no folder is named."""
     parser.add_argument(
         "--calibration", type=Path, metavar="DIR",
-        help="folder of photos like those the phone will see, to find int8 ranges on (default for "
-        "the demo weights: scenes like their training data)",
+        help="folder of photos like those the phone will see, to find int8 ranges on (default: "
+        f"{usual}for the demo weights, scenes like their training data)",
     )  # fmt: skip
     parser.add_argument(
         "--calibration-photos", type=count, default=200, metavar="N",

@@ -16,8 +16,9 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "quantize",
         help="calibrate for int8 on your photos, with or without training",
-        description="Runs a checkpoint on photos, finds int8 ranges and weights that fit them, and "
-        "writes a checkpoint for export --precision int8, in every format. --qat continues with "
+        description="Runs a checkpoint on the photos of --calibration or --data, finds int8 ranges "
+        "and weights that fit them, and writes a checkpoint for export --precision int8, in every "
+        "format. --qat continues with "
         "quantization-aware training on --data, or on the --calibration photos alone, with the "
         "float network as teacher. AP is measured before the first step, and the best weights are "
         "kept.",
@@ -30,7 +31,7 @@ def add(subparsers: Any) -> None:
         help="default: recognised from the weights, else atto",
     )
     parser.add_argument("--weights", metavar="demo|coco|random|PATH", help="as in deimv2 export")
-    add_calibration(parser)
+    add_calibration(parser, "those of --data; ")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
     parser.add_argument(
         "--output", type=Path, metavar="FILE|DIR",
@@ -40,7 +41,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--qat",
         action="store_true",
-        help="quantization-aware training; the options below belong to it",
+        help="quantization-aware training; most options below belong to it",
     )
     parser.add_argument("--resume", type=Path, metavar="DIR", help="continue a stopped --qat")
     add_data(parser, val=True)

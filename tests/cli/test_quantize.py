@@ -59,6 +59,17 @@ def test_the_checkpoint_gets_ranges_and_keeps_what_stays_in_float(
     assert read_metadata(to).labels == list(CLASSES) and read_metadata(to).image_size == (160, 160)
 
 
+def test_data_alone_will_do(weights: Path, data: Path, tmp_path: Path) -> None:
+    """Their photos to train on, the same as those of their folder."""
+    made = [tmp_path / "data.safetensors", tmp_path / "folder.safetensors"]
+    for given, to in zip((("--data", data), ("--calibration", data / "train")), made, strict=True):
+        command = ("quantize", "--weights", weights, *given, *PHOTOS, "--output", to)
+        assert main([str(a) for a in command]) == 0
+    ranges, others = (read_metadata(path).ranges for path in made)
+    assert ranges == others and ranges is not None
+    assert load("atto", str(made[0]), None, None).about.photos == (data / "train").resolve()
+
+
 def test_training_while_rounding_leaves_a_checkpoint_like_any_other(
     weights: Path, data: Path, tmp_path: Path, capsys: Capture
 ) -> None:
