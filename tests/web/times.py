@@ -3,6 +3,7 @@
     python -m deimv2.tests.web.times artifacts/atto artifacts/atto-int8
     python -m deimv2.tests.web.times artifacts/atto --without-relaxed-simd
     python -m deimv2.tests.web.times artifacts/atto --webgpu
+    python -m deimv2.tests.web.times artifacts/atto --processors 4
     python -m deimv2.tests.web.times artifacts/atto --onnx FOLDER --onnxruntime FOLDER
 
 In Chromium, in turn: each row a few photographs, then the next, again and again. --onnx is a folder
@@ -29,6 +30,7 @@ from deimv2.converters.manifest import Manifest
 from deimv2.tests.verification.chromium import Chromium, Tab, chromium
 from deimv2.tests.web.sites import FOUND, PROBLEM, READY, STATUS, WEBGPU, Plain, running
 
+PROCESSORS = re.compile(r"(self\.)?navigator\.hardwareConcurrency")
 SPEED = "document.querySelector('#speed').textContent"
 # The page of another runtime. It runs where the page is, not in a worker.
 OTHER = """<!doctype html><meta charset="utf-8"><script src="ort.wasm.min.js"></script><script>
@@ -65,8 +67,16 @@ class Isolated(Plain):
 
 
 class Bench:
-    def __init__(self, stack: ExitStack, browser: Chromium, base: Path) -> None:
+    """processors: as many as the pages believe to have; None: what the browser says."""
+
+    def __init__(
+        self, stack: ExitStack, browser: Chromium, base: Path, processors: int | None = None
+    ) -> None:
         self.stack, self.browser, self.base, self.rows = stack, browser, base, list[Row]()
+        self.processors = processors
+
+    def believing(self, script: str) -> str:
+        return script if self.processors is None else PROCESSORS.sub(str(self.processors), script)
 
     def tab(self, site: Path, handler: type[Plain]) -> Tab:
         server = self.stack.enter_context(
@@ -84,6 +94,8 @@ class Bench:
         for kind in ("js", "wasm.gz") if build else ():
             path = site / "litert" / f"{build}.{kind}"
             path.rename(path.with_name(f"litert_wasm_internal.{kind}"))
+        for path in site.rglob("*.js"):
+            path.write_text(self.believing(path.read_text()))
         tab = self.tab(site, handler)
         assert tab.wait(READY) is True, tab.value(PROBLEM)
         tab.value(f"choice.value = '{choice}'; choice.dispatchEvent(new Event('change'))")
@@ -113,7 +125,7 @@ class Bench:
         (site / "frame.rgb").write_bytes(golden.frame.tobytes())
         height, width = manifest.input.size
         text = OTHER.replace("HEIGHT", str(height)).replace("WIDTH", str(width))
-        (site / "index.html").write_text(text)
+        (site / "index.html").write_text(self.believing(text))
         tab = self.tab(site, handler)
         tab.value("ready")
         threads = tab.value("ort.env.wasm.numThreads")
@@ -155,6 +167,7 @@ def main() -> None:
     parser.add_argument("--without-relaxed-simd", action="store_true", help="beside with it")
     parser.add_argument("--onnx", type=Path, metavar="DIR")
     parser.add_argument("--onnxruntime", type=Path, metavar="DIR")
+    parser.add_argument("--processors", type=int, metavar="N", help="that pages believe to have")
     parser.add_argument("--rounds", type=int, default=10)
     args = parser.parse_args()
     options: Sequence[str] = WEBGPU if args.webgpu else ("--disable-gpu",)
@@ -163,7 +176,7 @@ def main() -> None:
         browser = stack.enter_context(chromium(base / "profile", options))
         for folder in args.folders:
             print(f"{folder}: {bytes_to_detection(browser, folder, base):,} bytes to a detection")
-        bench = Bench(stack, browser, base)
+        bench = Bench(stack, browser, base, args.processors)
         for folder in args.folders:
             if args.webgpu:
                 bench.page(folder, Isolated, "webgpu")
