@@ -49,7 +49,7 @@ def benchmark(
 
     Raises InputError for what cannot be timed, or weights that are not at hand.
     """
-    counts = [threads] if isinstance(threads, int) else list(threads)
+    counts = list(threads) if isinstance(threads, Sequence) else [threads]
     require_numbers(threads=counts, rounds=rounds)
     if not counts:
         raise InputError("no number of threads, expected one or several")

@@ -81,4 +81,5 @@ def require_numbers(**options: object) -> None:
 def height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
     """Of a side, or of both."""
     require_numbers(image_size=size)
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
+    height, width = size if isinstance(size, list | tuple) else (size, size)
+    return int(height), int(width)

@@ -17,7 +17,8 @@ def test_none_and_other_options_are_left_alone() -> None:
 def test_the_edges_and_numpys_numbers_are_taken() -> None:
     require_numbers(limit=1, seed=0, workers=np.int64(0), kept=1, final_lr=0, lr=np.float32(1e-3))
     require_numbers(threads=[1, 4], save_minutes=0)
-    assert height_and_width(320) == height_and_width((320, 320)) == (320, 320)
+    for size in (320, np.int64(320), (320, 320), [np.int32(320), 320]):
+        assert height_and_width(size) == (320, 320)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,7 @@ def test_every_function_looks_at_them(tmp_path: Path) -> None:
         lambda: deimv2.export(kept=2),
         lambda: deimv2.benchmark("m.tflite", rounds=0),
         lambda: deimv2.benchmark("m.tflite", threads=[]),
+        lambda: deimv2.benchmark("m.tflite", threads=1.5),  # type: ignore[arg-type]
         lambda: deimv2.benchmark([]),
         lambda: deimv2.report([], tmp_path),
         lambda: deimv2.load("m.tflite", threads=0),
