@@ -95,6 +95,7 @@ def test_class_names_are_in_every_kind_of_artifact(tmp_path: Path, names: Path, 
     assert open_model(path).labels == NAMES
 
 
+@pytest.mark.long
 def test_half_precision_is_kept_with_its_numbers(tmp_path: Path) -> None:
     """In a process of its own: its standard output holds the JSON alone while toolchains print."""
     kinds = ("tflite",)

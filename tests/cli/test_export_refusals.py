@@ -160,7 +160,9 @@ def test_a_write_that_fails_is_one_line_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_an_interrupted_export_leaves_the_earlier_one_whole(
     exported: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -41,7 +41,7 @@ from deimv2.tests.verification import broken
 from deimv2.verification.parity import compare
 from deimv2.verification.verify import verify_folder
 
-PRECISIONS_MADE = FORMATS["aimodel"].precisions
+SMALLER = [name for name in FORMATS["aimodel"].precisions if name != "fp32"]
 SIDE = 160
 MIB = 1 << 20
 
@@ -87,7 +87,9 @@ def complaint(path: Path) -> str:
 # -- what is made
 
 
-@pytest.mark.parametrize("precision", PRECISIONS_MADE)
+@pytest.mark.parametrize(
+    "precision", ["fp32", *(pytest.param(name, marks=pytest.mark.long) for name in SMALLER)]
+)
 def test_it_detects_what_its_reference_detects(
     made: Callable[[str], Export], precision: str
 ) -> None:
@@ -100,8 +102,9 @@ def test_it_detects_what_its_reference_detects(
     assert 0 < row.parity.score.worst < (1e-5 if limits.least == 0 else 0.1)
 
 
+@pytest.mark.long
 def test_smaller_numbers_make_smaller_files(made: Callable[[str], Export]) -> None:
-    sizes = {name: describe(path_of(made(name))).size for name in PRECISIONS_MADE}
+    sizes = {name: describe(path_of(made(name))).size for name in ("fp32", *SMALLER)}
     assert sizes["fp16"] < 0.6 * sizes["fp32"]
     assert sizes["int8-weight"] < 0.4 * sizes["fp32"]
     found = inspect(path_of(made("int8-weight")))

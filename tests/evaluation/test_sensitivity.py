@@ -90,6 +90,7 @@ def test_every_part_of_the_recipe_is_measured_alone() -> None:
     assert all(row.value != rows[0].value or row.moved != rows[0].moved for row in rows[1:])
 
 
+@pytest.mark.long
 def test_the_command_prints_a_row_for_each_part_of_the_recipe(capsys: Capture) -> None:
     photos = ("--images", GARMENTS, "--annotations", GARMENTS / "annotations.json", "--limit", 2)
     ranges = ("--calibration", GARMENTS, "--calibration-photos", 8)

@@ -247,6 +247,7 @@ def test_on_a_mac_every_compute_unit_is_compared(package: Path, tmp_path: Path) 
     assert "px off, the limit is 0.05 px" in " ".join(units["CPU_AND_NE"].problems)
 
 
+@pytest.mark.long
 def test_demo_weights_in_half_precision_detect_what_pytorch_detects(tmp_path: Path) -> None:
     """float32 is in tests/verification/test_verify.py, by the export that all tests share."""
     arguments = ["--weights", "demo", "--precision", "fp16", "--format", "mlpackage"]

@@ -11,7 +11,8 @@ from deimv2.quantization.recipe import in_int8
 from deimv2.quantization.rounding import Clamp, FakeQuantize, Range, RoundedConv, RoundedLinear
 from deimv2.tests.quantization.nets import assert_alike, maps_of, random_net
 
-VARIANTS = ["atto", "pico", "n", "s", "x"]  # of both kinds of backbone, encoder and ViT
+# Of both kinds of backbone, encoder and ViT.
+VARIANTS = ["atto", "pico", "n", "s", pytest.param("x", marks=pytest.mark.long)]
 
 
 def switch(module: nn.Module, on: bool) -> None:
