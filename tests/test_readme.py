@@ -59,6 +59,7 @@ def test_the_model_in_python_runs(folder: Path) -> None:
     assert run_in(folder, f"{code}\nprint(len(detections))").strip() == "300"
 
 
+@pytest.mark.long
 def test_the_interface_in_five_lines_runs(folder: Path, exported: Path) -> None:
     (folder / "artifacts").mkdir()
     (folder / "artifacts" / "atto").symlink_to(exported)

@@ -99,7 +99,9 @@ def test_half_precision_spares_the_layers_that_need_more(variant) -> None:
 MAKERS = ("arange", "full", "zeros", "ones", "empty", "scalar_tensor", "linspace", "eye", "lift")
 
 
-@samplers
+@pytest.mark.parametrize(
+    "gather", [pytest.param(False, marks=pytest.mark.long), True], ids=["tents", "gather"]
+)
 def test_the_exported_graph_is_static_and_plain(gather) -> None:
     size = (160, 192)
     form = mobile_form(random_net("atto", 3, size), Target(gather=gather, nearest=False))

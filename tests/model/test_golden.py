@@ -19,10 +19,15 @@ from deimv2.tests.model.golden import (
     sample,
 )
 
+LARGE = ("l", "x")
+BY_COST = [
+    *(variant for variant in VARIANTS if variant not in LARGE),
+    *(pytest.param(variant, marks=pytest.mark.long) for variant in LARGE),
+]
 variants = pytest.mark.parametrize("variant", VARIANTS)
 
 
-@variants
+@pytest.mark.parametrize("variant", BY_COST)
 @torch.inference_mode()
 def test_outputs_and_features_equal_the_release(variant):
     net = build_model(variant).eval()
