@@ -124,6 +124,7 @@ class Manifest:
 
     `parity` maps an artifact's name to {"measured": numbers, "limits": numbers}; `measured` to what
     was recorded of it after the export. `npu`: None where nothing was compiled for any.
+    `translations`: by language tag as many class names as `labels`, None where nobody gave any.
     """
 
     variant: str
@@ -138,6 +139,7 @@ class Manifest:
     parity: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     measured: Mapping[str, Mapping[str, Any]] | None = None
     npu: tuple[NpuFile, ...] | None = None
+    translations: Mapping[str, tuple[str, ...]] | None = None
     score_threshold: float = SCORE_THRESHOLD
     schema_version: int = SCHEMA_VERSION
 
@@ -185,6 +187,10 @@ class Manifest:
                 "files": tuple(_file(row) for row in content["files"]),
                 "golden": tuple(GoldenFile(**row) for row in content["golden"]),
                 "npu": tuple(NpuFile(**row) for row in content.get("npu", ())) or None,
+                "translations": {
+                    tag: tuple(names) for tag, names in content.get("translations", {}).items()
+                }
+                or None,
             }
         )
 
@@ -248,6 +254,13 @@ def _validate(content: Any, path: Path) -> None:
         )
     if problem := problem_of(content):
         raise InputError(f"'{path}' is no valid manifest {problem}; export again")
+    count = len(content["labels"])
+    for tag, translated in sorted(content.get("translations", {}).items()):
+        if len(translated) != count:  # which no schema can say
+            raise InputError(
+                f"'{path}' is no valid manifest at $.translations.{tag}: found a list of "
+                f"{len(translated)}, expected {count}, one for each class; export again"
+            )
     names = [row["name"] for row in content["files"]]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(

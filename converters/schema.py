@@ -2,7 +2,8 @@
 
 The Kotlin and Swift libraries say the same sentences. So a sentence is made of the schema's rule
 and the value found, nothing else, and "first" needs no help from a parser: a thing comes before its
-parts, parts come sorted by name or index, and the rules of one thing in the order of RULES.
+parts, parts come sorted by name or index, and the rules of one thing in the order of RULES. What a
+part's name breaks (`propertyNames`) is said of the thing.
 `tests/vectors` holds broken manifests with their sentences for all three languages.
 """
 
@@ -56,7 +57,11 @@ def problem_of(content: Any) -> str | None:
     ranks = list(RULES)
     first = min(
         jsonschema.Draft202012Validator(_schema()).iter_errors(content),
-        key=lambda error: (list(error.absolute_path), ranks.index(error.validator)),
+        key=lambda error: (
+            list(error.absolute_path),
+            ranks.index(error.validator),
+            shown(error.instance),  # one of several names, by `propertyNames`
+        ),
         default=None,
     )
     if first is None:

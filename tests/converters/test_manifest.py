@@ -50,6 +50,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         write_folder(tmp_path),
         toolchain=toolchain(),
         parity={"tiny-0.onnx": {"measured": {"score": 0.0}, "limits": {"score": 1e-4}}},
+        translations={"de": ("Katze", "Hund"), "pt-BR": ("gato", "cão")},
     )
     manifest.write(tmp_path / "manifest.json")
     assert Manifest.read(tmp_path) == manifest
@@ -69,7 +70,8 @@ def test_the_schema_is_a_schema_and_describes_every_field() -> None:
 
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    assert set(schema["properties"]) == set(schema["required"]) | {"measured", "npu"}
+    optional = {"measured", "npu", "translations"}
+    assert set(schema["properties"]) == set(schema["required"]) | optional
     assert set(schema["properties"]) == set(Manifest.__dataclass_fields__)
 
 
@@ -123,6 +125,20 @@ def test_outputs_keep_their_order(tmp_path: Path) -> None:
     manifest = write_folder(tmp_path)
     with pytest.raises(InputError, match="outputs"):
         replace(manifest, outputs=outputs(2)[::-1]).write(tmp_path / "manifest.json")
+
+
+def test_a_translation_has_a_name_for_each_class(tmp_path: Path) -> None:
+    manifest = write_folder(tmp_path)
+    path = tmp_path / "manifest.json"
+    assert manifest.translations is None and "translations" not in path.read_text()
+    short = replace(manifest, translations={"fr": ("chat", "chien"), "de": ("Katze",)})
+    place = (
+        r"at \$\.translations\.de: found a list of 1, expected 2, one for each class; export again"
+    )
+    with pytest.raises(InputError, match=place):
+        short.write(path)
+    change(tmp_path, translations={"fr": ["chat", "chien"], "de": ["Katze"]})
+    assert re.search(place, complaint(tmp_path))
 
 
 def test_a_newer_schema_version_has_its_own_sentence(tmp_path: Path) -> None:

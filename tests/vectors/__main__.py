@@ -6,14 +6,14 @@ Each .json file names the line that made what it holds; what lies beside is name
 from pathlib import Path
 
 from deimv2.model.files import write_whole
-from deimv2.tests.vectors import boxes, frames, latencies, manifests, parity, tracks
+from deimv2.tests.vectors import boxes, frames, languages, latencies, manifests, parity, tracks
 
 FOLDER = Path(__file__).parent
 
 
 def make() -> dict[str, bytes]:
     """Path below this folder -> content; the same every time."""
-    modules = (frames, boxes, parity, manifests, tracks, latencies)
+    modules = (frames, boxes, parity, manifests, languages, tracks, latencies)
     return {name: content for module in modules for name, content in module.make().items()}
 
 

@@ -39,6 +39,7 @@ MADE_BY = "python -m deimv2.tests.vectors: sentence(folder) in tests/vectors/man
 GOOD = "folder"
 MODEL = "tiny.tflite"
 PACKAGE = "tiny.mlpackage/Data/weights.bin"
+TRANSLATIONS = {"de": ("Katze", "Hund"), "pt-BR": ("gato", "cão")}  # of LABELS
 LATENCY = {
     "machine": "made up", "threads": 1, "median_ms": 4.0, "p95_ms": 5.0, "first_ms": 6.0,
     "load_ms": 7.0, "memory_mb": 41.5,
@@ -91,7 +92,7 @@ def _changes(good: dict[str, Any]) -> dict[str, Files]:
             part[place[-1]] = value
         return {NAME: json.dumps(content)}
 
-    return _shapes(text, field) | _values(good, field) | _beside(field)
+    return _shapes(text, field) | _translations(field) | _values(good, field) | _beside(field)
 
 
 def _shapes(text: str, field: Callable[..., Files]) -> dict[str, Files]:
@@ -121,6 +122,28 @@ def _shapes(text: str, field: Callable[..., Files]) -> dict[str, Files]:
         "a label without text": field("labels", 1, value=""),
         "a label that is a number": field("labels", 1, value=3),
         "labels in one text": field("labels", value="cat, dog"),
+    }
+
+
+def _translations(field: Callable[..., Files]) -> dict[str, Files]:
+    def with_tags(*tags: str) -> Files:
+        return field("translations", value={tag: LABELS for tag in tags})
+
+    return {
+        "no translations": field("translations", value=None),
+        "translations, but none": with_tags(),
+        "translations in a list": field("translations", value=[TRANSLATIONS["de"]]),
+        "a language with an underscore": with_tags("de", "pt_BR"),
+        "a language of one letter": with_tags("x"),
+        "a language without text": with_tags(""),
+        "two languages that are none": with_tags("two words", "de", "a"),
+        "a translation in one text": field("translations", "de", value="Katze, Hund"),
+        "a translation with a number": field("translations", "de", 1, value=3),
+        "a translation without text": field("translations", "de", 0, value=""),
+        "a translation without names": field("translations", "de", value=[]),
+        "a translation of one class": field("translations", "de", value=["Katze"]),
+        "a translation of three classes": field("translations", "pt-BR", value=["a", "b", "c"]),
+        "two translations of one class": field("translations", value={"fr": ["a"], "de": ["a"]}),
     }
 
 
@@ -214,6 +237,7 @@ def _write_good(folder: Path) -> None:
         toolchain={"torch": "2.13.0"},
         parity={MODEL: {"measured": {"counted": 6}, "limits": {"score": 0.0001}}},
         measured={MODEL: {"latency": LATENCY}},
+        translations=TRANSLATIONS,
     ).write(folder / NAME)
 
 

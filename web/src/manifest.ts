@@ -1,5 +1,6 @@
 /** `manifest.json` of a folder that `deimv2 export` wrote: all that the page has to know about it. */
 
+import { translationFor } from "./languages.ts";
 import { Problem } from "./problem.ts";
 import { problemOf, type Schema } from "./schema.ts";
 import { sha256Of } from "./sha256.ts";
@@ -35,6 +36,8 @@ export interface Manifest {
   input: { name: string; size: [height: number, width: number] };
   outputs: { name: string; shape: number[] }[];
   labels: string[];
+  /** By language tag (BCP 47), as many class names as `labels`. */
+  translations?: Record<string, string[]>;
   files: ModelFile[];
   golden: GoldenFile[];
   score_threshold: number;
@@ -64,9 +67,20 @@ export async function readManifest(folder: Folder, schema: Schema): Promise<Mani
         "install a newer deimv2, or export again with this one",
     );
   }
-  const problem = problemOf(content, schema);
+  const problem = problemOf(content, schema) ?? wrongCount(content as Manifest);
   if (problem !== null) throw new Problem(`${path} is no valid manifest ${problem}; export again`);
   return content as Manifest;
+}
+
+/** What no schema can say: a translation has a name for each class. */
+function wrongCount({ labels, translations = {} }: Manifest): string | null {
+  const count = labels.length;
+  const tag = Object.keys(translations)
+    .sort()
+    .find((each) => translations[each].length !== count);
+  if (tag === undefined) return null;
+  const found = translations[tag].length;
+  return `at $.translations.${tag}: found a list of ${found}, expected ${count}, one for each class`;
 }
 
 /** The artifacts that run here. Throws Problem where there is none. */
@@ -100,6 +114,15 @@ export async function readChecked(
     );
   }
   return bytes;
+}
+
+/**
+ * The class names, in `language` where a translation fits it. Give the tag of the reader's first language, and
+ * of no other: nothing says which language `labels` are in, and it may be the first one.
+ */
+export function labelsIn({ labels, translations = {} }: Manifest, language: string): string[] {
+  const tag = translationFor(Object.keys(translations), language);
+  return tag === null ? labels : translations[tag];
 }
 
 /** The class's name. Throws Problem for a label without one. */

@@ -6,7 +6,7 @@ import { type Choice, choose } from "./choose.ts";
 import { Detector, type Listener } from "./detector.ts";
 import { controls, elements } from "./elements.ts";
 import { type Golden, readGolden } from "./golden.ts";
-import { type Folder, type Manifest, type ModelFile, runnable } from "./manifest.ts";
+import { type Folder, labelsIn, type Manifest, type ModelFile, runnable } from "./manifest.ts";
 import type { Accelerator, Found, Opening } from "./messages.ts";
 import { decode, onDropOrPaste } from "./photo.ts";
 import { Problem, sentenceOf } from "./problem.ts";
@@ -133,7 +133,8 @@ export class Page {
     const threshold = elements.threshold.valueAsNumber;
     elements.thresholdShown.value = threshold.toFixed(2);
     if (this.last === null) return;
-    const all = show.found(this.last, threshold, this.manifest.labels);
+    const names = labelsIn(this.manifest, navigator.language);
+    const all = show.found(this.last, threshold, names);
     if (this.camera === null) show.describe(all);
   }
 

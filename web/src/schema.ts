@@ -1,7 +1,8 @@
 /**
  * Is a manifest what `converters/manifest.schema.json` says? One sentence for the first thing that is
  * not: the same as Python's (`converters/schema.py`), Kotlin's and Swift's. A thing comes before its
- * parts, parts come sorted by name or index, the rules of one thing in the order of `RULES`.
+ * parts, parts come sorted by name or index, the rules of one thing in the order of `RULES`. What a part's
+ * name breaks (`propertyNames`) is said of the thing.
  */
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
@@ -39,6 +40,13 @@ const RULES: Record<string, (argument: never, value: unknown, schema: Schema) =>
     unless(!Array.isArray(value) || value.length >= least, value, `${least} or more`),
   maxItems: (most: number, value) =>
     unless(!Array.isArray(value) || value.length <= most, value, `${most} or less`),
+  propertyNames: (rules: Schema, value) => {
+    if (!isObject(value)) return null;
+    const said = Object.keys(value)
+      .sort()
+      .map((name) => brokenIn(name, rules));
+    return said.find((each) => each !== null) ?? null;
+  },
   required: (names: string[], value) => {
     const missing = isObject(value) ? names.find((name) => !(name in value)) : undefined;
     return missing === undefined ? null : `${shown(missing)} is missing`;
@@ -60,12 +68,19 @@ export function problemOf(content: unknown, root: Schema): string | null {
 
 function problem(place: string, value: unknown, schema: Schema, root: Schema): string | null {
   const rules = typeof schema.$ref === "string" ? definition(schema.$ref, root) : schema;
-  for (const [name, broken] of Object.entries(RULES)) {
-    const said = name in rules ? broken(rules[name] as never, value, rules) : null;
-    if (said !== null) return `at ${place}: ${said}`;
-  }
+  const broken = brokenIn(value, rules);
+  if (broken !== null) return `at ${place}: ${broken}`;
   for (const [step, part, of] of partsOf(value, rules)) {
     const said = of === undefined ? null : problem(place + step, part, of, root);
+    if (said !== null) return said;
+  }
+  return null;
+}
+
+/** What is said of a value that breaks one of the rules, the first. */
+function brokenIn(value: unknown, rules: Schema): string | null {
+  for (const [name, broken] of Object.entries(RULES)) {
+    const said = name in rules ? broken(rules[name] as never, value, rules) : null;
     if (said !== null) return said;
   }
   return null;

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readGolden } from "../src/golden.ts";
-import { type Folder, nameOf, readChecked, readManifest, runnable } from "../src/manifest.ts";
+import { translationFor } from "../src/languages.ts";
+import {
+  type Folder,
+  labelsIn,
+  nameOf,
+  readChecked,
+  readManifest,
+  runnable,
+} from "../src/manifest.ts";
 import { Problem } from "../src/problem.ts";
 import { folderOf, jsonOf, SCHEMA } from "./vectors.ts";
 
@@ -36,6 +44,21 @@ for (const { label, names, sentence: expected } of vectors.labels) {
   test(`label ${label} of ${names.length} names`, () => {
     if (expected === null) assert.equal(nameOf(names, label), names[label]);
     else assert.throws(() => nameOf(names, label), new Problem(expected));
+  });
+}
+
+test("names are in the language where there is a translation", async () => {
+  const manifest = await readManifest(folderOf(vectors.folder), SCHEMA);
+  const { translations: _, ...without } = manifest;
+  assert.deepEqual(labelsIn(without, "de"), manifest.labels);
+  assert.deepEqual(labelsIn(manifest, "de-CH"), ["Katze", "Hund"]);
+  assert.deepEqual(labelsIn(manifest, "pt-PT"), ["gato", "cão"]);
+  assert.deepEqual(labelsIn(manifest, "en"), manifest.labels);
+});
+
+for (const { tags, language, expected } of jsonOf("languages.json").cases) {
+  test(`of ${tags}, ${language} is shown ${expected ?? "none"}`, () => {
+    assert.equal(translationFor(tags, language), expected);
   });
 }
 

@@ -12,6 +12,8 @@ public struct Manifest: Sendable, Equatable {
   public let outputs: [Output]
   /// Class names, by label index.
   public let labels: [String]
+  /// By language tag (BCP 47), as many class names as `labels`.
+  public let translations: [String: [String]]
   public let files: [File]
   public let golden: [GoldenFile]
   private let measured: [String: Measured]
@@ -86,7 +88,11 @@ public struct Manifest: Sendable, Equatable {
       if let problem = SchemaCheck(schema: schema).problem(of: content) {
         throw DEIMv2Error.invalidManifest(path: url.path, problem: problem)
       }
-      self.init(folder: folder, content: try JSONDecoder().decode(Content.self, from: data))
+      let read = try JSONDecoder().decode(Content.self, from: data)
+      if let problem = read.wrongCount {
+        throw DEIMv2Error.invalidManifest(path: url.path, problem: problem)
+      }
+      self.init(folder: folder, content: read)
     } catch let error as DEIMv2Error {
       throw error
     } catch {
@@ -94,12 +100,18 @@ public struct Manifest: Sendable, Equatable {
     }
   }
 
-  /// The class name of a detection. Throws unnamedLabel.
-  public func name(of detection: Detection) throws(DEIMv2Error) -> String {
-    guard labels.indices.contains(detection.label) else {
-      throw .unnamedLabel(label: detection.label, count: labels.count)
+  /// The class name of a detection, in `language` where a translation fits it. Give the tag of the
+  /// user's first language, and of no other: nothing says which language `labels` are in, and it may
+  /// be the first one. Throws unnamedLabel.
+  public func name(
+    of detection: Detection, in language: String? = nil
+  ) throws(DEIMv2Error) -> String {
+    let tag = language.flatMap { translation(for: $0, among: translations.keys) }
+    let names = tag.flatMap { translations[$0] } ?? labels
+    guard names.indices.contains(detection.label) else {
+      throw .unnamedLabel(label: detection.label, count: names.count)
     }
-    return labels[detection.label]
+    return names[detection.label]
   }
 
   /// The artifact of a format ("mlpackage", "aimodel" or "pte"). Throws noArtifact.
@@ -132,6 +144,7 @@ public struct Manifest: Sendable, Equatable {
     input = content.input
     outputs = content.outputs
     labels = content.labels
+    translations = content.translations ?? [:]
     files = content.files
     golden = content.golden
     measured = content.measured ?? [:]
@@ -144,14 +157,24 @@ public struct Manifest: Sendable, Equatable {
     let input: Input
     let outputs: [Output]
     let labels: [String]
+    let translations: [String: [String]]?
     let files: [File]
     let golden: [GoldenFile]
     let measured: [String: Measured]?
     let scoreThreshold: Float
 
     enum CodingKeys: String, CodingKey {
-      case variant, precision, input, outputs, labels, files, golden, measured
+      case variant, precision, input, outputs, labels, translations, files, golden, measured
       case scoreThreshold = "score_threshold"
+    }
+
+    /// What no schema can say: a translation has a name for each class.
+    var wrongCount: String? {
+      let sorted = (translations ?? [:]).sorted { $0.key < $1.key }
+      return sorted.first { $0.value.count != labels.count }.map { tag, names in
+        "at $.translations.\(tag): found a list of \(names.count), expected \(labels.count), "
+          + "one for each class"
+      }
     }
   }
 }

@@ -111,6 +111,15 @@ let manifestSchema = #"""
         "minItems": 1,
         "items": { "type": "string", "minLength": 1 }
       },
+      "translations": {
+        "description": "Class names in other languages, by language tag (BCP 47): as many as `labels`, in its order. Not there: in none.",
+        "type": "object",
+        "propertyNames": { "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$" },
+        "additionalProperties": {
+          "type": "array",
+          "items": { "type": "string", "minLength": 1 }
+        }
+      },
       "weights": {
         "type": "object",
         "additionalProperties": false,

@@ -1,6 +1,7 @@
 /// Is a manifest what the schema says? One sentence for the first thing that is not, the same as in
 /// Python (`converters/schema.py`): a thing comes before its parts, parts come sorted by name or
-/// index, and the rules of one thing in the order of `rules`.
+/// index, and the rules of one thing in the order of `rules`. What a part's name breaks
+/// (`propertyNames`) is said of the thing.
 struct SchemaCheck {
   let schema: JSON
 
@@ -11,10 +12,20 @@ struct SchemaCheck {
   /// The rules, in the order in which they are looked at.
   private static let rules = [
     "type", "const", "enum", "pattern", "minLength", "minimum", "maximum", "multipleOf", "minItems",
-    "maxItems", "required", "additionalProperties",
+    "maxItems", "propertyNames", "required", "additionalProperties",
   ]
 
-  /// What is said of a value that breaks a rule of its schema, nil if it does not.
+  /// What is said of a value that breaks a rule of its schema, the first; nil if it breaks none.
+  private func broken(_ value: JSON, _ schema: JSON) -> String? {
+    for rule in Self.rules {
+      if let argument = schema[rule], let said = broken(rule, argument, value, schema) {
+        return said
+      }
+    }
+    return nil
+  }
+
+  /// The same of one rule.
   private func broken(_ rule: String, _ argument: JSON, _ value: JSON, _ schema: JSON) -> String? {
     let limit = argument.double ?? 0
     var holds = true
@@ -49,6 +60,8 @@ struct SchemaCheck {
     case ("maxItems", _, .array(let items)):
       holds = Double(items.count) <= limit
       wanted += " or less"
+    case ("propertyNames", .object, .object(let members)):
+      return sorted(members.keys).lazy.compactMap { broken(.string($0), argument) }.first
     case ("required", .array(let names), .object):
       return names.first { value[$0] == nil }.map { "\($0.shown) is missing" }
     case ("additionalProperties", .bool(false), .object(let members)):
@@ -61,11 +74,7 @@ struct SchemaCheck {
 
   private func problem(_ value: JSON, _ written: JSON, _ place: String) -> String? {
     let schema = resolved(written)
-    for rule in Self.rules {
-      if let argument = schema[rule], let said = broken(rule, argument, value, schema) {
-        return "at \(place): \(said)"
-      }
-    }
+    if let said = broken(value, schema) { return "at \(place): \(said)" }
     switch value {
     case .object(let members):
       let others = schema["additionalProperties"]

@@ -62,6 +62,32 @@ final class ManifestTests: XCTestCase {
     }
   }
 
+  func testANameIsInTheLanguageWhereThereIsATranslation() throws {
+    let manifest = try Manifest(folder: Vectors.folder.appending(path: "folder"))
+    let dog = Detection(label: 1, score: 0.5, box: Box(x1: 0, y1: 0, x2: 0, y2: 0))
+    XCTAssertEqual(
+      try ["de-CH", "pt-PT", "en", nil].map { try manifest.name(of: dog, in: $0) },
+      ["Hund", "cão", "dog", "dog"])
+    let third = Detection(label: 2, score: 0.5, box: Box(x1: 0, y1: 0, x2: 0, y2: 0))
+    XCTAssertThrowsError(try manifest.name(of: third, in: "de"))
+  }
+
+  func testEveryLanguageHasItsTranslation() throws {
+    struct Index: Decodable {
+      struct Case: Decodable {
+        let tags: [String]
+        let language: String
+        let expected: String?
+      }
+      let cases: [Case]
+    }
+    let index: Index = try Vectors.read("languages.json")
+    XCTAssertGreaterThan(index.cases.count, 20)
+    for row in index.cases {
+      XCTAssertEqual(translation(for: row.language, among: row.tags), row.expected, "\(row)")
+    }
+  }
+
   func testTheSchemaIsPythons() throws {
     let path = Vectors.repository.appending(path: "converters/manifest.schema.json")
     let theirs = try String(contentsOf: path, encoding: .utf8)

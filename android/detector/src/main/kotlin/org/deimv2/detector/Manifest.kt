@@ -48,16 +48,29 @@ data class Manifest(
     val files: List<ModelFile>,
     val golden: List<GoldenFile>,
     val scoreThreshold: Float,
+    /** By language tag (BCP 47), as many class names as [labels]. */
+    val translations: Map<String, List<String>> = emptyMap(),
 ) {
     /** How many detections an artifact gives for a frame. */
     val queries: Int get() = outputs.first().shape[1]
 
-    /** The class's name. Throws [DetectorException] for a label without one. */
-    fun nameOf(label: Int): String =
-        labels.getOrNull(label) ?: throw DetectorException(
+    /**
+     * The class's name, in [language] where a translation fits it. Give the tag of the user's first language, and of
+     * no other: nothing says which language [labels] are in, and it may be the first one.
+     *
+     * Throws [DetectorException] for a label without a name.
+     */
+    fun nameOf(
+        label: Int,
+        language: String? = null,
+    ): String =
+        namesIn(language).getOrNull(label) ?: throw DetectorException(
             "label $label has no name, expected 0 to ${labels.size - 1}; " +
                 "use the label list that the model was trained with",
         )
+
+    private fun namesIn(language: String?): List<String> =
+        language?.let { translationFor(translations.keys, it) }?.let(translations::get) ?: labels
 
     /** The artifact on disk. Throws [DetectorException] if it is missing or not the one of the manifest. */
     fun check(file: ModelFile): File = checked(file.name, file.sha256)
@@ -110,10 +123,22 @@ data class Manifest(
                         "install a newer deimv2, or export again with this one",
                 )
             }
-            schema.problemOf(content)?.let {
-                throw DetectorException("'$path' is no valid manifest $it; export again")
-            }
+            val problem = schema.problemOf(content) ?: wrongCount(content as JSONObject)
+            if (problem != null) throw DetectorException("'$path' is no valid manifest $problem; export again")
             return of(folder, content as JSONObject)
+        }
+
+        /** What no schema can say: a translation has a name for each class. */
+        private fun wrongCount(content: JSONObject): String? {
+            val count = content.getJSONArray("labels").length()
+            val translations = content.optJSONObject("translations") ?: return null
+            for (tag in translations.keys().asSequence().sorted()) {
+                val found = translations.getJSONArray(tag).length()
+                if (found != count) {
+                    return "at \$.translations.$tag: found a list of $found, expected $count, one for each class"
+                }
+            }
+            return null
         }
 
         private fun of(
@@ -159,6 +184,10 @@ data class Manifest(
                         )
                     },
                 scoreThreshold = content.getDouble("score_threshold").toFloat(),
+                translations =
+                    content.optJSONObject("translations")?.let { all ->
+                        all.keys().asSequence().associateWith { tag -> all.getJSONArray(tag).map { getString(it) } }
+                    } ?: emptyMap(),
             )
         }
 

@@ -7,7 +7,8 @@ import org.json.JSONObject
  * Is a manifest what `manifest.schema.json` says? One sentence for the first thing that is not.
  *
  * The same sentences as `converters/schema.py`: a thing comes before its parts, parts come sorted by
- * name or index, and the rules of one thing in the order in which they stand in [broken].
+ * name or index, and the rules of one thing in the order in which they stand in [broken]. What a part's
+ * name breaks (`propertyNames`) is said of the thing.
  */
 internal class Schema(
     private val root: JSONObject,
@@ -80,6 +81,9 @@ internal class Schema(
             number("maxItems")?.let { if (value.length() > it) return found("${text("maxItems")} or less") }
         }
         if (value is JSONObject) {
+            rules.optJSONObject("propertyNames")?.let { names ->
+                for (name in value.keyList().sorted()) broken(name, names)?.let { return it }
+            }
             rules.optJSONArray("required")?.items()?.firstOrNull { !value.has(it as String) }?.let {
                 return "${shown(it)} is missing"
             }

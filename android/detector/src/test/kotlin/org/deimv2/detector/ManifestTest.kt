@@ -75,6 +75,25 @@ class ManifestTest {
     }
 
     @Test
+    fun aNameIsInTheLanguageWhereThereIsATranslation() {
+        val manifest = Manifest.read(good)
+        assertEquals(listOf("Hund", "cão", "dog"), listOf("de-CH", "pt-PT", "en").map { manifest.nameOf(1, it) })
+        assertEquals("dog", manifest.nameOf(1))
+        assertFailsWith<DetectorException> { manifest.nameOf(2, "de") }
+    }
+
+    @Test
+    fun everyLanguageHasItsTranslation() {
+        val cases = Vectors.json("languages.json").getJSONArray("cases").objects { this }
+        assertTrue(cases.size > 20)
+        for (case in cases) {
+            val tags = case.getJSONArray("tags").map { getString(it) }
+            val expected = if (case.isNull("expected")) null else case.getString("expected")
+            assertEquals(expected, translationFor(tags, case.getString("language")), "$case")
+        }
+    }
+
+    @Test
     fun whatAndroidsParserLetsPassIsNoJson() {
         assertNull(parse("{} trailing"))
         assertNull(parse("no quotes"))
