@@ -1,9 +1,9 @@
 """A variant and weights become artifacts that are checked before they are kept."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from deimv2.converters.metadata import ModelCard
 from deimv2.converters.precision import Precision, precision_of
 from deimv2.converters.pte import DELEGATES, PTE, XNNPACK, Pte
 from deimv2.converters.runner import Frames
+from deimv2.converters.translations import read_translations, require_tags
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
@@ -52,6 +53,8 @@ class ExportOptions:
     calibration:   folder of photos like those the phone will see, for the ranges of int8
                    and int8x16
     labels:        file of class names, one per line
+    translations:  by language tag, as "pt-BR", the classes' names in that language, for the apps: a
+                   file as `labels`, or a list
     image_size:    a side or (H, W); None: the checkpoint's, or the variant's own
     output:        folder; None: artifacts/VARIANT-PRECISION
     photos:        folder of photos to check on; None: those of `calibration`, those that a
@@ -73,6 +76,7 @@ class ExportOptions:
     calibration: Pathish | None = None
     calibration_photos: int = PHOTOS
     labels: Pathish | None = None
+    translations: Mapping[str, Pathish | Sequence[str]] | None = None
     image_size: int | tuple[int, int] | None = None
     output: Pathish | None = None
     photos: Pathish | None = None
@@ -123,6 +127,7 @@ def export(options: ExportOptions) -> Export:
             options.variant, weights, as_path(options.labels), options.image_size,
             ranges=precision.rounds and options.calibration is None,
         )  # fmt: skip
+    translations = read_translations(options.translations, len(loaded.labels))
     variant = loaded.net.variant.name
     output = Path(options.output or Path("artifacts", f"{variant}-{precision.name}"))
     if loaded.notes:
@@ -147,6 +152,7 @@ def export(options: ExportOptions) -> Export:
     with workplace(output) as work:
         report, manifest = make(options, kinds, weights, loaded, in_float, frames, work, output)
         report, manifest = with_npu(report, manifest, targets, work, progress)
+        manifest = replace(manifest, translations=translations)
         rejected = [row.artifact for row in report.rows if row.problems]
         with uninterrupted():
             kept = rejected if options.keep_rejected else []
@@ -157,6 +163,7 @@ def export(options: ExportOptions) -> Export:
 def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
     """The precision and the formats. Raises InputError for what does not fit, or lacks a
     toolchain."""
+    require_tags(list(options.translations or ()))
     precision = precision_of(options.precision)
     having = [name for name, each in FORMATS.items() if precision.name in each.precisions]
     usual = [kind for kind in having if kind in DEFAULT_FORMATS]

@@ -139,6 +139,7 @@ def with_earlier(output: Path, manifest: Manifest) -> Manifest:
 
     return replace(
         manifest,
+        translations=manifest.translations or (earlier.translations if kept else None),
         # an app takes the first of a format: what was not run here comes last
         files=tuple(sorted((*kept, *manifest.files), key=lambda file: file.not_run is not None)),
         parity={**of_kept(earlier.parity), **manifest.parity},

@@ -25,6 +25,16 @@ def size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def translation(text: str) -> tuple[str, Path]:
+    """A language tag, and the file of class names in that language."""
+    tag, _, file = text.partition("=")
+    if not file:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no translation, expected LANGUAGE=FILE such as de=labels-de.txt"
+        )
+    return tag, Path(file)
+
+
 def natural(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 on")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_calibration, share, size
+from deimv2.cli.arguments import add_calibration, share, size, translation
 from deimv2.cli.verify import print_report
 from deimv2.converters import DEFAULT_FORMATS, FORMATS, PRECISIONS
 from deimv2.model.words import plural
@@ -46,6 +46,11 @@ def add(subparsers: Any) -> None:
         "file or folder (.safetensors, .pth, .pt, .ckpt, .bin, the authors' .onnx)",
     )  # fmt: skip
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
+    parser.add_argument(
+        "--translations", nargs="+", type=translation, default=(), metavar="LANGUAGE=FILE",
+        help="class names in other languages, such as de=labels-de.txt, which the apps show to "
+        "those whose language it is",
+    )  # fmt: skip
     parser.add_argument(
         "--image-size",
         type=size,
@@ -106,8 +111,11 @@ def add_checks(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from deimv2.api.exporting import ExportOptions, export
     from deimv2.api.options import fields_in
+    from deimv2.converters.translations import require_tags
 
-    made = export(**fields_in(ExportOptions, vars(args)), progress=console.PROGRESS)
+    require_tags([tag for tag, _ in args.translations])
+    given = vars(args) | {"translations": dict(args.translations)}
+    made = export(**fields_in(ExportOptions, given), progress=console.PROGRESS)
     if args.json:
         console.print_json(made.to_json())
     else:

@@ -33,17 +33,22 @@ def read_labels_file(path: Path, count: int | None = None) -> list[str]:
             f"line {labels.index('') + 1} of '{path}' is empty, expected one class name per line; "
             "remove the line or name the class"
         )
-    if len(set(labels)) < len(labels):
-        name, uses = Counter(labels).most_common(1)[0]
-        raise InputError(
-            f"'{path}' names {uses} classes '{name}', expected names of their own; rename them"
-        )
+    require_distinct(labels, f"'{path}'")
     if count is not None and len(labels) != count:
         raise InputError(
             f"'{path}' has {len(labels)} class names, expected {count} as the model has; "
             "use the label list that it was trained with"
         )
     return labels
+
+
+def require_distinct(names: Sequence[str], source: str) -> None:
+    """Raises InputError where two classes share a name. source: what has them, in words."""
+    if len(set(names)) < len(names):
+        name, uses = Counter(names).most_common(1)[0]
+        raise InputError(
+            f"{source} names {uses} classes '{name}', expected names of their own; rename them"
+        )
 
 
 def names_in_config(path: Path) -> list[str] | None:

@@ -183,6 +183,27 @@ def test_the_same_model_in_another_format_joins_the_first(
     assert main(["verify", str(tmp_path)]) == 0
 
 
+def test_translations_are_in_the_manifest_and_stay_with_the_model(
+    capsys: Capture, quick: None, exported: Path, tmp_path: Path
+) -> None:
+    count = len(Manifest.read(exported).labels)
+    files = {tag: tmp_path / f"{tag}.txt" for tag in ("fr", "de")}
+    for tag, file in files.items():
+        file.write_text("".join(f"{tag} {i}\n" for i in range(count)))
+    given = (f"{tag}={file}" for tag, file in files.items())
+    arguments = (*DEMO, "--no-verify", "--output", tmp_path / "out")
+    output(capsys, "export", *arguments, "--format", "tflite", "--translations", *given)
+    expected = {tag: tuple(f"{tag} {i}" for i in range(count)) for tag in ("de", "fr")}
+    assert Manifest.read(tmp_path / "out").translations == expected
+    output(capsys, "export", *arguments, "--format", "onnx")  # joins the first
+    manifest = Manifest.read(tmp_path / "out")
+    assert len(manifest.files) == 2 and manifest.translations == expected
+    assert manifest.labels == Manifest.read(exported).labels
+    shutil.rmtree(tmp_path / "out")
+    output(capsys, "export", *arguments, "--format", "onnx")
+    assert Manifest.read(tmp_path / "out").translations is None
+
+
 def test_an_earlier_artifact_that_was_damaged_is_not_listed_again(
     capsys: Capture, quick: None, tmp_path: Path
 ) -> None:

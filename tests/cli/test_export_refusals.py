@@ -64,6 +64,12 @@ def export_to(folder: Path, *kinds: str) -> list[str]:
         (["--image-size", "1x2x3"], "'1x2x3' is not a size"),
         (["--weights", "nowhere.pth"], "nowhere.pth"),
         (["--labels", "nowhere.txt"], "no label file at 'nowhere.txt'"),
+        (["--translations", "de"], "'de' is no translation, expected LANGUAGE=FILE such as de="),
+        (["--translations", "de="], "'de=' is no translation"),
+        (["--translations", "pt_BR=a.txt"], "'pt_BR' is no language tag, expected one of BCP 47"),
+        (["--translations", "de=a.txt", "DE=b.txt"], "language 'DE' is given twice"),
+        (["--translations", "de=a.txt", "de=b.txt"], "language 'de' is given twice"),
+        (["--translations", "de=nowhere.txt"], "no label file at 'nowhere.txt'"),
     ],
 )
 def test_bad_arguments_are_one_line(
@@ -83,6 +89,8 @@ def test_weights_that_do_not_fit_are_named(
     names = tmp_path / "three.txt"
     names.write_text("cup\nplate\nfork\n")
     assert "has 3 class names, expected 80" in complaint(capsys, *arguments, "--labels", names)
+    line = complaint(capsys, *arguments, "--translations", f"de={names}")
+    assert "three.txt' has 3 names, expected 80, one for each class" in line
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(checkpoint.read_bytes()[:100_000])
     assert "cut.safetensors" in complaint(capsys, "export", "--weights", cut)
