@@ -97,6 +97,7 @@ MISUSES = {
         ("VideoScreen.kt", "PickVisualMedia.VideoOnly", "PickVisualMedia.FilmOnly"),
         ("MainActivity.kt", "painterResource(entry.icon)", "painterResource(entry.name)"),
         # Android, and our own resources
+        ("Language.kt", "locales[0].toLanguageTag()", "locales.toLanguageTag()"),
         ("Heat.kt", "power.currentThermalStatus", "power.currentHeat"),
         ("Gallery.kt", "openOutputStream(place)", "openOutputStream(about)"),
         ("VideoFrame.kt", "readSampleData(buffer, 0)", "readSampleData(buffer)"),

@@ -19,13 +19,17 @@ struct DetectionsView: View {
     }
   }
 
+  /// The language to name classes in: the user's first, or the one chosen for this app.
+  private static var language: String? { Locale.preferredLanguages.first }
+
   /// Those above the threshold, one for each object. Throws unnamedLabel.
   static func named(
     _ detections: [Detection], above threshold: Float, by manifest: Manifest
   ) throws -> [Named] {
     try detections.indices
       .filter { detections[$0].score > threshold && !detections.isRepeated($0) }
-      .map { Named(name: try manifest.name(of: detections[$0]), detection: detections[$0]) }
+      .map { detections[$0] }
+      .map { Named(name: try manifest.name(of: $0, in: language), detection: $0) }
   }
 
   /// Those of a track. Throws unnamedLabel.
@@ -34,7 +38,8 @@ struct DetectionsView: View {
   ) throws -> [Named] {
     try zip(detections, ids).compactMap { detection, id in
       guard let id else { return nil }
-      return Named(name: try manifest.name(of: detection), detection: detection, id: id)
+      let name = try manifest.name(of: detection, in: language)
+      return Named(name: name, detection: detection, id: id)
     }
   }
 

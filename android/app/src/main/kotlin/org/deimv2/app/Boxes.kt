@@ -16,6 +16,7 @@ import androidx.compose.ui.graphics.Color
 import androidx.compose.ui.graphics.asImageBitmap
 import androidx.compose.ui.graphics.drawscope.DrawScope
 import androidx.compose.ui.graphics.drawscope.Stroke
+import androidx.compose.ui.platform.LocalConfiguration
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.semantics
@@ -52,8 +53,9 @@ fun Boxes(
 ) {
     val measurer = rememberTextMeasurer()
     val corners = remember { FloatArray(4) }
+    val language = LocalConfiguration.current.language
     val rows = found.shown(threshold)
-    val names = rows.groupingBy { manifest.nameOf(found.detections.labels[it]) }.eachCount()
+    val names = rows.groupingBy { manifest.nameOf(found.detections.labels[it], language) }.eachCount()
     val spoken =
         if (names.isEmpty()) {
             stringResource(R.string.found_nothing)
@@ -64,7 +66,7 @@ fun Boxes(
         for (row in rows.asReversed()) { // the best last, on top
             found.detections.toFrame(row, size.width.toInt(), size.height.toInt(), rotation = 0, corners)
             val colour = Color(argbOf(found.detections.labels[row]))
-            drawBox(measurer, corners, found.captionOf(row, manifest), colour)
+            drawBox(measurer, corners, found.captionOf(row, manifest, language), colour)
         }
     }
 }

@@ -23,8 +23,9 @@ class Found(
     fun captionOf(
         row: Int,
         manifest: Manifest,
+        language: String,
     ): String {
-        val caption = "%s %.2f".format(manifest.nameOf(detections.labels[row]), detections.scores[row])
+        val caption = "%s %.2f".format(manifest.nameOf(detections.labels[row], language), detections.scores[row])
         return if (ids == null) caption else "#${ids[row]} $caption"
     }
 }

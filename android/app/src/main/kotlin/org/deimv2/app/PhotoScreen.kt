@@ -25,6 +25,7 @@ import androidx.compose.runtime.rememberCoroutineScope
 import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Modifier
+import androidx.compose.ui.platform.LocalConfiguration
 import androidx.compose.ui.platform.LocalContext
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.unit.dp
@@ -71,10 +72,11 @@ private fun Picture(
     photo: Bitmap,
 ) {
     val manifest = model.manifest
+    val language = LocalConfiguration.current.language
     val found = model.found?.takeIf { it.width == photo.width && it.height == photo.height } // and not of the camera
     Marked(model, photo, stringResource(R.string.photo), found)
     if (manifest != null && found != null && Gallery.isOffered) {
-        SaveButton { SavedPicture.draw(photo, manifest, found, model.threshold) }
+        SaveButton { SavedPicture.draw(photo, manifest, found, model.threshold, language) }
     }
 }
 

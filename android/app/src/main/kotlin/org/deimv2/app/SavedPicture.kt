@@ -15,12 +15,13 @@ object SavedPicture {
     private const val LINES = 300f // a line's width and a text's height, as shares of the picture's longer side
     private const val TEXTS = 40f
 
-    /** [photo] with what was [found] in it above [threshold]. */
+    /** [photo] with what was [found] in it above [threshold], named in [language]. */
     fun draw(
         photo: Bitmap,
         manifest: Manifest,
         found: Found,
         threshold: Float,
+        language: String,
     ): Bitmap {
         val picture = photo.copy(Bitmap.Config.ARGB_8888, true)
         val canvas = Canvas(picture)
@@ -31,7 +32,7 @@ object SavedPicture {
         for (row in found.shown(threshold).asReversed()) { // the best last, on top
             found.detections.toFrame(row, picture.width, picture.height, rotation = 0, corners)
             val (left, top, right, bottom) = corners
-            val text = found.captionOf(row, manifest)
+            val text = found.captionOf(row, manifest, language)
             paint.color = argbOf(found.detections.labels[row])
             paint.style = Paint.Style.STROKE
             canvas.drawRect(left, top, right, bottom, paint)

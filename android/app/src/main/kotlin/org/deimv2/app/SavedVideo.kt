@@ -10,10 +10,11 @@ class NotSavedException(
     cause: Exception,
 ) : Exception(cause)
 
-/** A video with its boxes, written to a temporary [file] frame by frame. Throws [NotSavedException]. */
+/** A video with its boxes, named in [language], written to a temporary [file]. Throws [NotSavedException]. */
 class SavedVideo(
     private val file: File,
     private val model: DetectionModel,
+    private val language: String,
 ) : AutoCloseable {
     private var writer: VideoWriter? = null
 
@@ -23,7 +24,7 @@ class SavedVideo(
     ) = saving {
         val manifest = model.manifest
         if (manifest == null || seen.found == null) throw IOException("a frame was not searched")
-        val boxed = SavedPicture.draw(seen.picture, manifest, seen.found, model.threshold)
+        val boxed = SavedPicture.draw(seen.picture, manifest, seen.found, model.threshold, language)
         val writer = writer ?: VideoWriter(file, boxed.width, boxed.height).also { writer = it }
         writer.write(boxed, micros)
         boxed.recycle() // 4 MB a frame, which no collector knows of

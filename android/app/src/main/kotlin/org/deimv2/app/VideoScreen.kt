@@ -121,7 +121,7 @@ private suspend fun watch(
         try {
             if (save) {
                 withTemporaryFile(context.cacheDir) { file ->
-                    SavedVideo(file, model).use { video ->
+                    SavedVideo(file, model, context.resources.configuration.language).use { video ->
                         watch(context, uri, model, LONGEST_SAVED) { seen, micros ->
                             video.add(seen, micros)
                             show(seen)
