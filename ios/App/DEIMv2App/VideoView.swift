@@ -124,6 +124,7 @@ struct VideoView: View {
       if ProcessInfo.processInfo.isHot { try await Task.sleep(for: .milliseconds(200)) }
     }
     try Task.checkCancellation()
+    if seen == nil { throw DEIMv2Error.image(reason: "a video without pictures") }
     if let writer { saved = SharedVideo(file: try await writer.finish()) }
   }
 }

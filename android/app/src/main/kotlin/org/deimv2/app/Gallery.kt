@@ -28,6 +28,13 @@ object Gallery {
         write: (OutputStream) -> Unit,
     ): Uri = save(context, MediaStore.Video.Media.EXTERNAL_CONTENT_URI, "mp4", VIDEO, write)
 
+    fun delete(
+        context: Context,
+        place: Uri,
+    ) {
+        context.contentResolver.delete(place, null, null)
+    }
+
     fun share(
         context: Context,
         place: Uri,

@@ -37,6 +37,7 @@ import androidx.compose.ui.unit.dp
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.isActive
 import kotlinx.coroutines.withContext
 import org.deimv2.detector.DetectorException
 import org.deimv2.detector.Tracker
@@ -126,7 +127,9 @@ private suspend fun watch(
                             video.add(seen, micros)
                             show(seen)
                         }
-                        Ended(saved = video.publish(context))
+                        val saved = video.publish(context)
+                        if (!isActive) Gallery.delete(context, saved) // stopped while it was copied
+                        Ended(saved = saved)
                     }
                 }
             } else {
@@ -152,6 +155,7 @@ private suspend fun watch(
         }
     }
 
+/** Throws IOException where there is no frame. */
 private suspend fun watch(
     context: Context,
     uri: Uri,
@@ -159,15 +163,18 @@ private suspend fun watch(
     longest: Int,
     take: (Seen, Long) -> Unit,
 ) {
+    var isEmpty = true
     val tracker = Tracker()
     val heat = Heat(context)
     Pictures(longest).use { pictures ->
         videoFrames(context, uri).collect {
+            isEmpty = false
             val found = model.detect(it.frame, live = true, tracker)
             take(Seen(pictures.of(it.frame), found, it.share), it.micros)
             if (heat.isHot) delay(Heat.REST)
         }
     }
+    if (isEmpty) throw IOException("a video without frames")
 }
 
 @Composable
