@@ -10,11 +10,12 @@ from filelock import FileLock
 # Where Core AI's toolchain has wheels, as pyproject.toml says; elsewhere what needs it is left out.
 CORE_AI = sys.platform == "linux" and platform.machine() == "x86_64"
 FORMATS = ("tflite", "pte", "onnx", "mlpackage", *(["aimodel"] if CORE_AI else []))
-# Files with tests of a minute and more, the longest first, so that none is left for the end, when
-# the other workers have nothing to do.
+# Files with tests of a minute and more first, so that none is left for the end, when the other
+# workers have nothing to do; of these the one that makes the shared export, and then some that do
+# not wait for it.
 LONG = (
-    "test_read_back.py", "test_export.py", "test_demo.py", "test_overfit.py", "test_variants.py",
-    "test_converters.py", "test_inspect.py", "test_train.py", "test_quantize.py",
+    "test_export.py", "test_read_back.py", "test_train.py", "test_quantize.py", "test_demo.py",
+    "test_overfit.py", "test_variants.py", "test_converters.py", "test_inspect.py",
 )  # fmt: skip
 
 

@@ -238,6 +238,7 @@ def test_trained_evaluated_and_quantized(tmp_path: Path) -> None:
         deimv2.evaluate(made.weights, data=tmp_path)
 
 
+@pytest.mark.long
 def test_files_are_timed(checkpoint: Path, tmp_path: Path) -> None:
     made = deimv2.export(
         "atto",

@@ -78,6 +78,7 @@ def test_every_file_is_timed_against_the_baseline(exported: Path, capsys: Captur
         assert row["name"] == BASELINE or row["peak_share"] > 0
 
 
+@pytest.mark.long
 def test_files_of_others_are_timed_beside(exported: Path, tmp_path: Path, capsys: Capture) -> None:
     other = write_mixed(tmp_path / "other.tflite")  # float32 numbers in, and no card
     artifact = exported / "deimv2-atto-fp32.tflite"

@@ -59,6 +59,7 @@ def test_a_backbone_of_photos_in_subfolders_too(
     assert f"'{folder}' holds a distillation already; give --resume {folder}" in message
 
 
+@pytest.mark.long
 def test_a_stopped_process_goes_on_with_the_same_losses(
     capsys: Capture, tmp_path: Path, teacher: Path, images: Path
 ) -> None:

@@ -139,6 +139,7 @@ def test_only_what_rounds_learns(trained: Path, weights: Path, data: Path) -> No
     assert loaded.about.photos == (data / "val").resolve()
 
 
+@pytest.mark.long
 def test_photos_alone_will_do(data: Path, tmp_path: Path, capsys: Capture) -> None:
     """The float network is all that is learnt from; AP is measured by what it detects."""
     few(photos := tmp_path / "photos", 20)
