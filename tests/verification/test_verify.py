@@ -120,12 +120,16 @@ def test_an_input_size_other_than_the_manifests_is_named(tmp_path: Path) -> None
 
 
 def test_an_export_passes(exported: Path) -> None:
-    """With the very numbers that the export wrote into the manifest."""
+    """With the very numbers that the export wrote into the manifest; but PyTorch, which executes an
+    `.mlpackage`, sums in another order where it has another number of threads."""
     report = verify_folder(exported)
     assert report.passed, [row.problems for row in report.rows]
     found = {row.artifact: row.to_json()["measured"] for row in report.rows}
-    recorded = Manifest.read(exported).parity
-    assert found == {name: entry["measured"] for name, entry in recorded.items()}
+    recorded = {name: e["measured"] for name, e in Manifest.read(exported).parity.items()}
+    (package,) = (name for name in recorded if name.endswith(".mlpackage"))
+    executed, before = found.pop(package), recorded.pop(package)
+    assert all(executed[count] == before[count] for count in ("counted", "matched"))
+    assert found == recorded
     assert {Path(row.artifact).suffix for row in report.rows} == {f".{each}" for each in FORMATS}
     assert Manifest.read(exported).golden[0].source.startswith("validation scene 074: garments")
 
