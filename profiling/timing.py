@@ -7,6 +7,7 @@ of one file after the other were wrong by a factor of two on shared machines.
 
 import json
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -27,7 +28,6 @@ from deimv2.profiling.memory import peak_memory
 
 MATMUL = "matmul"  # in place of a file: the machine's peak, a product of two matrices
 SIDE = 1024  # of these matrices
-PAUSE = 0.02  # seconds before a turn: some runtimes' threads spin for a while after theirs
 FOREIGN = "foreign"  # in place of a device: a .tflite that is none of ours
 BASELINE = "baseline.onnx"  # the name of the file that `write_baseline` made
 MOST_OUTSIDE = 0.05  # of a time that is to say something of a runtime
@@ -61,7 +61,8 @@ class Timing:
 
 
 class Runner:
-    """A process that has loaded one file and runs it when told."""
+    """A process that has loaded one file and runs it when told. Between its turns it is stopped:
+    the threads of some runtimes spin for a while after a run, and would slow the next file's."""
 
     def __init__(self, path: Path | str, threads: int, device: str = CPU) -> None:
         module = "deimv2.profiling.timing"
@@ -84,11 +85,14 @@ class Runner:
         """Raises InputError where the process ended instead of answering."""
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
+            self._process.send_signal(signal.SIGCONT)
             self._process.stdin.write(f"{what}\n")
             self._process.stdin.flush()
             return json.loads(self._process.stdout.readline())
         except (ValueError, OSError) as error:
             raise InputError(f"'{self.name}' could not be run here; see above") from error
+        finally:
+            self._process.send_signal(signal.SIGSTOP)
 
 
 def time_in_turn(
@@ -145,11 +149,7 @@ def time_in_turn(
 
 def in_turn(runners: Sequence[Runner]) -> list[float]:
     """One round: seconds of each."""
-    seconds = []
-    for runner in runners:
-        time.sleep(PAUSE)
-        seconds.append(float(runner.ask("run")))
-    return seconds
+    return [float(runner.ask("run")) for runner in runners]
 
 
 Loaded = tuple[Callable[[], object], Stopwatch | None]

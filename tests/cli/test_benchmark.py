@@ -43,7 +43,6 @@ def test_ratios_are_of_the_same_round_and_the_first_rounds_do_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("deimv2.profiling.timing.Runner", Scripted)
-    monkeypatch.setattr("deimv2.profiling.timing.PAUSE", 0.0)
     baseline, row = time_in_turn([Path("a.onnx")], Path(BASELINE), 1, {"a.onnx": SIDE**3}, 3)
     assert (baseline.median, baseline.ratio) == (2.0, None)
     assert (row.load, row.first, row.median, row.memory) == (0.5, 9.0, 4.0, 7)
@@ -56,7 +55,6 @@ def test_a_time_that_is_not_the_runtimes_has_no_ratio(
     monkeypatch: pytest.MonkeyPatch, outside: float | None, ratio: float | None
 ) -> None:
     monkeypatch.setattr("deimv2.profiling.timing.Runner", Scripted)
-    monkeypatch.setattr("deimv2.profiling.timing.PAUSE", 0.0)
     monkeypatch.setattr(Scripted, "OUTSIDE", outside)
     _, row = time_in_turn([Path("a.onnx")], Path(BASELINE), 1, {}, 3)
     assert (row.outside, row.ratio) == (outside, ratio)
