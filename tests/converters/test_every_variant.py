@@ -6,19 +6,12 @@ import pytest
 import torch
 
 from deimv2.converters.graph import Target, mobile_form
-from deimv2.model import VARIANTS, build_model
+from deimv2.model import build_model
 from deimv2.model.weights import random_state
-from deimv2.tests.model.golden import golden_image, matched_errors
+from deimv2.tests.model.golden import BY_COST, golden_image, matched_errors
 
 
-def is_large(variant: str) -> bool:
-    return VARIANTS[variant].parameters > 1e7
-
-
-@pytest.mark.parametrize(
-    "variant",
-    [pytest.param(v, marks=[pytest.mark.long] if is_large(v) else []) for v in VARIANTS],
-)
+@pytest.mark.parametrize("variant", BY_COST)
 @torch.inference_mode()
 def test_the_mobile_form_agrees_with_the_eager_form(variant: str) -> None:
     net = build_model(variant)
@@ -26,7 +19,7 @@ def test_the_mobile_form_agrees_with_the_eager_form(variant: str) -> None:
     image = golden_image(*net.image_size)
     eager = net.eval()(image)
     # tents cost most where maps are large; the small ViT variant stands for the larger ones
-    for gather in (True, False) if not is_large(variant) else (True,):
+    for gather in (True, False) if net.variant.parameters < 1e7 else (True,):
         form = mobile_form(copy.deepcopy(net), Target(gather=gather, nearest=True))
         found = form.decoder(form.encoder(form.backbone(image)))
         logits, boxes = found.logits, found.boxes

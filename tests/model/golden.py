@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -24,6 +25,13 @@ FIXED = (
     "num_batches_tracked",
     "periods",
 )
+
+# Every variant, the large ones among the long tests.
+LARGE = ("l", "x")
+BY_COST = [
+    *(variant for variant in VARIANTS if variant not in LARGE),
+    *(pytest.param(variant, marks=pytest.mark.long) for variant in LARGE),
+]
 
 
 @cache

@@ -11,6 +11,7 @@ from deimv2.model.dinov3 import LayerScale
 from deimv2.model.variants import ViT
 from deimv2.model.weights import DERIVED, our_name, random_state, released_name
 from deimv2.tests.model.golden import (
+    BY_COST,
     KEYS,
     REFERENCE,
     golden_image,
@@ -19,11 +20,6 @@ from deimv2.tests.model.golden import (
     sample,
 )
 
-LARGE = ("l", "x")
-BY_COST = [
-    *(variant for variant in VARIANTS if variant not in LARGE),
-    *(pytest.param(variant, marks=pytest.mark.long) for variant in LARGE),
-]
 variants = pytest.mark.parametrize("variant", VARIANTS)
 
 
