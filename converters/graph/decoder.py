@@ -231,7 +231,8 @@ class StaticDecoder(eager.Decoder):
         return x.float().flatten(0, 1)
 
     def positions(self, boxes: Tensor, content: Tensor) -> Tensor:
-        return self.query_pos_head(boxes.to(content.dtype)).clamp(-10, 10)[None]
+        found = self.query_pos_head(boxes.to(content.dtype)).clamp(-10, 10)
+        return found.view(1, *found.shape)
 
     def inverse(self, boxes: Tensor, unactivated: Tensor) -> Tensor:
         """The release goes through the sigmoid and back, which is a clamp."""

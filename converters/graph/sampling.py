@@ -116,6 +116,7 @@ class GatherSampler(nn.Module):
         upper = weights - lower
         shares = torch.cat([upper * leftward, upper * right, lower * leftward, lower * right], 1)
         rows = F.embedding(corners.to(torch.int32), values[0])  # [N*Q, 4P, D]
-        sampled = torch.bmm(shares[:, None].to(rows.dtype), rows)  # [N*Q, 1, D]
+        shares = shares.view(-1, 1, shares.shape[1]).to(rows.dtype)
+        sampled = torch.bmm(shares, rows)  # [N*Q, 1, D]
         sampled = sampled.view(self.heads, -1, sampled.shape[2])
         return sampled.transpose(0, 1).reshape(1, sampled.shape[1], -1)

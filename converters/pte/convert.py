@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.export import ExportedProgram
 
 from deimv2.converters.graph import Target
+from deimv2.converters.graph.int8 import CAST, LOAD
 from deimv2.converters.metadata import ModelCard
 from deimv2.converters.pte import COREML, PTE, VULKAN, XNNPACK, coreml, vulkan
 from deimv2.converters.toolchain import expect, prepare
@@ -22,12 +24,15 @@ CARD_METHOD = "deimv2_json"  # a constant method; names there cannot hold a dot
 
 def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, delegate: str) -> None:
     """Write the artifact; raises CheckError when what was written is not as it should be."""
+    load_runtime()  # the operations of its quantized kernels, too
     exir = require("executorch.exir", PTE.extra)
     half = card.kind.computes == "float16"
     own = delegate == XNNPACK
     # The others resize themselves; Core ML's Neural Engine does not gather, nor Vulkan floor.
     form, frame = prepare(net, Target(gather and own, nearest=not own, half=half))
     exported = torch.export.export(form, (frame,))
+    if own:
+        load_frame(exported)
     if delegate == VULKAN:
         exported = vulkan.rewritten(exported, (frame,))
     lowered = exir.to_edge_transform_and_lower(
@@ -37,6 +42,20 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, delegate: st
     )
     path.write_bytes(lowered.to_executorch().buffer)
     check(path, card)
+
+
+def load_frame(program: ExportedProgram) -> None:
+    """The frame's cast to float as a dequantize with a step of 1, in place: of the two kernels of
+    ExecuTorch it is the one that compilers vectorise."""
+    graph = program.graph_module.graph
+    (frame,) = (n for n in graph.nodes if n.name in program.graph_signature.user_inputs)
+    (cast,) = (n for n in frame.users if n.target == CAST)
+    with graph.inserting_before(cast):
+        loaded = graph.call_function(LOAD, (frame, 1.0, 0, 0, 255, torch.uint8))
+    loaded.meta = cast.meta
+    cast.replace_all_uses_with(loaded)
+    graph.erase_node(cast)
+    program.graph_module.recompile()
 
 
 def partitioner(delegate: str) -> Any:
@@ -50,9 +69,11 @@ def partitioner(delegate: str) -> Any:
 
 
 def load_runtime() -> Any:
-    """ExecuTorch's runtime. The public `executorch.runtime` is this module behind an import of the
-    whole exporter, which takes seconds."""
-    return require("executorch.extension.pybindings._C", PTE.extra)
+    """ExecuTorch's runtime, with its quantized kernels. The public `executorch.runtime` is this
+    module behind an import of the whole exporter, which takes seconds."""
+    runtime = require("executorch.extension.pybindings._C", PTE.extra)
+    require("executorch.kernels.quantized", PTE.extra)  # registers them
+    return runtime
 
 
 def open_program(path: Path) -> Any:
