@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deimv2.api.calibration import PHOTOS, find_ranges
-from deimv2.model import DEIMv2
+from deimv2.model import DEIMv2, build_model
 from deimv2.model.images import find_photos
 from deimv2.model.progress import Progress
-from deimv2.model.weights import read_metadata
+from deimv2.model.weights import read_metadata, transfer_weights
+from deimv2.quantization.distillation import Teacher
 from deimv2.quantization.prepare import apply_ranges, freeze_float
 from deimv2.quantization.restore import restore
 from deimv2.quantization.rounding import round_weights
@@ -59,3 +60,23 @@ class Rounding:
     ) -> None:
         """Writes the average as a checkpoint of the common layout, with its ranges."""
         write(restore(average), path, names, ranges=self.ranges)
+
+
+def teacher_of(net: DEIMv2, weights: Path, names: Sequence[str], progress: Progress) -> Teacher:
+    """What `net`, loaded from a file of weights, is to detect like: itself before it is prepared,
+    or what the file was quantized from.
+
+    names: the classes of `net`.
+    """
+    about = read_metadata(weights)
+    if about.in_float is None:
+        if about.ranges is not None:
+            progress.log(
+                f"the float weights that '{weights}' was quantized from are not here: the teacher "
+                "is the same file without rounding"
+            )
+        return Teacher(net)
+    net = build_model(net.variant.name, net.num_classes, net.image_size)
+    transfer_weights(net, about.in_float, names)
+    progress.log(f"teacher: '{about.in_float}' in float32")
+    return Teacher(net)

@@ -12,7 +12,7 @@ import torch
 from deimv2.api.closing import show_results
 from deimv2.api.data import part_of, read_train
 from deimv2.api.options import Pathish, takes
-from deimv2.api.rounding import Rounding
+from deimv2.api.rounding import Rounding, teacher_of
 from deimv2.evaluation.measure import measurement
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
@@ -21,7 +21,6 @@ from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights import load_backbone, save_weights, transfer_weights
 from deimv2.model.weights.sources import AUTO, chosen_variant, fetch, origin
 from deimv2.model.words import plural
-from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import Dataset, smaller_than
@@ -298,7 +297,7 @@ def trainer_of(
     logger: TrainingLogger,
     progress: Progress,
 ) -> Trainer:
-    """With rounding: of `net`, prepared in place, with itself before as teacher."""
+    """With rounding: of `net`, prepared in place, with itself in float as teacher."""
     recipe = recipe_of(options, rounding is not None, len(dataset.samples))
     batches = Batches(
         dataset, recipe, net.image_size, (net.variant.mean, net.variant.std),
@@ -307,8 +306,8 @@ def trainer_of(
     make = partial(Trainer, net, dataset.names, recipe, batches, output, world, logger)
     if rounding is None:
         return make(loop_options(options, None), save)
-    teacher = Teacher(net)
     weights = fetch(str(options.weights), options.variant)
+    teacher = teacher_of(net, weights, dataset.names, progress)
     photos = [sample.path for sample in dataset.samples]
     rounding = rounding.prepare(net, weights, photos, progress)
     save = partial(save, in_float=origin(str(options.weights), options.variant))

@@ -1,24 +1,57 @@
-"""The float network as teacher of the one that rounds: their encoders' maps are to agree.
+"""The float network as teacher of the one that rounds: both are to detect the same.
 
-Maps lie over the image alike in both, while queries are chosen anew by each. The loss is the mean
-squared difference, of each channel over the variance that it has in the teacher's, as where ranges
-are found (see `histogram`): a few channels reach so far that they alone would decide.
+The student's decoder gets the queries that the teacher has chosen: else the two choose anew where
+tokens nearly tie, and a query of one has no partner among the other's. What is learnt are the
+scores of all tokens and of all queries, the boxes of the queries, each as much as the teacher's
+best score of it, and the encoder's maps.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deimv2.model import DEIMv2
+from deimv2.model.decoder import DecoderOutput
 from deimv2.quantization.histogram import floored
+
+SCORES = 0.1  # what the divergence of scores counts beside the difference of boxes
 
 
 def difference(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Of maps [B, C, H, W]."""
+    """Mean square of maps [B, C, H, W], of each channel over the variance that it has in theirs, as
+    where ranges are found (see `histogram`): a few reach so far that they alone would decide."""
     variance = floored(theirs.var((0, 2, 3), keepdim=True))
     return ((ours - theirs).square() / variance).mean()
+
+
+def divergence(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Kullback-Leibler, of each class for itself, of logits [B, N, C]; the sum of an image."""
+    wanted = theirs.sigmoid()
+    cross, least = (
+        F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum")
+        for logits in (ours, theirs)
+    )
+    return (cross - least) / len(ours)
+
+
+class Seen:
+    """What a network made of its latest images, by hooks: maps, scores of tokens, detections."""
+
+    def __init__(self, net: DEIMv2) -> None:
+        self.maps: Sequence[Tensor] = ()
+        self.tokens = self.chosen = torch.empty(0)
+        self.out: DecoderOutput | None = None
+        keep = self._keep
+        net.encoder.register_forward_hook(keep("maps"))
+        net.decoder.enc_score_head.register_forward_hook(keep("tokens"))
+        net.decoder.selection.register_forward_hook(keep("chosen"))
+        net.register_forward_hook(keep("out"))
+
+    def _keep(self, name: str) -> Callable[..., None]:
+        return lambda _, __, made: setattr(self, name, made)
 
 
 class Teacher:
@@ -26,24 +59,29 @@ class Teacher:
 
     def __init__(self, net: DEIMv2) -> None:
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
-        self._maps: Sequence[Tensor] = ()
+        self.theirs = Seen(self.net)
 
     def watch(self, student: DEIMv2) -> None:
-        """Remembers the maps of the student's latest pass."""
+        """Shows the teacher every batch first, and lets the student choose as the teacher does."""
+        student.register_forward_pre_hook(self._show)
+        student.decoder.selection.register_forward_hook(lambda *_: self.theirs.chosen)
+        self.ours = Seen(student)
 
-        def keep(_: nn.Module, __: object, maps: Sequence[Tensor]) -> None:
-            self._maps = maps
+    @torch.no_grad()
+    def _show(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self.net.to(inputs[0].device)(inputs[0])
 
-        student.encoder.register_forward_hook(keep)
-
-    def __call__(self, images: Tensor) -> Mapping[str, Tensor]:
-        """The loss, by name, for the images [B, 3, H, W] that the student has just seen."""
-        self.net.to(images.device)
-        with torch.no_grad():
-            wanted = self.net.encoder(self.net.backbone(self.net.image(images)))
-        losses = [
-            difference(ours.float(), theirs.float())
-            for ours, theirs in zip(self._maps, wanted, strict=True)
-        ]
-        self._maps = ()
-        return {"teacher": torch.stack(losses).mean()}
+    def __call__(self) -> Mapping[str, Tensor]:
+        """The losses, by name, for the images that the student has just seen."""
+        ours, theirs = self.ours, self.theirs
+        assert ours.out is not None and theirs.out is not None
+        maps = [difference(*pair) for pair in zip(ours.maps, theirs.maps, strict=True)]
+        logits, wanted = ours.out.logits, theirs.out.logits
+        apart = (ours.out.boxes - theirs.out.boxes).abs().sum(-1)
+        boxes = (wanted.sigmoid().amax(-1) * apart).sum() / len(wanted)
+        return {
+            "scores": SCORES * divergence(logits, wanted),
+            "tokens": SCORES * divergence(ours.tokens, theirs.tokens),
+            "boxes": boxes,
+            "maps": torch.stack(maps).mean(),
+        }

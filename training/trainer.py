@@ -34,7 +34,7 @@ from deimv2.training.schedule import factor
 AGREE_EVERY = 10  # steps between which several processes do not ask each other to stop
 Evaluate = Callable[[DEIMv2], Metrics]
 Save = Callable[[DEIMv2, Path, tuple[str, ...]], None]
-Extra = Callable[[Tensor], Mapping[str, Tensor]]  # losses by name for images just seen
+Extra = Callable[[], Mapping[str, Tensor]]  # losses by name for images just seen
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Trainer(Loop):
         if self.options.targets:
             losses |= self.criterion(out, targets, epoch, extra, self.world.mean)
         if self.extra is not None:
-            losses |= self.extra(images)
+            losses |= self.extra()
         total = torch.stack(list(losses.values())).sum()
         values = self._values(total, losses)
         self.optimizer.zero_grad()
