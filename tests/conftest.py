@@ -1,5 +1,6 @@
 """The order of the tests, and one export of Atto in every format for all that need artifacts."""
 
+import os
 import platform
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+# Before torch is loaded: workers share the cores, so a thread of OpenMP that waits is not to spin.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Where Core AI's toolchain has wheels, as pyproject.toml says; elsewhere what needs it is left out.
 CORE_AI = sys.platform == "linux" and platform.machine() == "x86_64"
 FORMATS = ("tflite", "pte", "onnx", "mlpackage", *(["aimodel"] if CORE_AI else []))
