@@ -20,7 +20,7 @@ from deimv2.quantization.restore import restore
 from deimv2.quantization.rounding import round_weights
 
 EPOCHS = 2
-LR = 1e-5
+LR = 3e-5
 FINAL = 0.0
 
 

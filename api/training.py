@@ -33,7 +33,7 @@ from deimv2.training.trainer import Options, Trainer
 
 FINE_TUNING_EPOCHS = 60
 FINE_TUNING_BATCH = 16
-FEW_EPOCHS, FEW_BATCH = 40, 8  # on fewer than FEW photos
+FEW_EPOCHS, FEW_BATCH = 40, 8  # on fewer than FEW photos; the batch with rounding, too
 # Options that do not change what is learnt.
 MACHINE = (
     "device", "threads", "workers", "amp", "compile", "save_minutes", "report_every", "resume",
@@ -367,7 +367,7 @@ def recipe_of(options: TrainOptions, rounds: bool, samples: int) -> Recipe:
     """The paper's, changed as the options say. samples: photos to train on."""
     fresh, own = options.weights is None, RECIPES[options.variant]
     few = not fresh and not rounds and samples < FEW
-    usual = FEW_BATCH if few else FINE_TUNING_BATCH
+    usual = FEW_BATCH if few or rounds else FINE_TUNING_BATCH
     recipe = fit(
         own,
         options.epochs or (None if fresh else FEW_EPOCHS if few else FINE_TUNING_EPOCHS),
