@@ -53,7 +53,7 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
     how.add_argument(
         "--lr", type=rate, metavar="X",
         help="learning rate of the heads; the other learning rates keep their ratio to it"
-        + ("; default: 1e-05" if rounds else ""),
+        + ("; default: 3e-05" if rounds else ""),
     )  # fmt: skip
     final = "0"
     if not rounds:
@@ -107,13 +107,13 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
 
 def add_length(how: Any, rounds: bool = False) -> None:
     """How long, and on how large photos."""
-    lasts, batch = "2", "16"
+    lasts, batch = "2", "8"
     if not rounds:
         lasts = (
             "60 from weights, 40 on fewer than 2,000 photos, the paper's from scratch; the phases "
         )
         lasts += "of the paper's recipe scale with it"
-        batch += " from weights, 8 on fewer than 2,000 photos, the paper's from scratch"
+        batch = "16 from weights, 8 on fewer than 2,000 photos, the paper's from scratch"
     how.add_argument("--epochs", type=count, metavar="N", help=f"default: {lasts}")
     how.add_argument(
         "--batch", type=count, metavar="N",

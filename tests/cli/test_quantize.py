@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from deimv2.api.rounding import EPOCHS, LR
+from deimv2.api.training import FEW_BATCH
 from deimv2.cli.main import main
 from deimv2.model import build_model
 from deimv2.model.weights import read_checkpoint, read_metadata, save_weights
@@ -285,3 +287,11 @@ def test_what_int8_is_compared_with_is_for_int8_alone(
 ) -> None:
     line = complaint(capsys, "export", option, "0.5", "--output", tmp_path / "out")
     assert f"{option} is for int8, the precision is fp32" in line
+
+
+def test_the_help_names_what_runs(capsys: Capture) -> None:
+    assert main(["quantize", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for option, value in (("--epochs N", EPOCHS), ("--batch N", FEW_BATCH), ("--lr X", LR)):
+        described = re.search(rf" {option} ((?!--).)*?default: ([\d.e-]+)", said)
+        assert described is not None and float(described.group(2)) == value
