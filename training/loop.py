@@ -86,10 +86,10 @@ class Loop(ABC):
         """The batch of the step that begins. asked: the signals received so far."""
         try:
             return meter.wait(lambda: next(source))
-        except (InputError, ConnectionError):
+        except InputError:
             if not asked:
                 raise
-            self.save()  # the signal that asks to stop reached the workers too
+            self.save()  # the signal that asks to stop can have ended a worker that just began
             raise StopError from None
 
     def _note(self, unreadable: Sequence[str]) -> None:

@@ -32,6 +32,7 @@ from deimv2.training.recipes import Recipe
 Source = TypeVar("Source")
 Read = TypeVar("Read")
 ATTEMPTS = 20  # photos tried in place of an unreadable one
+CUT_OFF = EOFError, ConnectionError  # from a worker that ended before its batch was taken over
 ORDER, SAMPLE, BATCH = range(3)  # sorts of random draws
 
 
@@ -203,8 +204,8 @@ def load(
     except InputError as error:  # a worker's comes with its whole traceback as the message
         message = str(error).rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2]
         raise InputError(message.strip()) from None
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, *CUT_OFF) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         raise InputError(
             "a worker process for the data ended, expected it to last (often memory runs "
@@ -213,8 +214,12 @@ def load(
 
 
 def in_worker(_: int) -> None:
-    """A Ctrl-C reaches every process of a terminal; what follows from it, the trainer decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A Ctrl-C or a cluster's SIGTERM reaches every process; what follows, the trainer decides.
+
+    A worker that ended while it hands a batch over would leave the trainer without the rest of it.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # A batch that cannot be handed over, for want of shared memory or open files, would be dropped
     # and waited for.
     Queue._on_queue_feeder_error = staticmethod(end)  # type: ignore[attr-defined]

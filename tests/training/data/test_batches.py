@@ -1,6 +1,8 @@
 """A batch follows from the seed, the epoch and its place, whoever makes it."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -274,6 +276,43 @@ def test_a_batch_that_cannot_be_handed_over_ends_the_training(capfd) -> None:
     with pytest.raises(InputError, match=r"ended, .* continue with --resume and fewer --workers"):
         next(load(Unsharable(), [0, 1], 1, pinned=False))
     assert "deimv2: a batch cannot be handed over: cannot pickle" in capfd.readouterr().err
+
+
+class Zeros(torch.utils.data.Dataset):
+    def __getitem__(self, index: int) -> Batch:
+        return Batch(torch.zeros(2), [])
+
+
+class CutOff(torch.utils.data.Dataset):
+    def __getitem__(self, index: int) -> "Unfinished":
+        return Unfinished()
+
+
+class Unfinished:
+    """As what comes from a worker that ends while its batch is taken over."""
+
+    def __reduce__(self) -> tuple:
+        return cut_off, ()
+
+
+def cut_off() -> None:
+    raise EOFError
+
+
+def test_a_batch_that_is_cut_off_ends_the_training_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"ended, .* continue with --resume and fewer --workers"):
+        next(load(CutOff(), [0, 1], 1, pinned=False))
+
+
+def test_a_worker_outlives_the_signals_that_ask_to_stop() -> None:
+    source = load(Zeros(), range(99), 1, pinned=False)
+    next(source)
+    (worker,) = multiprocessing.active_children()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(worker.pid, number)
+    assert len(list(source)) == 98
+    worker.join(10)
+    assert worker.exitcode == 0
 
 
 def test_a_recipe_without_mixing_works_too(tmp_path) -> None:
