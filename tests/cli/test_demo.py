@@ -57,6 +57,7 @@ def test_predict_without_a_model_finds_the_garments(
     assert found > 0.5 * wanted
 
 
+@pytest.mark.long
 def test_artifacts_have_the_ap_of_the_checkpoint(
     capsys: pytest.CaptureFixture[str], exported: Path
 ) -> None:

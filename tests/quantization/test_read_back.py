@@ -22,7 +22,7 @@ from deimv2.tests.verification.broken import replace
 from deimv2.verification.scales import expected_steps, foreign_steps
 
 CHECKPOINT = DEMO / "atto-int8.safetensors"
-KINDS = ("tflite", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("pte", "mlpackage")))
+KINDS = [pytest.param(kind, marks=pytest.mark.long) for kind in ("tflite", "pte", "mlpackage")]
 
 
 @pytest.fixture(scope="module")

@@ -134,6 +134,7 @@ def test_an_export_passes(exported: Path) -> None:
     assert Manifest.read(exported).golden[0].source.startswith("validation scene 074: garments")
 
 
+@pytest.mark.long
 def test_the_artifacts_of_an_export_agree_on_own_photographs(
     exported: Path, tmp_path: Path
 ) -> None:

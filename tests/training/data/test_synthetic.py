@@ -92,7 +92,7 @@ def test_all_that_is_drawn_is_annotated_and_boxes_enclose_what_is_seen(
     colours = iter(())
     monkeypatch.setattr(synthetic, "_tint", lambda rng: next(colours))
     overlapping, shared = 0, list[float]()
-    for index in range(30):
+    for index in range(15):
         colours = iter(palette)
         scene = make_scene(of(disc()), BLACK, 0, index, Style(12, (70, 110)))
         found = [box for colour in palette if (box := around(scene.photo, colour)) is not None]
@@ -101,7 +101,7 @@ def test_all_that_is_drawn_is_annotated_and_boxes_enclose_what_is_seen(
             box = torch.tensor([left, top, left + width, top + height])
             shared.append(iou(box, torch.tensor(edges)).item())
             overlapping += not 0.75 < width / height < 1.33
-    assert overlapping > 5
+    assert overlapping > 2
     assert min(shared) > 0.6 and np.mean(shared) > 0.8  # blurred edges have mixed colours
 
 
