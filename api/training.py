@@ -21,6 +21,7 @@ from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights import load_backbone, save_weights, transfer_weights
 from deimv2.model.weights.sources import AUTO, chosen_variant, fetch, origin
 from deimv2.model.words import plural
+from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import Dataset, smaller_than
@@ -226,16 +227,18 @@ def run_here(
         evaluate = measurement(
             val.images, val.annotations, dataset.names, check=world.is_main, progress=progress
         )
+        if isinstance(trainer.extra, Teacher) and world.is_main:
+            evaluate = evaluate.beside(trainer.extra.net)
     try:
         trainer.run(evaluate)
     except StopError:
         how = f"deimv2 train --resume {shlex.quote(str(output))}"
         progress.log(f"stopped at step {trainer.step}; continue with: {how}")
         return Training(output / BEST, None, trainer.steps, finished=False, main=world.is_main)
-    if rounding is not None and trainer.best_step == 0 and evaluate is not None:
+    if rounding is not None and trainer.best.step == 0 and evaluate is not None:
         progress.log("no epoch was better than what it started from, which is kept")
-    found = trainer.best if trainer.best >= 0 else None
-    if found is not None and trainer.best_step:
+    found = trainer.best.ap if trainer.best.ap >= 0 else None
+    if found is not None and trainer.best.step:
         progress.log(f"best: AP {found:.4f} in epoch {trainer.best_epoch}; curves in '{output}'")
     if evaluate is not None and rounding is None and world.is_main:
         show_results(trainer.net.cpu(), output / BEST, evaluate, output, progress)

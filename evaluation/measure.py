@@ -1,7 +1,7 @@
 """The twelve COCO numbers of a network in this process."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.words import plural
 from deimv2.training.data.layouts import Part
+from deimv2.training.pseudo import MIN_SCORE as SURE
 
 if TYPE_CHECKING:
     from deimv2.model import DEIMv2
@@ -26,21 +27,50 @@ class Measurement:
     """Gives the numbers of any net of some class names.
 
     paths: of the annotations' photos. classes: the annotations' class for each of the names.
+    teacher: what another net is sure of, in place of annotations; AP against it is the agreement.
     """
 
     annotations: Annotations
     paths: Sequence[Path]
     classes: npt.NDArray[np.int32]
     progress: Progress
+    teacher: Annotations | None = None
 
     def __call__(self, net: "DEIMv2") -> Mapping[str, float | None]:
-        return evaluate(self.annotations, self.found(net)).metrics
+        found = self.found(net)
+        metrics = evaluate(self.annotations, found).metrics
+        if self.teacher is None:
+            return metrics
+        return metrics | {"agreement": evaluate(self.teacher, found).metrics["AP"]}
 
     def found(self, net: "DEIMv2") -> Found:
         """What the net detects on all photos."""
         shown = partial(self.progress.track, message="evaluating")
         runner = CheckpointRunner(net)
         return collect(runner, self.annotations, self.paths, self.classes, shown)
+
+    def beside(self, net: "DEIMv2") -> "Measurement":
+        """With this net as teacher, whose AP is told."""
+        found = self.found(net)
+        ap = evaluate(self.annotations, found).metrics["AP"]
+        self.progress.log("float32: AP " + ("not to be had" if ap is None else f"{ap:.4f}"))
+        return replace(self, teacher=as_annotations(found, self.annotations))
+
+
+def as_annotations(found: Found, annotations: Annotations) -> Annotations:
+    """The detections above SURE, as boxes to find on the photos of the annotations."""
+    sure = found.scores > SURE
+    photo = found.photo[sure]
+    corners = found.boxes[sure].astype(np.float64) * np.tile(found.sizes[photo], 2)
+    boxes = np.concatenate([corners[:, :2], (corners[:, 2:] - corners[:, :2]).clip(min=0)], axis=1)
+    return replace(
+        annotations,
+        boxes=boxes,
+        areas=boxes[:, 2] * boxes[:, 3],
+        crowd=np.zeros(len(photo), bool),
+        photo=photo,
+        label=found.label[sure],
+    )
 
 
 def measurement(

@@ -14,7 +14,7 @@ import torch
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 
-FORMAT = 2  # of LAST
+FORMAT = 3  # of LAST
 LAST, BEST = "last.pt", "best.safetensors"
 
 

@@ -11,7 +11,13 @@ from deimv2.training.checkpoint import StopError, stop_signals
 from deimv2.training.data.batches import Batch
 from deimv2.training.meter import Meter
 
-Metrics = Mapping[str, float | None]  # by COCO's names; "AP" decides which weights are best
+Metrics = Mapping[str, float | None]  # by COCO's names; "agreement": AP of a teacher's detections
+
+
+def shown(metrics: Metrics) -> list[tuple[str, str]]:
+    """Those that a line tells, as name and number."""
+    names = ("AP", "AP50", "agreement")
+    return [(k, f"{value:.4f}") for k in names if (value := metrics.get(k)) is not None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,9 @@ class TrainingLogger(Protocol):
     """Where a training reports. Of several processes, the first has one that writes."""
 
     def step(self, place: Place, values: dict[str, float]) -> None: ...
-    def epoch(self, place: Place, metrics: Metrics) -> None: ...
+    def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None:
+        """best: AP of the weights that are kept, and their epoch, from 1; 0 before the first."""
+
     def say(self, message: str) -> None: ...
     def rewind(self, step: int) -> None:
         """Forget all reports after this step."""

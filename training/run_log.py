@@ -9,7 +9,7 @@ from typing import Any
 
 from deimv2.model.files import write_whole
 from deimv2.model.progress import Progress
-from deimv2.training.loop import Metrics, Place
+from deimv2.training.loop import Metrics, Place, shown
 from deimv2.training.plots import new_figure, to_png
 
 LOG, PLOT, TABLE = "log.jsonl", "curves.png", "results.csv"
@@ -26,10 +26,6 @@ class ProgressLogger:
         self.folder, self.progress, self.board = folder, progress, board
         self.rows = read_log(folder)
         self.start: tuple[int, float] | None = None
-        self.best: tuple[float, int] = max(
-            ((row["AP"], row["epoch"]) for row in self.rows if row.get("AP") is not None),
-            default=(-1.0, 0),
-        )
 
     def step(self, place: Place, values: dict[str, float]) -> None:
         self._write({"step": place.step, "epoch": place.epoch} | values)
@@ -38,16 +34,14 @@ class ProgressLogger:
         if place.steps // place.epochs >= LONG:
             self.progress.log(f"epoch {place.shown}  step {place.step}  {self._numbers(place)}")
 
-    def epoch(self, place: Place, metrics: Metrics) -> None:
+    def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None:
         self._write({"step": place.step, "epoch": place.epoch} | dict(metrics))
-        found = metrics.get("AP")
-        if found is not None and found > self.best[0]:
-            self.best = found, place.epoch
-        numbers = [f"{k} {metrics[k]:.4f}" for k in ("AP", "AP50") if metrics.get(k) is not None]
+        numbers = [" ".join(each) for each in shown(metrics)]
         if numbers:
-            numbers.append(f"best {self.best[0]:.4f} in epoch {self.best[1] + 1}")
-        shown = "  ".join([f"epoch {place.shown}", self._numbers(place), *numbers])
-        self.progress.log(shown)
+            when = f"in epoch {best[1]}" if best[1] else "before the first step"
+            numbers.append(f"best {best[0]:.4f} {when}")
+        line = "  ".join([f"epoch {place.shown}", self._numbers(place), *numbers])
+        self.progress.log(line)
         write_whole(self.folder / PLOT, plot(self.rows))
         write_whole(self.folder / TABLE, table(self.rows).encode())
 
@@ -94,7 +88,7 @@ class NullLogger:
     """The logger of every process but the first."""
 
     def step(self, place: Place, values: dict[str, float]) -> None: ...
-    def epoch(self, place: Place, metrics: Metrics) -> None: ...
+    def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None: ...
     def say(self, message: str) -> None: ...
     def rewind(self, step: int) -> None: ...
 

@@ -7,7 +7,7 @@ the losses that it would have had.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ from deimv2.model import DEIMv2
 from deimv2.model.decoder import Integral
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.weights import load_weights, read_checkpoint, released_name, save_weights
+from deimv2.training.best import Best
 from deimv2.training.checkpoint import BEST, guarded, save_state
 from deimv2.training.data.batches import Batch, Batches, load
 from deimv2.training.data.targets import Target
 from deimv2.training.denoising import Denoising, denoise
 from deimv2.training.distributed import DistributedContext, synchronise
 from deimv2.training.ema import MovingAverage
-from deimv2.training.loop import Loop, Metrics, TrainingLogger
+from deimv2.training.loop import Loop, Metrics, TrainingLogger, shown
 from deimv2.training.losses import Criterion
 from deimv2.training.meter import Meter
 from deimv2.training.recipes import Recipe
@@ -95,20 +96,20 @@ class Trainer(Loop):
         self.optimizer = optimizer(self.net, recipe)
         self.half = options.amp and world.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.half)
-        self.best, self.best_step, self.restarted = -1.0, 0, False
+        self.best, self.restarted = Best(), False
         self.evaluate: Evaluate | None = None
 
     @property
     def best_epoch(self) -> int:
         """That of the best weights, from 1; 0 for those that it started from."""
-        return self.best_step // self.steps_per_epoch
+        return self.best.step // self.steps_per_epoch
 
     @property
     def hopeless(self) -> bool:
         """Whether no epoch of the last `patience` was better than those before."""
         patience = self.options.patience
-        since = (self.step - self.best_step) // self.steps_per_epoch
-        return patience is not None and self.best >= 0 and since >= patience
+        since = (self.step - self.best.step) // self.steps_per_epoch
+        return patience is not None and self.best.ap >= 0 and since >= patience
 
     def run(self, evaluate: Evaluate | None) -> None:
         """To the end.
@@ -118,8 +119,8 @@ class Trainer(Loop):
         """
         self.evaluate = evaluate
         if self.options.measure_start and self.step == 0 and evaluate is not None:
-            self._keep_if_best()
-            self.logger.say(f"before the first step: AP {self.best:.4f}")
+            measured = ", ".join(f"{name} {value}" for name, value in shown(self._keep_if_best()))
+            self.logger.say(f"before the first step: {measured}")
         pinned = self.world.device.type == "cuda"
         places = self.batches.places(self.step)
         source = load(self.batches, places, self.options.workers, pinned)
@@ -216,7 +217,7 @@ class Trainer(Loop):
         due = self.step == self.steps or (place.epoch + 1) % self.options.evaluate_every == 0
         metrics = self._keep_if_best() if due or self.evaluate is None else {}
         if due:
-            self.logger.epoch(place, metrics)
+            self.logger.epoch(place, metrics, (self.best.ap, self.best_epoch))
         if self.hopeless:
             self.logger.say(f"no better AP for {self.options.patience} epochs: stopped")
         return not self.hopeless
@@ -228,19 +229,17 @@ class Trainer(Loop):
         if evaluate is not None and self.world.is_main:
             metrics = evaluate(self.average.net)
         metrics = self.world.share(metrics)
-        found = metrics.get("AP")
-        if evaluate is None or (found is not None and found > self.best):
-            self.best = self.best if found is None else found
-            self.best_step = self.step
-            if self.world.is_main:
-                best = self.folder / BEST
-                guarded(self.folder, lambda: self.save_best(self.average.net, best, self.names))
+        if evaluate is None:
+            self.best.step = self.step
+        if (evaluate is None or self.best.takes(metrics, self.step)) and self.world.is_main:
+            best = self.folder / BEST
+            guarded(self.folder, lambda: self.save_best(self.average.net, best, self.names))
         return metrics
 
     def _restart_if_due(self) -> None:
         """From the recipe's restart epoch on: the best weights so far, and a fresh average."""
         due = self.step == self.recipe.schedule.restart_epoch * self.steps_per_epoch
-        if not due or self.restarted or self.step == 0 or self.best < 0:
+        if not due or self.restarted or self.step == 0 or self.best.ap < 0:
             return
         self.restarted = True
         self.world.share(None)  # rank 0 may still be writing them
@@ -248,7 +247,9 @@ class Trainer(Loop):
         load_weights(self.average.net, state)
         self.net.load_state_dict(self.average.net.state_dict())
         self.average.decay = self.recipe.ema.restart_decay
-        self.logger.say(f"from the best weights so far (AP {self.best:.4f}) into the last epochs")
+        self.logger.say(
+            f"from the best weights so far (AP {self.best.ap:.4f}) into the last epochs"
+        )
 
     def save(self) -> None:
         """Writes LAST."""
@@ -256,8 +257,7 @@ class Trainer(Loop):
             return
         state = {
             "step": self.step,
-            "best": self.best,
-            "best_step": self.best_step,
+            "best": asdict(self.best),
             "restarted": self.restarted,
             "model": self.net.state_dict(),
             "ema": {"module": self.average.net.state_dict(), "updates": self.average.updates},
@@ -284,8 +284,8 @@ class Trainer(Loop):
         self.average.updates = state["ema"]["updates"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        self.step, self.best, self.restarted = state["step"], state["best"], state["restarted"]
-        self.best_step = state["best_step"]
+        self.step, self.restarted = state["step"], state["restarted"]
+        self.best = Best(**state["best"])
         if self.restarted:
             self.average.decay = self.recipe.ema.restart_decay
         if self.world.is_main:

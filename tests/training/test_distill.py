@@ -50,7 +50,7 @@ class Notes:
         if place.step == self.at:
             signal.raise_signal(self.signals)
 
-    def epoch(self, place: Place, metrics: Metrics) -> None: ...
+    def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None: ...
 
     def say(self, message: str) -> None:
         self.said.append(message)

@@ -36,4 +36,4 @@ def test_eight_scenes_are_learnt_by_heart(tmp_path: Path) -> None:
     options = Options(workers=0, evaluate_every=STEPS)
     trainer = Trainer(net, dataset.names, recipe, batches, tmp_path, ALONE, Notes(), options)
     trainer.run(measurement(part.images, part.annotations, dataset.names))
-    assert trainer.best > 0.9
+    assert trainer.best.ap > 0.9

@@ -41,7 +41,7 @@ class Notes:
     def step(self, place: Place, values: dict[str, float]) -> None:
         self.steps[place.step] = values
 
-    def epoch(self, place: Place, metrics: Metrics) -> None:
+    def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None:
         self.epochs.append(metrics)
 
     def say(self, message: str) -> None:
