@@ -12,7 +12,8 @@ from torch import Tensor
 
 from deimv2.api.data import read_train
 from deimv2.api.options import Pathish, takes
-from deimv2.api.training import TrainOptions, recipe_of
+from deimv2.api.recipe import recipe_of
+from deimv2.api.training import TrainOptions
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import KINDS, draw, save_picture
 from deimv2.model.errors import InputError

@@ -5,6 +5,7 @@ steps of int8 at a time. What stays in float was right before. The ranges stay t
 with. AP is measured before the first step, and the best is kept, so it is never worse.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from deimv2.quantization.restore import restore
 from deimv2.quantization.rounding import round_weights
 
 EPOCHS = 2
+STEPS = 250  # at least, if no epochs are asked for
 LR = 3e-5
 FINAL = 0.0
 
@@ -60,6 +62,11 @@ class Rounding:
     ) -> None:
         """Writes the average as a checkpoint of the common layout, with its ranges."""
         write(restore(average), path, names, ranges=self.ranges)
+
+
+def rounding_epochs(photos: int, batch: int) -> int:
+    """EPOCHS, on few photos as many as make STEPS."""
+    return max(EPOCHS, math.ceil(STEPS / max(1, photos // batch)))
 
 
 def teacher_of(net: DEIMv2, weights: Path, names: Sequence[str], progress: Progress) -> Teacher:

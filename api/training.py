@@ -12,6 +12,7 @@ import torch
 from deimv2.api.closing import show_results
 from deimv2.api.data import part_of, read_train
 from deimv2.api.options import Pathish, takes
+from deimv2.api.recipe import described, recipe_of, report_small
 from deimv2.api.rounding import Rounding, teacher_of
 from deimv2.evaluation.measure import measurement
 from deimv2.model import DEIMv2, build_model
@@ -24,17 +25,13 @@ from deimv2.model.words import plural
 from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
 from deimv2.training.data.batches import Batches
-from deimv2.training.data.dataset import Dataset, smaller_than
+from deimv2.training.data.dataset import Dataset
 from deimv2.training.distributed import DistributedContext, join, leave
 from deimv2.training.loop import TrainingLogger
-from deimv2.training.recipes import RECIPES, Recipe
+from deimv2.training.recipes import RECIPES
 from deimv2.training.run_log import NullLogger, ProgressLogger, open_board
-from deimv2.training.schedule import FEW, fit, for_few, with_lr
 from deimv2.training.trainer import Options, Trainer
 
-FINE_TUNING_EPOCHS = 60
-FINE_TUNING_BATCH = 16
-FEW_EPOCHS, FEW_BATCH = 40, 8  # on fewer than FEW photos; the batch with rounding, too
 # Options that do not change what is learnt.
 MACHINE = (
     "device", "threads", "workers", "amp", "compile", "save_minutes", "report_every", "resume",
@@ -221,7 +218,7 @@ def run_here(
         trainer.restore(read_state(output))
         progress.log(f"continuing at step {trainer.step} of {trainer.steps}")
     if options.resume is None:
-        progress.log(described(trainer.recipe, trainer.steps))
+        progress.log(described(trainer.recipe, trainer.steps, rounding is not None))
     evaluate = None
     if val is not None:
         evaluate = measurement(
@@ -244,35 +241,6 @@ def run_here(
         show_results(trainer.net.cpu(), output / BEST, evaluate, output, progress)
     progress.log(f"next: deimv2 export --weights {shlex.quote(str(output / BEST))}")
     return Training(output / BEST, found, trainer.steps, main=world.is_main)
-
-
-def described(recipe: Recipe, steps: int) -> str:
-    """What will run, in a line."""
-    c = recipe.schedule
-    end = "" if c.final == 1 else f" to {recipe.optimizer.lr * c.final:.2g}"
-    queries = recipe.denoising.queries
-    return (
-        f"training: {plural(c.epochs, 'epoch')}, {plural(steps, 'step')} of "
-        f"{plural(c.batch, 'photo')}, learning rate {recipe.optimizer.lr:.2g}{end}, "
-        f"{'with' if queries else 'without'} denoising queries"
-    )
-
-
-def report_small(
-    dataset: Dataset, size: tuple[int, int], min_side: int, progress: Progress
-) -> None:
-    """Says how many boxes the recipe drops for their size. Raises InputError if it drops all."""
-    small, boxes = smaller_than(min_side, dataset, size)
-    if not small:
-        return
-    line = (
-        f"{small} of {boxes} boxes have a side below {min_side} pixels at the input size "
-        f"{size[0]} x {size[1]}, and this variant's recipe leaves them out; choose a larger "
-        "--image-size, or variant n or larger"
-    )
-    if small == boxes:
-        raise InputError(line)
-    progress.log(f"data: {line}")
 
 
 def require_fresh(output: Path, photos: Sequence[Path] = ()) -> None:
@@ -364,33 +332,3 @@ def start(options: TrainOptions, rounds: bool, dataset: Dataset, progress: Progr
         count = load_backbone(net, Path(options.backbone))
         progress.log(f"weights: {count} tensors of the backbone from '{options.backbone}'")
     return net
-
-
-def recipe_of(options: TrainOptions, rounds: bool, samples: int) -> Recipe:
-    """The paper's, changed as the options say. samples: photos to train on."""
-    fresh, own = options.weights is None, RECIPES[options.variant]
-    few = not fresh and not rounds and samples < FEW
-    usual = FEW_BATCH if few or rounds else FINE_TUNING_BATCH
-    recipe = fit(
-        own,
-        options.epochs or (None if fresh else FEW_EPOCHS if few else FINE_TUNING_EPOCHS),
-        options.batch or (None if fresh else min(usual, samples)),
-        samples,
-    )
-    if few:
-        recipe = for_few(recipe, own)
-    if options.lr is not None:
-        recipe = with_lr(recipe, options.lr)
-    if options.final_lr is not None:
-        recipe = replace(recipe, schedule=replace(recipe.schedule, final=options.final_lr))
-    if not (options.dense and options.augment):
-        recipe = replace(recipe, mixing=None, augment=replace(recipe.augment, mosaic=0.0))
-    if not options.augment:
-        recipe = replace(recipe, augment=replace(recipe.augment, epochs=(0, 0)))
-    if rounds:  # no restart: its best weights are in another layout than what trains
-        schedule = replace(recipe.schedule, restart_epoch=recipe.schedule.epochs)
-        recipe = replace(recipe, schedule=schedule)
-    if options.denoising is not None:
-        queries = own.denoising.queries if options.denoising else 0
-        recipe = replace(recipe, denoising=replace(recipe.denoising, queries=queries))
-    return recipe

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from deimv2.api.previewing import BATCH, CELL, phases, preview
-from deimv2.api.training import TrainOptions, recipe_of
+from deimv2.api.recipe import recipe_of
+from deimv2.api.training import TrainOptions
 from deimv2.model.variants import PLAIN, VARIANTS
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.training.scenes import few

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from deimv2.api.training import TrainOptions, described, recipe_of
+from deimv2.api.recipe import described, recipe_of
+from deimv2.api.rounding import EPOCHS
+from deimv2.api.training import TrainOptions
 from deimv2.training.recipes import RECIPES
 from deimv2.training.schedule import FEW
 
@@ -44,6 +46,16 @@ def test_a_fresh_start_and_a_training_with_rounding_are_not_of_few() -> None:
     assert (rounding.schedule.final, rounding.denoising.queries) == (own.schedule.final, 100)
 
 
+@pytest.mark.parametrize(("samples", "epochs"), [(4000, EPOCHS), (1000, 2), (296, 7), (8, 250)])
+def test_few_photos_are_seen_more_often_in_a_training_with_rounding(
+    samples: int, epochs: int
+) -> None:
+    """For as many steps as a thousand of them make."""
+    found = recipe(samples, rounds=True, weights="coco").schedule
+    assert (found.epochs, found.batch) == (epochs, 8)
+    assert recipe(samples, rounds=True, weights="coco", epochs=1).schedule.epochs == 1
+
+
 def test_options_come_before_the_recipe() -> None:
     given = {"epochs": 7, "batch": 4, "lr": 1e-4, "final_lr": 0.5, "denoising": True}
     assert numbers(recipe(100, weights="coco", **given)) == (7, 4, 0.5, 1e-4, 100)
@@ -56,4 +68,6 @@ def test_what_will_run_is_said() -> None:
         "training: 40 epochs, 1,480 steps of 8 photos, learning rate 0.0014 to 0, "
         "without denoising queries"
     )
+    rounding = recipe(296, rounds=True, weights="coco", denoising=False)
+    assert described(rounding, 259, rounds=True).startswith("training with rounding: 7 epochs, 259")
     assert "learning rate 0.0008, with denoising" in described(recipe(100, variant="n"), 1)
