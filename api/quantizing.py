@@ -27,7 +27,7 @@ class QuantizeOptions(TrainOptions):
     labels:       file of class names, one per line
     qat:          train with rounding, as what follows says; without data, on the photos of
                   `calibration`. Unless said: 2 epochs of batches of 8 at a learning rate of 3e-5,
-                  on fewer than 1,000 photos as many as make 250 steps
+                  on fewer than 2,000 photos up to 20 epochs, for 500 steps
     output:       file, VARIANT-int8.safetensors by default; of `qat` a folder, runs/VARIANT-int8
     """
 

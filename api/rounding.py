@@ -20,8 +20,8 @@ from deimv2.quantization.prepare import apply_ranges, freeze_float
 from deimv2.quantization.restore import restore
 from deimv2.quantization.rounding import round_weights
 
-EPOCHS = 2
-STEPS = 250  # at least, if no epochs are asked for
+EPOCHS, MOST_EPOCHS = 2, 20
+STEPS = 500  # that the epochs are to make, if none are asked for
 LR = 3e-5
 FINAL = 0.0
 
@@ -65,8 +65,9 @@ class Rounding:
 
 
 def rounding_epochs(photos: int, batch: int) -> int:
-    """EPOCHS, on few photos as many as make STEPS."""
-    return max(EPOCHS, math.ceil(STEPS / max(1, photos // batch)))
+    """EPOCHS, on few photos as many as make STEPS, but at most MOST_EPOCHS."""
+    wanted = math.ceil(STEPS / max(1, photos // batch))
+    return min(max(EPOCHS, wanted), MOST_EPOCHS)
 
 
 def teacher_of(net: DEIMv2, weights: Path, names: Sequence[str], progress: Progress) -> Teacher:

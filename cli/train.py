@@ -107,7 +107,7 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
 
 def add_length(how: Any, rounds: bool = False) -> None:
     """How long, and on how large photos."""
-    lasts, batch = "2, on fewer than 1,000 photos as many as make 250 steps", "8"
+    lasts, batch = "2, on fewer than 2,000 photos up to 20, for 500 steps", "8"
     if not rounds:
         lasts = (
             "60 from weights, 40 on fewer than 2,000 photos, the paper's from scratch; the phases "

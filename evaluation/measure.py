@@ -53,7 +53,10 @@ class Measurement:
         """With this net as teacher, whose AP is told."""
         found = self.found(net)
         ap = evaluate(self.annotations, found).metrics["AP"]
-        self.progress.log("float32: AP " + ("not to be had" if ap is None else f"{ap:.4f}"))
+        self.progress.log(
+            f"float32: AP {'not to be had' if ap is None else f'{ap:.4f}'}; of what rounds, the "
+            "highest sum of AP and agreement, which is AP against float32's detections, is kept"
+        )
         return replace(self, teacher=as_annotations(found, self.annotations))
 
 
