@@ -97,7 +97,7 @@ class Loop(ABC):
         except InputError:
             if not asked:
                 raise
-            self.save()  # the signal that asks to stop can have ended a worker that just began
+            self.save()  # the signal that asks to stop reached the workers too
             raise StopError from None
 
     def _note(self, unreadable: Sequence[str]) -> None:

@@ -214,12 +214,11 @@ def load(
 
 
 def in_worker(_: int) -> None:
-    """A Ctrl-C or a cluster's SIGTERM reaches every process; what follows, the trainer decides.
+    """A Ctrl-C reaches every process of a terminal; what follows from it, the trainer decides.
 
-    A worker that ended while it hands a batch over would leave the trainer without the rest of it.
+    SIGTERM ends a worker: it is how Python ends those that are left when it ends itself.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A batch that cannot be handed over, for want of shared memory or open files, would be dropped
     # and waited for.
     Queue._on_queue_feeder_error = staticmethod(end)  # type: ignore[attr-defined]

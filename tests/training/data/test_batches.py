@@ -1,8 +1,6 @@
 """A batch follows from the seed, the epoch and its place, whoever makes it."""
 
-import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -302,17 +300,6 @@ def cut_off() -> None:
 def test_a_batch_that_is_cut_off_ends_the_training_in_one_line() -> None:
     with pytest.raises(InputError, match=r"ended, .* continue with --resume and fewer --workers"):
         next(load(CutOff(), [0, 1], 1, pinned=False))
-
-
-def test_a_worker_outlives_the_signals_that_ask_to_stop() -> None:
-    source = load(Zeros(), range(99), 1, pinned=False)
-    next(source)
-    (worker,) = multiprocessing.active_children()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        os.kill(worker.pid, number)
-    assert len(list(source)) == 98
-    worker.join(10)
-    assert worker.exitcode == 0
 
 
 def test_a_recipe_without_mixing_works_too(tmp_path) -> None:
