@@ -2,7 +2,8 @@
 
 Only the layers that round learn, and slowly: at the rate of a training, weights move by several
 steps of int8 at a time. What stays in float was right before. The ranges stay those that it starts
-with. AP is measured before the first step, and the best is kept, so it is never worse.
+with. AP and the agreement with the float network are measured before the first step, too, and the
+weights with the highest sum are kept.
 """
 
 import math

@@ -18,10 +18,10 @@ def add(subparsers: Any) -> None:
         help="calibrate for int8 on your photos, with or without training",
         description="Runs a checkpoint on the photos of --calibration or --data, finds int8 ranges "
         "and weights that fit them, and writes a checkpoint for export --precision int8, in every "
-        "format. --qat continues with "
-        "quantization-aware training on --data, or on the --calibration photos alone, with the "
-        "float network as teacher. AP is measured before the first step, and the best weights are "
-        "kept.",
+        "format. --qat continues with quantization-aware training on --data, or on the "
+        "--calibration photos alone, with the float network as teacher. AP is measured before the "
+        "first step, too, and the weights with the highest sum of AP and agreement with the float "
+        "network are kept.",
         epilog=EXAMPLE,
     )
     parser.add_argument(

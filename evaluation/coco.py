@@ -63,6 +63,13 @@ class Found:
     photo: npt.NDArray[np.int32]
     sizes: npt.NDArray[np.int32]
 
+    def pixels(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        """[K, 4], these boxes as annotations have them: x, y, width, height in pixels."""
+        scale = self.sizes[self.photo[rows]].astype(np.float64)
+        corners = self.boxes[rows].astype(np.float64) * np.tile(scale, 2)
+        sides = (corners[:, 2:] - corners[:, :2]).clip(min=0)
+        return np.concatenate([corners[:, :2], sides], axis=1)
+
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -223,18 +230,14 @@ def _truth(annotations: Annotations, label: int) -> list[dict[str, Any]]:
 
 
 def _detections(found: Found, label: int) -> list[dict[str, Any]]:
-    """Boxes in pixels of their photos, as x, y, width, height."""
     rows = np.flatnonzero(found.label == label)
-    scale = found.sizes[found.photo[rows]].astype(np.float64)
-    corners = found.boxes[rows].astype(np.float64) * np.tile(scale, 2)
-    sides = (corners[:, 2:] - corners[:, :2]).clip(min=0)
-    boxes = np.concatenate([corners[:, :2], sides], axis=1)
+    boxes = found.pixels(rows)
     return [
         {"image_id": photo, "bbox": box, "area": area, "iscrowd": 0, "score": score}
         for photo, box, area, score in zip(
             found.photo[rows].tolist(),
             boxes.tolist(),
-            sides.prod(axis=1).tolist(),
+            boxes[:, 2:].prod(axis=1).tolist(),
             found.scores[rows].tolist(),
             strict=True,
         )

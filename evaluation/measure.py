@@ -62,16 +62,14 @@ class Measurement:
 
 def as_annotations(found: Found, annotations: Annotations) -> Annotations:
     """The detections above SURE, as boxes to find on the photos of the annotations."""
-    sure = found.scores > SURE
-    photo = found.photo[sure]
-    corners = found.boxes[sure].astype(np.float64) * np.tile(found.sizes[photo], 2)
-    boxes = np.concatenate([corners[:, :2], (corners[:, 2:] - corners[:, :2]).clip(min=0)], axis=1)
+    sure = np.flatnonzero(found.scores > SURE)
+    boxes = found.pixels(sure)
     return replace(
         annotations,
         boxes=boxes,
-        areas=boxes[:, 2] * boxes[:, 3],
-        crowd=np.zeros(len(photo), bool),
-        photo=photo,
+        areas=boxes[:, 2:].prod(axis=1),
+        crowd=np.zeros(len(sure), bool),
+        photo=found.photo[sure],
         label=found.label[sure],
     )
 
