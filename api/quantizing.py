@@ -26,8 +26,9 @@ class QuantizeOptions(TrainOptions):
                   the data; for the demo weights, scenes as they were trained on
     labels:       file of class names, one per line
     qat:          train with rounding, as what follows says; without data, on the photos of
-                  `calibration`. Unless said: 2 epochs of batches of 8 at a learning rate of 3e-5,
-                  on fewer than 2,000 photos up to 20 epochs, for 500 steps
+                  `calibration`. The float network is the teacher, annotations are to measure by.
+                  Unless said: 2 epochs of batches of 8 at a learning rate of 3e-5, on fewer than
+                  2,000 photos up to 20 epochs, for 500 steps
     output:       file, VARIANT-int8.safetensors by default; of `qat` a folder, runs/VARIANT-int8
     """
 
@@ -73,13 +74,11 @@ def quantize(options: QuantizeOptions) -> Quantized:
     variant = chosen_variant(options.variant, options.weights)
     options = with_defaults(replace(options, variant=variant))
     output = Path(str(options.output))
-    annotated = options.data is not None or options.images is not None
-    if not annotated and options.calibration is not None:
+    if options.data is None and options.images is None and options.calibration is not None:
         options = annotate_photos(options, output)
     rounding = Rounding(
         None if options.calibration is None else str(options.calibration),
         options.calibration_photos,
-        annotated=annotated,
     )
     return trained(options, rounding)
 

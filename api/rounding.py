@@ -2,8 +2,9 @@
 
 Only the layers that round learn, and slowly: at the rate of a training, weights move by several
 steps of int8 at a time. What stays in float was right before. The ranges stay those that it starts
-with. AP and the agreement with the float network are measured before the first step, too, and the
-weights with the highest sum are kept.
+with. The float network is the teacher and all that is learnt from; annotations are to measure by.
+AP and the agreement with the float network are measured before the first step, too, and the weights
+with the highest sum are kept.
 """
 
 import math
@@ -33,13 +34,11 @@ class Rounding:
 
     calibration: folder of photos to find the ranges on; None: those that are trained on
     ranges:      None: the checkpoint's, or found
-    annotated:   learn from the annotations; else from the float network alone
     """
 
     calibration: str | None = None
     calibration_photos: int = PHOTOS
     ranges: Mapping[str, tuple[float, float]] | None = None
-    annotated: bool = True
 
     def prepare(
         self, net: DEIMv2, weights: Path, photos: Sequence[Path], progress: Progress

@@ -209,7 +209,8 @@ def run_here(
         )
     torch.manual_seed(options.seed)
     net = start(options, rounding is not None, dataset, progress)
-    report_small(dataset, net.image_size, RECIPES[options.variant].augment.min_side, progress)
+    if rounding is None:
+        report_small(dataset, net.image_size, RECIPES[options.variant].augment.min_side, progress)
     make_folder(output)
     save = partial(save_weights, photos=None if val is None else val.images)
     logger = ProgressLogger(output, progress, open_board(output)) if world.is_main else NullLogger()
@@ -303,7 +304,7 @@ def loop_options(options: TrainOptions, rounding: Rounding | None) -> Options:
         compiled=options.compile,
         patience=options.patience,
         measure_start=rounding is not None,
-        targets=rounding is None or rounding.annotated,
+        targets=rounding is None,
         about={"options": kept, "rounding": None if rounding is None else asdict(rounding)},
     )
 

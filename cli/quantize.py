@@ -19,9 +19,9 @@ def add(subparsers: Any) -> None:
         description="Runs a checkpoint on the photos of --calibration or --data, finds int8 ranges "
         "and weights that fit them, and writes a checkpoint for export --precision int8, in every "
         "format. --qat continues with quantization-aware training on --data, or on the "
-        "--calibration photos alone, with the float network as teacher. AP is measured before the "
-        "first step, too, and the weights with the highest sum of AP and agreement with the float "
-        "network are kept.",
+        "--calibration photos alone. It learns from the float network; annotations are to measure "
+        "by. AP is measured before the first step, too, and the weights with the highest sum of AP "
+        "and agreement with the float network are kept.",
         epilog=EXAMPLE,
     )
     parser.add_argument(

@@ -14,7 +14,7 @@ import torch
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 
-FORMAT = 3  # of LAST
+FORMAT = 4  # of LAST
 LAST, BEST = "last.pt", "best.safetensors"
 
 
