@@ -225,8 +225,8 @@ def run_here(
         evaluate = measurement(
             val.images, val.annotations, dataset.names, check=world.is_main, progress=progress
         )
-        if isinstance(trainer.extra, Teacher) and world.is_main:
-            evaluate = evaluate.beside(trainer.extra.net)
+        if isinstance(trainer.teacher, Teacher) and world.is_main:
+            evaluate = evaluate.beside(trainer.teacher.net)
     try:
         trainer.run(evaluate)
     except StopError:
@@ -304,7 +304,6 @@ def loop_options(options: TrainOptions, rounding: Rounding | None) -> Options:
         compiled=options.compile,
         patience=options.patience,
         measure_start=rounding is not None,
-        targets=rounding is None,
         about={"options": kept, "rounding": None if rounding is None else asdict(rounding)},
     )
 

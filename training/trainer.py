@@ -35,7 +35,7 @@ from deimv2.training.schedule import factor
 AGREE_EVERY = 10  # steps between which several processes do not ask each other to stop
 Evaluate = Callable[[DEIMv2], Metrics]
 Save = Callable[[DEIMv2, Path, tuple[str, ...]], None]
-Extra = Callable[[], Mapping[str, Tensor]]  # losses by name for images just seen
+Teach = Callable[[], Mapping[str, Tensor]]  # losses by name for images just seen
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,6 @@ class Options:
     evaluate_every: int = 1  # epochs
     amp: bool = True  # half precision on GPUs
     compiled: bool = False
-    targets: bool = True  # else only what `extra` gives is learnt
     patience: int | None = None  # epochs without a better AP, after which to stop
     measure_start: bool = False  # so that what is kept is never worse than what it started from
     about: dict[str, Any] = field(default_factory=dict)  # plain values, kept in the checkpoint
@@ -57,7 +56,7 @@ class Options:
 class Trainer(Loop):
     """Trains `net` in place. `folder` gets LAST and BEST, from rank 0.
 
-    save: writes the average as BEST. extra: gives losses beside the recipe's.
+    save: writes the average as BEST. teacher: gives the losses in place of the recipe's.
     """
 
     def __init__(
@@ -71,11 +70,11 @@ class Trainer(Loop):
         logger: TrainingLogger,
         options: Options,
         save: Save = save_weights,
-        extra: Extra | None = None,
+        teacher: Teach | None = None,
     ) -> None:
         schedule = recipe.schedule
         super().__init__(logger, schedule.epochs, batches.steps, schedule.batch)
-        self.save_best, self.extra = save, extra
+        self.save_best, self.teacher = save, teacher
         self.names, self.recipe, self.batches = names, recipe, batches
         self.folder, self.world, self.options = folder, world, options
         self.net = net.to(world.device).train()
@@ -158,11 +157,11 @@ class Trainer(Loop):
         extra = self._denoising(batch.targets)
         with torch.autocast(device.type, torch.float16, enabled=self.half):
             out = self.wrapped(images, None if extra is None else extra.queries)
-        losses: dict[str, Tensor] = {}
-        if self.options.targets:
-            losses |= self.criterion(out, targets, epoch, extra, self.world.mean)
-        if self.extra is not None:
-            losses |= self.extra()
+        losses: Mapping[str, Tensor]
+        if self.teacher is None:
+            losses = self.criterion(out, targets, epoch, extra, self.world.mean)
+        else:
+            losses = self.teacher()
         total = torch.stack(list(losses.values())).sum()
         values = self._values(total, losses)
         self.optimizer.zero_grad()
