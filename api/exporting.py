@@ -36,6 +36,7 @@ from deimv2.model.files import make_folder
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import AUTO, Loaded, default, load
 from deimv2.profiling.memory import peak_memory
+from deimv2.quantization.prepare import fold
 from deimv2.quantization.rounding import round_weights
 from deimv2.verification.kept import LIMIT
 from deimv2.verification.scales import expected_steps
@@ -145,7 +146,8 @@ def export(options: ExportOptions) -> Export:
     elif precision.calibrates:
         frames = calibration_frames(loaded.net.image_size, weights, *photos)
     elif precision.stores == "int8":
-        round_weights(loaded.net.fuse())
+        fold(loaded.net.fuse())
+        round_weights(loaded.net)
     make_folder(output)
     size = sum(value.nbytes for value in loaded.net.parameters())
     require_room(output, size, len(kinds) + len(targets))

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from deimv2.converters.graph import Target, mobile_form
-from deimv2.converters.graph.int8 import int8_form, is_rounded
+from deimv2.converters.graph.int8 import int8_form
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError
+from deimv2.quantization.rounding import is_rounded
 
 
 def prepare(net: DEIMv2, target: Target) -> tuple[nn.Module, Tensor]:

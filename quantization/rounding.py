@@ -68,6 +68,11 @@ class FakeQuantize(nn.Module):
         return self.range.rounded(x)
 
 
+def is_rounded(net: nn.Module) -> bool:
+    """Whether anything in it is prepared to round."""
+    return any(isinstance(module, FakeQuantize) for module in net.modules())
+
+
 def weight_scales(weight: Tensor) -> Tensor:
     """Steps [out] of a weight [out, ...]."""
     largest = weight.detach().flatten(1).abs().amax(1)

@@ -20,6 +20,7 @@ from deimv2.converters.graph.layers import (
     MatmulLayerNorm,
     MatmulRMSNorm,
     RepeatUpsample,
+    ShiftedReLU,
     SplitSelfAttention,
     StaticPosition,
     WidePad,
@@ -32,7 +33,8 @@ from deimv2.model.encoder import HybridEncoder, PooledConv
 from deimv2.model.hgnetv2 import Stem
 from deimv2.model.sta import SpatialTuningAdapter
 from deimv2.model.variants import RGB
-from deimv2.quantization.rounding import RoundedConv, RoundedLinear
+from deimv2.quantization.prepare import fold_affine
+from deimv2.quantization.rounding import Clamp, RoundedConv, RoundedLinear, is_rounded
 
 Rewrites = dict[type[nn.Module], Callable[..., nn.Module]]
 
@@ -43,6 +45,7 @@ class Target:
 
     gather: bool  # sample by gathering instead of by tents
     nearest: bool  # has a nearest-neighbour resize
+    bounds: bool = False  # a convolution limits what it stores, from below or above
     frame: bool = True  # takes a uint8 frame [1, H, W, 3]; else float [1, 3, H, W] in 0..255
     half: bool = False  # weights and most arithmetic in float16
     folded: bool = True  # int8 weights are stored as such, not as float32 that is to be rounded
@@ -138,18 +141,13 @@ def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
                 module.position = StaticPosition(module.position, height // 32, width // 32)
             if isinstance(getattr(module, "upsample", None), nn.Upsample) and not target.nearest:
                 module.upsample = RepeatUpsample()
-            if isinstance(module, layers.Affine) and not target.nearest:
-                widen(module)
+            if isinstance(module, layers.ConvNorm):
+                fold_affine(module)
+                if isinstance(module.act, Clamp) and not (target.bounds or is_rounded(module)):
+                    module.act = ShiftedReLU(module)
         if target.half:
             halve(form)
     return form.eval().requires_grad_(False)
-
-
-def widen(affine: layers.Affine) -> None:
-    """Scale and bias of four dimensions, in place: beside those of one, ExecuTorch turns maps to
-    another layout and back (`channels_last_tagged_reshape_pass.py`)."""
-    affine.scale.data = affine.scale.data.reshape(1, 1, 1, 1)
-    affine.bias.data = affine.bias.data.reshape(1, 1, 1, 1)
 
 
 def replace(module: nn.Module, rewrites: Rewrites) -> None:

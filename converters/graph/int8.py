@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.ao.quantization.fx import _decomposed  # noqa: F401  registers the operations
 
-from deimv2.converters.graph.layers import ConvAvgPool
+from deimv2.converters.graph.layers import ConvAvgPool, ShiftedReLU
 from deimv2.converters.graph.sampling import MatmulSampler
 from deimv2.model.layers import ConvNorm
 from deimv2.quantization.rounding import (
@@ -106,39 +106,20 @@ class Extreme(nn.Module):
         return torch.maximum(x, value) if self.below else torch.minimum(x, value)
 
 
-class ShiftedReLU(nn.Module):
-    """A bound as a ReLU, which LiteRT fuses into the convolution, and an int8 sum.
-
-    max(x, b) is relu(x - b) + b, min(x, b) is b - relu(b - x); what goes before the ReLU is in the
-    convolution. b is a multiple of the step, so that rounding twice changes nothing.
-    """
-
-    value: Tensor
+class Int8ShiftedReLU(ShiftedReLU):
+    """With an int8 sum; the bound is a multiple of the step, so rounding twice changes nothing."""
 
     def __init__(self, block: ConvNorm) -> None:
-        super().__init__()
-        bound, rounder = block.act, block.out
-        assert isinstance(bound, Clamp) and isinstance(rounder, FakeQuantize)
-        assert rounder.range is not None and block.conv.bias is not None
-        self.below = bound.below
-        self.register_buffer("value", torch.tensor([bound.value]))
-        block.conv.bias.data -= bound.value
-        if not bound.below:
-            block.conv.weight.data.neg_()
-            block.conv.bias.data.neg_()
+        super().__init__(block)
+        rounder = block.out
+        assert isinstance(rounder, FakeQuantize) and rounder.range is not None
         reach = rounder.range.scale * (HIGH - LOW)
         self.pair = Pair(Range(0.0, reach))
         # Of the same step, or XNNPACK leaves the sum to LiteRT's own, slow kernel.
-        self.constant = Pair(Range(0.0, reach) if bound.value > 0 else Range(-reach, 0.0))
+        self.constant = Pair(Range(0.0, reach) if self.value > 0 else Range(-reach, 0.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pair(F.relu(x))
-        value = self.constant(self.value)
-        return value + x if self.below else value - x
-
-
-def is_rounded(form: nn.Module) -> bool:
-    return any(isinstance(module, FakeQuantize) for module in form.modules())
+        return self.shifted(self.pair(F.relu(x)), self.constant(self.value))
 
 
 def saturates(block: ConvNorm) -> bool:
@@ -167,7 +148,7 @@ def int8_form(form: nn.Module, frame: Tensor, folded: bool, half: bool) -> nn.Mo
             elif half:
                 block.act = Extreme(block.act)
             elif not folded:
-                block.act = ShiftedReLU(block)
+                block.act = Int8ShiftedReLU(block)
     to_int8(form, folded, half, {})
     module = torch.export.export(form, (frame,)).module()
     assert isinstance(module, fx.GraphModule)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deimv2.model import dinov3, hgnetv2, layers, sta
-from deimv2.quantization.rounding import RoundedLinear
+from deimv2.quantization.rounding import Clamp, RoundedLinear
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
@@ -187,6 +187,33 @@ class StaticVisionTransformer(dinov3.VisionTransformer):
 
     def still_tokens(self, batch: int) -> list[Tensor]:
         return [self.still]
+
+
+class ShiftedReLU(nn.Module):
+    """A bound behind a convolution as a ReLU, which runtimes fuse into it, and a sum.
+
+    max(x, b) is relu(x - b) + b, min(x, b) is b - relu(b - x); what goes before the ReLU is in the
+    convolution.
+    """
+
+    value: Tensor
+
+    def __init__(self, block: layers.ConvNorm) -> None:
+        super().__init__()
+        bound, conv = block.act, block.conv
+        assert isinstance(bound, Clamp) and conv.bias is not None
+        self.below = bound.below
+        self.register_buffer("value", torch.tensor([bound.value]))
+        conv.bias.data -= bound.value
+        if not bound.below:
+            conv.weight.data.neg_()
+            conv.bias.data.neg_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shifted(F.relu(x), self.value)
+
+    def shifted(self, x: Tensor, value: Tensor) -> Tensor:
+        return value + x if self.below else value - x
 
 
 class StaticPosition(nn.Module):

@@ -180,18 +180,28 @@ def test_upsampling_as_a_product_is_exact() -> None:
     assert torch.equal(RepeatUpsample()(x), wanted)
 
 
-@pytest.mark.parametrize(("nearest", "rank"), [(False, 4), (True, 1)])
-def test_affines_beside_which_executorch_would_turn_maps_are_widened(
-    nearest: bool, rank: int
-) -> None:
-    form = mobile_form(build_model("atto"), Target(gather=True, nearest=nearest))
-    affines = [module for module in form.modules() if isinstance(module, Affine)]
-    assert affines and {each.scale.ndim for each in affines} == {rank}
-    x = torch.randn(1, 16, 3, 5)
-    affine = affines[0]
-    affine.scale.data.fill_(1.7)
-    affine.bias.data.fill_(-0.3)
-    assert torch.equal(affine(x), 1.7 * x - 0.3)
+@pytest.mark.parametrize("bounds", [True, False])
+@pytest.mark.parametrize("gain", [1.7, -0.8])
+def test_an_affine_costs_no_product(gain: float, bounds: bool) -> None:
+    """Scale and bias go into the convolution before the ReLU; a bound is left, or a sum."""
+    net = build_model("atto").eval().fuse()
+    blocks = [name for name, m in net.named_modules() if isinstance(m, Affine)]
+    assert blocks
+    name = blocks[0].rpartition(".")[0]
+    for block in blocks:
+        affine = net.get_submodule(block)
+        affine.scale.data.fill_(gain)
+        affine.bias.data.fill_(-0.3)
+    before = copy.deepcopy(net.get_submodule(name))
+    form = mobile_form(net, Target(gather=True, nearest=not bounds, bounds=bounds))
+    assert not any(isinstance(module, Affine) for module in form.modules())
+    after = form.get_submodule(name)
+    x = torch.randn(1, before.conv.in_channels, 9, 7)
+    assert_close(after(x), before(x))
+    graph = torch.export.export(after, (x,)).module().graph
+    found = [str(node.target) for node in graph.nodes if node.op == "call_function"]
+    rest = ["hardtanh"] if bounds else ["relu", "add" if gain > 0 else "sub"]
+    assert [each.split(".")[1] for each in found] == ["conv2d", *rest], found
 
 
 # -- deformable attention
