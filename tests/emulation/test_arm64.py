@@ -156,7 +156,7 @@ def test_what_is_detected_otherwise_fails(exported: Path, monkeypatch, score: fl
     assert report.passed == (score == 0)
     assert report.to_json()["rows"][0]["instructions"] == 7
     if score:
-        assert "a score is 0.002 off, the limit is 0.0002" in report.rows[0].problems[0]
+        assert "(the worst: 0.002), the limit is 0.0002" in report.rows[0].problems[0]
 
 
 @pytest.mark.emulation

@@ -244,7 +244,7 @@ def test_on_a_mac_every_compute_unit_is_compared(package: Path, tmp_path: Path) 
     assert tuple(units) == UNITS
     failed = [unit for unit, row in units.items() if row.problems]
     assert failed == ["CPU_AND_NE"]
-    assert "px off, the limit is 0.05 px" in " ".join(units["CPU_AND_NE"].problems)
+    assert "px), the limit is 0.05 px" in " ".join(units["CPU_AND_NE"].problems)
 
 
 @pytest.mark.long

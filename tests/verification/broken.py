@@ -68,10 +68,14 @@ def decoder_layer_overflows(path: Path) -> None:
 
 def first_weight(path: Path) -> Any:
     """Of the first convolution: float32 [out, in, H, W] for Apple, else [out, H, W, in]."""
+    from deimv2.converters.graph import Target, mobile_form
     from deimv2.model.weights.sources import load
 
-    net = load("atto", "demo", None, None).net.fuse()
-    weight = net.get_parameter("backbone.stem.stem1.conv.weight").detach().numpy()
+    own = path.suffix == ".pte"
+    form = mobile_form(
+        load("atto", "demo", None, None).net, Target(gather=True, nearest=not own, bounds=own)
+    )
+    weight = form.get_parameter("backbone.stem.stem1.conv.weight").detach().numpy()
     axes = (0, 1, 2, 3) if path.suffix in CHANNELS_FIRST else (0, 2, 3, 1)
     return np.ascontiguousarray(weight.transpose(axes))
 

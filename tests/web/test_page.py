@@ -218,7 +218,7 @@ def test_the_check_fails_for_another_model(browser: Chromium, fp32: Path, tmp_pa
         tab.wait(f"{STATUS}.startsWith('Check ')")
         assert tab.value(STATUS) == "Check failed: 1 of 1"
         ((_, _, verdict, *_),) = tab.value(ROWS)
-        assert verdict.startswith("FAILED: a score is 0.0") and "the limit is 0.0001" in verdict
+        assert verdict.startswith("FAILED: a score is 0.0") and "the limit is 0.002" in verdict
 
 
 def test_a_static_host_will_do(browser: Chromium, fp32: Path, photo: Path, tmp_path: Path) -> None:

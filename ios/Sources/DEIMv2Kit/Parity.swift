@@ -11,15 +11,17 @@ public struct Limits: Sendable, Equatable, Encodable {
   public let score: Double
   /// Detections above this score count; nil counts all.
   public let minScore: Float?
-  /// Of the matched pairs, how many must be within `boxPx` and `score`: 1 or 0.9.
+  /// Of the matched pairs, how many must be within `boxPx` and `score`: 1, 0.99 or 0.9.
   public var within = 1.0
   /// So many detections must be there to be compared.
   public var least = 0
+  /// How many times `boxPx` and `score` the worst pair may be off; nil: any.
+  public var worst: Double?
 
   public static func of(_ precision: Manifest.Precision) -> Limits {
     switch precision {
     case .fp32, .int8Weight:
-      Limits(matchedShare: 1, boxPx: 0.05, score: 1e-4, minScore: nil)
+      Limits(matchedShare: 1, boxPx: 0.05, score: 1e-4, minScore: nil, within: 0.99, worst: 20)
     case .fp16:
       Limits(matchedShare: 0.98, boxPx: 4, score: 0.08, minScore: 0.3, within: 0.9, least: 5)
     case .int8, .int8x16:
@@ -37,7 +39,7 @@ public struct Limits: Sendable, Equatable, Encodable {
     case matchedShare = "matched_share"
     case boxPx = "box_px"
     case minScore = "min_score"
-    case within, least
+    case within, least, worst
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -48,6 +50,7 @@ public struct Limits: Sendable, Equatable, Encodable {
     try one.encode(minScore, forKey: .minScore)  // null, where all count
     try one.encode(within, forKey: .within)
     try one.encode(least, forKey: .least)
+    try one.encode(worst, forKey: .worst)
   }
 }
 
@@ -79,17 +82,27 @@ public struct Errors: Sendable, Equatable, Encodable {
 
   /// Of this share of the pairs, as `Limits` has it.
   public func largest(within share: Double) -> Double {
-    share == 1 ? worst : p90
+    switch share {
+    case 1: worst
+    case 0.99: p99
+    default: p90
+    }
   }
 
-  func failure(_ kind: String, _ limit: Double, _ unit: String, within share: Double) -> String? {
-    let largest = largest(within: share)
-    if largest <= limit { return nil }
-    if share == 1 {
-      return "a \(kind) is \(short(largest))\(unit) off, the limit is \(short(limit))\(unit)"
+  func failure(_ kind: String, _ limit: Double, _ unit: String, _ limits: Limits) -> String? {
+    func text(_ value: Double) -> String { short(value) + unit }
+    func all(_ allowed: Double) -> String {
+      "a \(kind) is \(text(worst)) off, the limit is \(text(allowed))"
     }
-    return "a \(kind) is up to \(short(largest))\(unit) off in \(Int((share * 100).rounded()))% of "
-      + "the pairs (the worst: \(short(worst))\(unit)), the limit is \(short(limit))\(unit)"
+    let share = limits.within
+    let largest = largest(within: share)
+    if largest <= limit {
+      guard let times = limits.worst, worst > times * limit else { return nil }
+      return all(times * limit)
+    }
+    if share == 1 { return all(limit) }
+    return "a \(kind) is up to \(text(largest)) off in \(Int((share * 100).rounded()))% of "
+      + "the pairs (the worst: \(text(worst))), the limit is \(text(limit))"
   }
 
   enum CodingKeys: String, CodingKey { case p50, p90, p99, worst }
@@ -208,8 +221,8 @@ public struct Parity: Sendable, Equatable {
           + "the limit is \(short(limits.matchedShare))\(label)")
     }
     let beyond = [
-      boxPx.failure("box", limits.boxPx, " px", within: limits.within),
-      score.failure("score", limits.score, "", within: limits.within),
+      boxPx.failure("box", limits.boxPx, " px", limits),
+      score.failure("score", limits.score, "", limits),
     ]
     return found + beyond.compactMap { $0.map { $0 + label } }
   }

@@ -43,6 +43,7 @@ final class ParityTests: XCTestCase {
       let minScore: Float?
       let within: Double
       let least: Int
+      let worst: Double?
     }
     let limits: [String: LimitRow]
     let cases: [Case]
@@ -85,7 +86,8 @@ final class ParityTests: XCTestCase {
       let limits = Limits.of(try XCTUnwrap(Manifest.Precision(rawValue: name)))
       let theirs = Limits(
         matchedShare: row.matchedShare, boxPx: row.boxPx, score: row.score,
-        minScore: row.minScore, within: row.within, least: row.least)
+        minScore: row.minScore, within: row.within, least: row.least,
+        worst: row.worst)
       XCTAssertEqual(limits, theirs)
     }
   }

@@ -41,7 +41,9 @@ class DetectorTest {
         runBlocking {
             val wrong = right.copy().also { it.scores[0] -= 0.1f }
             val replay = open(wrong).use { Replay.of(it, goldens) }
-            assertEquals(listOf("a score is 0.1 off, the limit is 0.0001 (worst label: 1)"), replay.problems)
+            val said =
+                "a score is up to 0.1 off in 99% of the pairs (the worst: 0.1), the limit is 0.0001 (worst label: 1)"
+            assertEquals(listOf(said), replay.problems)
             assertEquals(false, Replay.report("folder", "a test", listOf(replay)).get("passed"))
         }
 
