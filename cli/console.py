@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Item = TypeVar("Item")
-WIDE = 200  # columns for a table that goes to a file or a pipe
+WIDE = 240  # columns for a table that goes to a file or a pipe
 PAUSE = 30.0  # seconds between two lines of progress in a file or a pipe
 
 

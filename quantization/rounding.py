@@ -88,7 +88,8 @@ def rounded_weight(weight: Tensor) -> Tensor:
 @torch.no_grad()
 def round_weights(net: nn.Module) -> None:
     """Rounds large weights of layers that compute in float, in place, for files that store them as
-    int8. Batch normalisation must be folded in before."""
+    int8. Batch normalisation and affines must be folded in before (`prepare.fold`): later they
+    would change the steps."""
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= MIN_WEIGHTS:
             layer.weight.copy_(rounded_weight(layer.weight))
@@ -155,5 +156,6 @@ class Clamp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         value = self.value if self.on else self.exact
-        low, high = (value, self.LIMIT) if self.below else (-self.LIMIT, value)
+        far = min(self.LIMIT, torch.finfo(x.dtype).max)
+        low, high = (value, far) if self.below else (-far, value)
         return F.hardtanh(x, low, high)  # XNNPACK fuses this one

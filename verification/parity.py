@@ -4,10 +4,10 @@ Rows cannot be compared: where scores tie in the last bits, top-k orders them di
 place K it even cuts differently. So detections are paired by what they are (see `pairing`).
 Both sides count: a detection that only the artifact has is as wrong as one that it lacks.
 
-In float32 all detections count, and where numbers are rounded, what a user sees: detections above
-0.3. Nearly all must have a partner (of the same label, at the same place, with whatever score), and
-of the pairs nearly all must be close. Where two queries nearly tie, rounding lets the other one
-win, and even the order of float32's sums moves a score: such a pair says nothing of the file.
+In float32 all detections count and must have a partner (of the same label, at the same place, with
+whatever score). Where numbers are rounded, what a user sees counts: detections above 0.3, of which
+nearly all must have one. Of the pairs nearly all must be close: where two queries nearly tie, what
+rounds lets the other one win, be it the order of float32's sums. There the worst has a limit, too.
 """
 
 import math
@@ -250,8 +250,8 @@ def table(rows: Mapping[str, tuple[Parity, Limits]]) -> list[list[str]]:
             artifact,
             f"{parity.matched}/{parity.counted} = {parity.matched_share:.4g} "
             f"({limits.matched_share:.4g})",
-            f"{_spread(parity.box_px)} ({_of(limits)}{limits.box_px:.4g})",
-            f"{_spread(parity.score)} ({_of(limits)}{limits.score:.4g})",
+            f"{_spread(parity.box_px)} ({_allowed(limits, limits.box_px)})",
+            f"{_spread(parity.score)} ({_allowed(limits, limits.score)})",
             "-" if parity.worst_label is None else str(parity.worst_label),
             "pass" if parity.passed(limits) else "FAIL",
         ]
@@ -263,9 +263,11 @@ def _spread(errors: Errors) -> str:
     return ", ".join(f"{error:.2g}" for error in _to_json(errors).values())
 
 
-def _of(limits: Limits) -> str:
-    """Which of the numbers must be within the limit."""
-    return "" if limits.within == 1 else f"p{limits.within * 100:.0f} "
+def _allowed(limits: Limits, limit: float) -> str:
+    """The limit, and of which of the numbers; then that of the worst, if it has another."""
+    which = "" if limits.within == 1 else f"p{limits.within * 100:.0f} "
+    worst = "" if limits.worst is None else f", worst {limits.worst * limit:.4g}"
+    return f"{which}{limit:.4g}{worst}"
 
 
 def _cuts(reference: Detections, actual: Detections, near: float) -> tuple[Bools, Bools]:

@@ -45,7 +45,7 @@ class Target:
 
     gather: bool  # sample by gathering instead of by tents
     nearest: bool  # has a nearest-neighbour resize
-    bounds: bool = False  # a convolution limits what it stores, from below or above
+    bounds: bool = False  # a float convolution takes any bound, not a ReLU alone; int8: see folded
     frame: bool = True  # takes a uint8 frame [1, H, W, 3]; else float [1, 3, H, W] in 0..255
     half: bool = False  # weights and most arithmetic in float16
     folded: bool = True  # int8 weights are stored as such, not as float32 that is to be rounded

@@ -90,7 +90,7 @@ def test_verify_exits_by_its_result(capsys: Capture, tmp_path: Path) -> None:
     write_folder(tmp_path / "good")
     text = output(capsys, "verify", tmp_path / "good")
     assert text.count("pass") == 2
-    assert "0 (p99 0.0001)" in text
+    assert "0 (p99 0.0001, worst 0.002)" in text
     assert json.loads(output(capsys, "verify", tmp_path / "good", "--json"))["passed"] is True
 
     write_folder(tmp_path / "bad", scores=(0.9, 0.8))

@@ -227,7 +227,9 @@ def test_conversion_leaves_the_net_as_it_was(
 
     net = build_model("atto").eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    prepare(net, Target(gather=True, nearest=kind != "pte", frame=kind != "mlpackage", half=True))
+    own = kind == "pte"
+    target = Target(True, nearest=not own, bounds=own, frame=kind != "mlpackage", half=True)
+    prepare(net, target)
     after = net.state_dict()
     assert before.keys() == after.keys()
     assert all(after[name].equal(value) for name, value in before.items())

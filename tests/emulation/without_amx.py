@@ -39,5 +39,7 @@ def refuse_amx() -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 1 or sys.platform != "linux" or os.uname().machine != "x86_64":
+        sys.exit(f"{__doc__}\nIt needs a command, and Linux on x86-64.")
     refuse_amx()
     os.execvp(sys.argv[1], sys.argv[1:])

@@ -103,3 +103,6 @@ def test_a_bound_is_what_is_left_of_relu_and_affine(gain: float, shift: float) -
     x = torch.randn(100)
     bound = Clamp(shift, below=gain >= 0)
     assert torch.allclose(bound(gain * x + shift), gain * x.relu() + shift, atol=1e-6)
+    half = bound(x.half())
+    assert half.dtype == torch.float16 and half.isfinite().all()
+    assert torch.equal(half.float(), bound(x.half().float()).half().float())

@@ -45,6 +45,13 @@ def pairs() -> dict[str, Case]:
         "nothing expected": (some(0), good, None),
         "noise": (good, changed(changed(good, 3, box_px=0.04), 5, score=5e-5), None),
         "noise of fp16": (good, changed(changed(good, 3, box_px=0.7), 5, score=0.006), None),
+        "one pair beyond": (good, changed(changed(good, 3, box_px=0.5), 3, score=1e-3), None),
+        "two pairs beyond": (good, changed(changed(good, 3, score=5e-4), 5, score=1e-3), None),
+        "one pair of few beyond": (
+            take(good, range(19)),
+            changed(take(good, range(19)), 3, score=5e-4),
+            None,
+        ),
         "rows of a tie swapped": (ties, take(ties, order), None),
         "not best first": (good, take(good, [1, 0, *range(2, 24)]), None),
         "labels shifted by one": (good, shifted, None),

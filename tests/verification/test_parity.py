@@ -350,8 +350,8 @@ def test_the_table_has_a_limit_beside_every_number() -> None:
     (row,) = table({"atto.tflite": (parity, FP32)})
     assert len(row) == len(HEADER)
     assert row[:2] == ["atto.tflite", "40/40 = 1 (1)"]
-    assert row[2] == "0, 0, 0.06, 0.07 (p99 0.05)"
-    assert row[3] == "0, 0, 0, 0 (p99 0.0001)"
+    assert row[2] == "0, 0, 0.06, 0.07 (p99 0.05, worst 1)"
+    assert row[3] == "0, 0, 0, 0 (p99 0.0001, worst 0.002)"
     assert row[4:] == [str(some().labels[8]), "FAIL"]
 
 

@@ -228,6 +228,11 @@ function matchedShare({ counted, matched }: Parity): number {
   return counted === 0 ? 1 : matched / counted;
 }
 
+/** Of this share of the pairs, as `Limits` has it. */
+export function largest(errors: Errors, within: number): number {
+  return { 1: errors.worst, 0.99: errors.p99 }[within] ?? errors.p90;
+}
+
 function beyond(
   errors: Errors,
   kind: string,
@@ -235,16 +240,16 @@ function beyond(
   unit: string,
   { within, worst }: Limits,
 ): string | null {
-  const largest = { 1: errors.worst, 0.99: errors.p99 }[within] ?? errors.p90;
+  const most = largest(errors, within);
   const text = (value: number) => short(value) + unit;
   const all = (allowed: number) =>
     `a ${kind} is ${text(errors.worst)} off, the limit is ${text(allowed)}`;
-  if (largest <= limit) {
+  if (most <= limit) {
     return worst === null || errors.worst <= worst * limit ? null : all(worst * limit);
   }
   if (within === 1) return all(limit);
   return (
-    `a ${kind} is up to ${text(largest)} off in ${Math.round(within * 100)}% of the pairs ` +
+    `a ${kind} is up to ${text(most)} off in ${Math.round(within * 100)}% of the pairs ` +
     `(the worst: ${text(errors.worst)}), the limit is ${text(limit)}`
   );
 }

@@ -5,7 +5,7 @@ import { draw, type Seen, seen } from "./draw.ts";
 import { elements, tableRow } from "./elements.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Found } from "./messages.ts";
-import { short } from "./parity.ts";
+import { largest, short } from "./parity.ts";
 import { sentenceOf } from "./problem.ts";
 
 export function status(sentence: string): void {
@@ -74,8 +74,8 @@ function verdict({ artifact, runsOn, problems, parity, limits, milliseconds }: R
       ? ["", "", "", ""]
       : [
           `${parity.matched} of ${parity.counted}`,
-          `${short(parity.boxPx.worst)} px (limit ${limits.box_px})`,
-          `${short(parity.score.worst)} (limit ${limits.score})`,
+          `${short(largest(parity.boxPx, limits.within))} px (limit ${limits.box_px})`,
+          `${short(largest(parity.score, limits.within))} (limit ${limits.score})`,
           `${median.toFixed(1)} ms`,
         ]),
   ]);

@@ -61,6 +61,11 @@ struct CheckRow: View {
         let score = measured.score.largest(within: limits.within)
         LabeledContent("Box, \(which)", value: "\(number(box)) px (\(number(limits.boxPx)))")
         LabeledContent("Score, \(which)", value: "\(number(score)) (\(number(limits.score)))")
+        if let times = limits.worst {
+          let (px, off) = (times * limits.boxPx, times * limits.score)
+          LabeledContent("Box, worst", value: "\(number(measured.boxPx.worst)) px (\(number(px)))")
+          LabeledContent("Score, worst", value: "\(number(measured.score.worst)) (\(number(off)))")
+        }
       }
       if let ms = row.median { LabeledContent("Median", value: "\(number(ms)) ms") }
       if let timed = row.benchmark {
