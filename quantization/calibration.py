@@ -1,8 +1,9 @@
 """Ranges, and weights that fit them, from photographs: post-training quantization.
 
-Three passes over the same photos. The first finds the extremes of every point, the second counts
+Four passes over the same photos. The first finds the extremes of every point, the second counts
 how often which values occur in each channel: the ranges follow (see `histogram`). The third sees
-what enters every layer: its weight and bias follow (see `fitting`). Nothing is random.
+what enters every layer: its weight follows (see `fitting`). The fourth sees what rounding shifts on
+average: biases take it back (see `shifts`). Nothing is random.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from deimv2.quantization.histogram import Histogram
 from deimv2.quantization.prepare import Chosen, fake_quantizers_of, prepare, set_ranges
 from deimv2.quantization.recipe import in_int8
 from deimv2.quantization.rounding import Clamp, FakeQuantize, Images, Range
+from deimv2.quantization.shifts import take_back_shifts
 
 MIN_PHOTOS = 8
 IMAGE = "image"  # the rounder of the network's input
@@ -32,11 +34,13 @@ IMAGE = "image"  # the rounder of the network's input
 @dataclass(frozen=True)
 class Calibration:
     """ranges: by the names of the rounders. photos: how many were seen. constant: the names of
-    those through which one value alone passed, so that nothing is known of their range."""
+    those through which one value alone passed, so that nothing is known of their range.
+    float_blocks: what stays in float of what the recipe has in int8."""
 
     ranges: dict[str, Range]
     photos: int
     constant: tuple[str, ...]
+    float_blocks: tuple[str, ...] = ()
 
 
 def calibrate(net: DEIMv2, images: Images, chosen: Chosen = in_int8) -> Calibration:
@@ -49,6 +53,7 @@ def calibrate(net: DEIMv2, images: Images, chosen: Chosen = in_int8) -> Calibrat
     found = observe(net, images)
     set_ranges(net, found.ranges)
     fit(net, images)
+    take_back_shifts(net, images)
     return found
 
 

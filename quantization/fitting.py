@@ -1,9 +1,7 @@
-"""Weights and biases that make up for rounding, layer by layer, without labels or gradients.
+"""Weights that make up for their rounding, layer by layer, without labels or gradients.
 
 Each weight rounds to one of its two neighbours, not to the closest: which one is chosen so that a
-layer's outputs on the photos change least (GPTQ, arXiv 2210.17323). Then its bias takes back what
-the rounding of its inputs shifts on average. What is cut off at the ends of a range is left out of
-that: few values, far away, and taking their mean back would move all others.
+layer's outputs on the photos change least (GPTQ, arXiv 2210.17323).
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,10 +18,8 @@ from deimv2.quantization.rounding import (
     Clamp,
     FakeQuantize,
     Images,
-    Range,
     RoundedConv,
     RoundedLinear,
-    rounded_weight,
     weight_scales,
 )
 
@@ -33,14 +29,12 @@ Layer = RoundedConv | RoundedLinear
 
 
 class Inputs:
-    """What enters one layer, in float: second moments, and what rounding shifts on average."""
+    """Second moments of what enters one layer."""
 
-    def __init__(self, layer: Layer, before: Range | None) -> None:
-        self.layer, self.before = layer, before
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
         self.groups = layer.settings["groups"] if isinstance(layer, RoundedConv) else 1
         self.moments: Tensor | None = None  # [groups, D, D], D inputs of one output
-        self.shift = torch.zeros(())  # [channels], sums
-        self.seen = 0
 
     def see(self, x: Tensor) -> None:
         """x: maps [B, C, H, W] of a convolution, else channels last."""
@@ -48,13 +42,6 @@ class Inputs:
             columns = self._columns(image)
             moments = (columns.transpose(1, 2) @ columns).cpu().double()
             self.moments = moments if self.moments is None else self.moments + moments
-        if self.before is not None:
-            low, high = self.before.ends
-            error = self.before.rounded(x.detach()) - x.detach().clamp(low, high)
-            error = error.movedim(1, -1) if isinstance(self.layer, RoundedConv) else error
-            error = error.reshape(-1, error.shape[-1])
-            self.shift = self.shift + error.sum(0).cpu().double()
-            self.seen += len(error)
 
     def _columns(self, image: Tensor) -> Tensor:
         """All that meets a weight [groups, positions, D]."""
@@ -72,21 +59,14 @@ class Inputs:
 
 @torch.no_grad()
 def fit(net: DEIMv2, images: Images) -> None:
-    """Gives the int8 layers of a prepared network with ranges their best weights and biases."""
-    ranges = {m.name: m.range for m in net.modules() if isinstance(m, FakeQuantize)}
-    inputs: dict[Layer, Inputs] = {}
-    for layer in net.modules():
-        if isinstance(layer, RoundedConv | RoundedLinear):
-            alone = len(layer.inputs) == 1  # else it is not known which rounding meets what
-            inputs[layer] = Inputs(layer, ranges[layer.inputs[0]] if alone else None)
+    """Gives the int8 layers of a prepared network their best weights."""
+    layers = [m for m in net.modules() if isinstance(m, RoundedConv | RoundedLinear)]
+    inputs = {layer: Inputs(layer) for layer in layers}
     with in_float(net):
         show_inputs(net, inputs.items(), images)
     for layer, seen in inputs.items():
-        if seen.moments is None:  # a head that only training uses
-            continue
-        layer.weight.copy_(best_weight(layer.weight, seen.moments))
-        if seen.seen and layer.bias is not None:
-            layer.bias.sub_(shifted(layer, seen.shift / seen.seen))
+        if seen.moments is not None:  # else a head that only training uses
+            layer.weight.copy_(best_weight(layer.weight, seen.moments))
 
 
 @torch.no_grad()
@@ -94,7 +74,7 @@ def fit_weights(net: nn.Module, images: Images) -> None:
     """Gives the dense convolutions of a float network their best weights on the steps of int8, in
     place, for files that round weights alone to int8. Batch normalisation must be folded in."""
     inputs = {
-        conv: Inputs(RoundedConv(conv), None)
+        conv: Inputs(RoundedConv(conv))
         for conv in net.modules()
         if isinstance(conv, nn.Conv2d) and conv.groups == 1
     }
@@ -161,13 +141,3 @@ def best_steps(rows: Tensor, moments: Tensor) -> Tensor:
     ends = torch.where(steps.abs().amax(1, keepdim=True) < WEIGHT, WEIGHT, 0)
     ends = ends * rows.gather(1, furthest).sign()
     return torch.where(ends != 0, steps.scatter(1, furthest, ends.to(steps)), steps)
-
-
-def shifted(layer: Layer, shift: Tensor) -> Tensor:
-    """What a layer's output [out] becomes more if its input becomes more by `shift` [channels]."""
-    weight = rounded_weight(layer.weight).cpu().double()
-    if isinstance(layer, RoundedLinear):
-        return (weight @ shift).to(layer.weight)
-    groups = layer.settings["groups"]
-    taps = weight.sum((2, 3)).view(groups, len(weight) // groups, -1)
-    return (taps @ shift.view(groups, -1, 1)).flatten().to(layer.weight)

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from deimv2.model import DEIMv2
 from deimv2.model.errors import InputError
 from deimv2.model.layers import Affine, ConvNorm, QuantPoint, fuse
-from deimv2.quantization.recipe import in_int8
+from deimv2.quantization.recipe import in_int8, outside
 from deimv2.quantization.rounding import Clamp, FakeQuantize, Range, RoundedConv, RoundedLinear
 
 # Functions whose results are values of their inputs, moved.
@@ -39,16 +39,11 @@ def prepare(net: DEIMv2, chosen: Chosen = in_int8) -> list[FakeQuantize]:
     fold(net)
     layers = replace_layers(net, chosen)
     sharing = Sharing(net, layers)
-    rounder_at: dict[str, FakeQuantize] = {}
     for group in sharing.groups():
         rounder = FakeQuantize(group[0])
         for name in group:
             parent, _, child = name.rpartition(".")
             setattr(net.get_submodule(parent), child, rounder)
-            rounder_at[name] = rounder
-    for name, layer in layers.items():
-        if isinstance(layer, RoundedConv | RoundedLinear):
-            layer.inputs = tuple(dict.fromkeys(rounder_at[p].name for p in sharing.inputs[name]))
     return fake_quantizers_of(net)
 
 
@@ -57,12 +52,16 @@ def fake_quantizers_of(net: DEIMv2) -> list[FakeQuantize]:
     return [module for module in net.modules() if isinstance(module, FakeQuantize)]
 
 
-def apply_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None:
+def apply_ranges(
+    net: DEIMv2, ranges: Mapping[str, tuple[float, float]], float_blocks: Iterable[str] = ()
+) -> None:
     """Prepare `net` with known ranges, by the names that its rounders will have.
+
+    float_blocks: what stays in float of what the recipe has in int8.
 
     Raises InputError if they are not those of this network.
     """
-    rounders = prepare(net)
+    rounders = prepare(net, outside(float_blocks))
     names = [rounder.name for rounder in rounders]
     if set(names) != set(ranges):
         odd = sorted(set(names) ^ set(ranges))

@@ -1,6 +1,7 @@
 """Which parts of the network compute in int8, and why the others do not."""
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -38,6 +39,12 @@ RECIPE = (
 def in_int8(layer: str) -> bool:
     """Whether a layer of this name computes in int8. Softmax, norms and sampling never do."""
     return decide(layer).int8
+
+
+def outside(blocks: Iterable[str]) -> Callable[[str], bool]:
+    """`in_int8`, but for the layers of these blocks, which stay in float."""
+    inside = tuple(f"{block}." for block in blocks)
+    return lambda layer: in_int8(layer) and not layer.startswith(inside)
 
 
 def decide(layer: str) -> Part:

@@ -38,10 +38,9 @@ class Range(NamedTuple):
         """What 0 becomes."""
         return int(np.clip(round(LOW - min(self.low, 0.0) / self.scale), LOW, HIGH))
 
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The lowest and the highest step."""
-        return (LOW - self.zero_point) * self.scale, (HIGH - self.zero_point) * self.scale
+    def uncut(self, x: Tensor) -> Tensor:
+        """To the closest step, with further steps of the same size beyond the ends."""
+        return (x / self.scale).round() * self.scale
 
     def rounded(self, x: Tensor) -> Tensor:
         return torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, LOW, HIGH)
@@ -58,6 +57,7 @@ class FakeQuantize(nn.Module):
         self.name = name
         self.range: Range | None = None
         self.on = True
+        self.cuts = True  # else it has steps beyond the ends, too
         self.watch: Callable[[Tensor], None] | None = None  # sees what passes, before rounding
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class FakeQuantize(nn.Module):
             self.watch(x.detach())
         if self.range is None or not self.on:
             return x
-        return self.range.rounded(x)
+        return self.range.rounded(x) if self.cuts else self.range.uncut(x)
 
 
 def is_rounded(net: nn.Module) -> bool:
@@ -96,10 +96,7 @@ def round_weights(net: nn.Module) -> None:
 
 
 class RoundedConv(nn.Module):
-    """A convolution with int8 weights; takes over its parameters.
-
-    inputs: names of the rounders before it.
-    """
+    """A convolution with int8 weights; takes over its parameters."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -108,7 +105,6 @@ class RoundedConv(nn.Module):
             name: getattr(conv, name) for name in ("stride", "padding", "dilation", "groups")
         }
         self.in_channels = conv.in_channels
-        self.inputs: tuple[str, ...] = ()
         self.on = True
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,15 +113,11 @@ class RoundedConv(nn.Module):
 
 
 class RoundedLinear(nn.Module):
-    """A linear layer, packed or not, with int8 weights; takes over its parameters.
-
-    inputs: names of the rounders before it.
-    """
+    """A linear layer, packed or not, with int8 weights; takes over its parameters."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
-        self.inputs: tuple[str, ...] = ()
         self.on = True
 
     def forward(self, x: Tensor, rows: slice = slice(None)) -> Tensor:

@@ -1,0 +1,108 @@
+"""Blocks of the encoder that stay in float, where rounding costs most for the work that it saves.
+
+The encoder is a tenth of the work of Atto and Femto and has half of what int8 costs them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from deimv2.model import DEIMv2
+from deimv2.quantization.calibration import Calibration, calibrate
+from deimv2.quantization.distillation import Teacher
+from deimv2.quantization.prepare import Chosen, fake_quantizers_of
+from deimv2.quantization.recipe import in_int8, outside
+from deimv2.quantization.rounding import Images
+
+LOOKED_AT = 32  # photos, of those to calibrate on, that the blocks are measured on
+
+
+def calibrate_share(net: DEIMv2, images: Images, share: float) -> Calibration:
+    """As `calibrate`, with blocks of the encoder in float, while at least `share` (0..1) of the
+    network's multiply-accumulates stay in int8. The result names them."""
+    trial = deepcopy(net.eval())
+    found = calibrate(trial, images)
+    work = multiply_accumulates(net)
+    rounded = sum(work.get(name, 0) for name, _ in layers_of(net, in_int8))
+    spare = rounded - share * work[""]
+    kept: list[str] = []
+    if spare > 0:
+        cost = costs(trial, Teacher(net), images, max(1, found.photos // LOOKED_AT))
+        for block in sorted(cost, key=lambda name: -cost[name] / work[name]):
+            if cost[block] > 0 and work[block] <= spare:
+                kept.append(block)
+                spare -= work[block]
+    float_blocks = tuple(sorted(kept))
+    found = calibrate(net, images, outside(float_blocks))
+    return replace(found, float_blocks=float_blocks)
+
+
+def layers_of(net: DEIMv2, chosen: Chosen) -> Iterator[tuple[str, nn.Module]]:
+    for name, layer in net.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and chosen(name):
+            yield name, layer
+
+
+def blocks_of(net: DEIMv2) -> list[str]:
+    """Names of the encoder's blocks that have layers in int8."""
+    found = []
+    for name, child in net.encoder.named_children():
+        inner = [f".{i}" for i in range(len(child))] if isinstance(child, nn.ModuleList) else [""]
+        found += [f"encoder.{name}{index}" for index in inner]
+    layers = [name for name, _ in layers_of(net, in_int8)]
+    return [block for block in found if any(name.startswith(f"{block}.") for name in layers)]
+
+
+@torch.no_grad()
+def multiply_accumulates(net: DEIMv2) -> dict[str, int]:
+    """Of one image, by the name of the module; "" is the whole network."""
+    parameter = next(net.parameters())
+    height, width = net.image_size
+    counter = FlopCounterMode(display=False)
+    with counter:
+        net(torch.zeros(1, 3, height, width, device=parameter.device))
+    counts = {name: sum(each.values()) // 2 for name, each in counter.get_flop_counts().items()}
+    return {name.partition(".")[2]: count for name, count in counts.items()}
+
+
+@torch.no_grad()
+def costs(net: DEIMv2, teacher: Teacher, images: Images, every: int) -> dict[str, float]:
+    """By how much the teacher's loss falls where a block's values do not round.
+
+    net: prepared, with ranges; it stays as it is but for the teacher's hooks. every: how many
+    photos further the next one is looked at.
+    """
+    teacher.watch(net)
+    blocks = blocks_of(teacher.net)
+    fallen = dict.fromkeys(blocks, 0.0)
+    for index, image in enumerate(images()):
+        if index % every:
+            continue
+        whole = loss(net, teacher, image)
+        for block in blocks:
+            with unrounded(net, block):
+                fallen[block] += whole - loss(net, teacher, image)
+    return fallen
+
+
+def loss(net: DEIMv2, teacher: Teacher, image: Tensor) -> float:
+    net(image)
+    return sum(each.item() for each in teacher().values())
+
+
+@contextmanager
+def unrounded(net: DEIMv2, block: str) -> Iterator[None]:
+    """Values inside a block pass without rounding."""
+    inside = [each for each in fake_quantizers_of(net) if each.name.startswith(f"{block}.")]
+    for rounder in inside:
+        rounder.on = False
+    try:
+        yield
+    finally:
+        for rounder in inside:
+            rounder.on = True

@@ -1,0 +1,116 @@
+"""Blocks of the encoder in float: chosen by what they cost, down to a share, and kept."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from deimv2.model import DEIMv2, build_model
+from deimv2.model.errors import InputError
+from deimv2.model.weights import load_weights, read_checkpoint, read_metadata, save_weights
+from deimv2.quantization.calibration import Calibration, calibrate
+from deimv2.quantization.distillation import Teacher
+from deimv2.quantization.mixed import blocks_of, calibrate_share, costs, multiply_accumulates
+from deimv2.quantization.prepare import apply_ranges, fake_quantizers_of
+from deimv2.quantization.recipe import in_int8
+from deimv2.quantization.restore import restore
+from deimv2.quantization.rounding import Range, RoundedConv
+from deimv2.tests.quantization.nets import random_net
+
+SIZE, SHARE = 160, 0.79  # of 0.815
+Calibrated = tuple[DEIMv2, Calibration]
+
+
+@pytest.fixture(scope="module")
+def net() -> DEIMv2:
+    return random_net("atto", SIZE)
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    torch.manual_seed(0)
+    return torch.rand(8, 3, SIZE, SIZE)
+
+
+@pytest.fixture(scope="module")
+def calibrated(net: DEIMv2, images: Tensor) -> Calibrated:
+    prepared = copy.deepcopy(net)
+    return prepared, calibrate_share(prepared, lambda: images.split(1), SHARE)
+
+
+def share_of(prepared: DEIMv2, net: DEIMv2) -> float:
+    """Of the multiply-accumulates, those of rounded layers."""
+    work = multiply_accumulates(net)
+    rounded = [name for name, m in prepared.named_modules() if isinstance(m, RoundedConv)]
+    return sum(work[name] for name in rounded) / work[""]
+
+
+def test_blocks_stay_in_float_down_to_the_share(net: DEIMv2, calibrated: Calibrated) -> None:
+    prepared, found = calibrated
+    assert found.float_blocks and set(found.float_blocks) <= set(blocks_of(net))
+    for name, layer in prepared.named_modules():
+        if isinstance(layer, nn.Conv2d | RoundedConv) and in_int8(name):
+            inside = any(name.startswith(f"{block}.") for block in found.float_blocks)
+            assert isinstance(layer, nn.Conv2d) == inside
+    everything = copy.deepcopy(net)
+    calibrate(everything, lambda: torch.rand(8, 3, SIZE, SIZE).split(1))
+    assert SHARE <= share_of(prepared, net) < share_of(everything, net)
+
+
+def test_a_share_that_leaves_no_room_changes_nothing(net: DEIMv2, images: Tensor) -> None:
+    first, second = copy.deepcopy(net), copy.deepcopy(net)
+    assert calibrate_share(first, lambda: images.split(1), 1.0) == calibrate(
+        second, lambda: images.split(1)
+    )
+    for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+@torch.no_grad()
+def test_a_checkpoint_says_what_stays_in_float(
+    net: DEIMv2, calibrated: Calibrated, tmp_path: Path
+) -> None:
+    prepared, found = calibrated
+    save_weights(
+        restore(prepared), path := tmp_path / "q.safetensors", tuple("abcde"),
+        ranges=found.ranges, float_blocks=found.float_blocks,
+    )  # fmt: skip
+    about = read_metadata(path)
+    assert about.float_blocks == found.float_blocks
+    load_weights(again := copy.deepcopy(net), read_checkpoint(path))
+    apply_ranges(again, about.ranges or {}, about.float_blocks)
+    ours, theirs = prepared.state_dict(), again.state_dict()
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        assert torch.allclose(value, theirs[key], rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match="expected the 60 of variant 'atto'"):
+        apply_ranges(copy.deepcopy(net), about.ranges or {})
+
+
+def test_the_block_that_rounds_worst_costs_most(net: DEIMv2, images: Tensor) -> None:
+    prepared = copy.deepcopy(net)
+    calibrate(prepared, lambda: images.split(1))
+    for rounder in fake_quantizers_of(prepared):
+        if rounder.name.startswith("encoder.global_fusion."):
+            low, high = rounder.range or (0.0, 0.0)
+            rounder.range = Range(30 * low, 30 * high)
+    found = costs(prepared, Teacher(net), lambda: images.split(1), 2)
+    assert list(found) == blocks_of(net)
+    assert max(found, key=lambda name: found[name]) == "encoder.global_fusion"
+    assert all(each.on for each in fake_quantizers_of(prepared))
+
+
+def test_work_is_counted_by_module(net: DEIMv2) -> None:
+    work = multiply_accumulates(net)
+    stem = net.backbone.stem.stem1.conv
+    assert isinstance(stem, nn.Conv2d) and stem.stride == (2, 2)
+    assert work["backbone.stem.stem1.conv"] == stem.weight.numel() * (SIZE // 2) ** 2
+    assert work[""] == sum(work[part] for part in ("backbone", "encoder", "decoder"))
+
+
+@pytest.mark.parametrize("variant", ["n", "s"])
+def test_every_encoder_has_blocks(variant: str) -> None:
+    found = blocks_of(build_model(variant))
+    assert {"encoder.fpn_blocks.0", "encoder.pan_blocks.0", "encoder.layer"} <= set(found)
