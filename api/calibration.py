@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from deimv2.api.photographs import evenly
@@ -14,8 +15,9 @@ from deimv2.model.images import find_photos
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import Loaded
 from deimv2.quantization.calibration import Calibration, calibrate, frames_of, photos_of
+from deimv2.quantization.mixed import calibrate_share
 from deimv2.quantization.prepare import apply_ranges
-from deimv2.quantization.rounding import Images, Range, round_weights
+from deimv2.quantization.rounding import Images, round_weights
 
 PHOTOS = 200
 FEW = 32  # ranges from less are told to be uncertain
@@ -42,17 +44,22 @@ def calibration_photos(
         yield find_photos(Path(made))
 
 
+def method(share: float | None) -> Callable[[DEIMv2, Images], Calibration]:
+    """How ranges are found. share: see `calibrate_share`; None: all of the recipe is in int8."""
+    return calibrate if share is None else partial(calibrate_share, share=share)
+
+
 def find_ranges(
     net: DEIMv2,
     photos: Sequence[Path],
     most: int,
     progress: Progress = SILENT,
     find: Callable[[DEIMv2, Images], Calibration] = calibrate,
-) -> dict[str, Range]:
+) -> Calibration:
     """The ranges that at most so many of the photos ask for.
 
-    find: gives them; by default it prepares `net`, in place, for int8 with them. Says so where the
-    photos are too few, or do not tell a range.
+    find: gives them; by default it prepares `net`, in place, for int8 with them. Says what stays
+    in float, and where the photos are too few, or do not tell a range.
     """
     paths = evenly(photos, most)
     unreadable: dict[str, None] = {}
@@ -66,7 +73,9 @@ def find_ranges(
             f"warning: {len(found.constant)} of {len(found.ranges)} ranges saw one value alone "
             f"(first: {found.constant[0]}); are these photos like those the phone will see?"
         )
-    return found.ranges
+    if found.float_blocks:
+        progress.log(f"in float: {', '.join(found.float_blocks)}")
+    return found
 
 
 def tell_photos(used: int, unreadable: Iterable[str], progress: Progress) -> None:
@@ -98,15 +107,20 @@ def calibration_frames(
 
 
 def to_int8(
-    loaded: Loaded, weights: str, folder: Path | None, most: int, progress: Progress = SILENT
+    loaded: Loaded,
+    weights: str,
+    folder: Path | None,
+    most: int,
+    progress: Progress = SILENT,
+    share: float | None = None,
 ) -> None:
     """Prepares the loaded net, in place, with ranges from photos or else its own.
 
-    Raises InputError where there are neither.
+    share: of photos' ranges, see `method`. Raises InputError where there are neither.
     """
     if folder is None and loaded.about.ranges is not None:
-        apply_ranges(loaded.net, loaded.about.ranges)
+        apply_ranges(loaded.net, loaded.about.ranges, loaded.about.float_blocks)
     else:
         with calibration_photos(folder, weights, most, progress) as photos:
-            find_ranges(loaded.net, photos, most, progress)
+            find_ranges(loaded.net, photos, most, progress, method(share))
     round_weights(loaded.net)

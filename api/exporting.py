@@ -53,6 +53,8 @@ class ExportOptions:
     precision:     "fp32", "fp16", "int8", "int8x16" or "int8-weight"
     calibration:   folder of photos like those the phone will see, for the ranges of int8
                    and int8x16
+    int8_share:    int8, with `calibration`: least share of the multiply-accumulates to compute in
+                   int8, as in `QuantizeOptions`
     labels:        file of class names, one per line
     translations:  by language tag, as "pt-BR", the classes' names in that language, for the apps: a
                    file as `labels`, or a list
@@ -76,6 +78,7 @@ class ExportOptions:
     precision: str = "fp32"
     calibration: Pathish | None = None
     calibration_photos: int = PHOTOS
+    int8_share: float | None = None
     labels: Pathish | None = None
     translations: Mapping[str, Pathish | Sequence[str]] | None = None
     image_size: int | tuple[int, int] | None = None
@@ -142,7 +145,7 @@ def export(options: ExportOptions) -> Export:
     frames: Frames = ()
     photos = as_path(options.calibration), options.calibration_photos, progress
     if precision.rounds:
-        to_int8(loaded, weights, *photos)
+        to_int8(loaded, weights, *photos, options.int8_share)
     elif precision.calibrates:
         frames = calibration_frames(loaded.net.image_size, weights, *photos)
     elif precision.stores == "int8":
@@ -185,12 +188,17 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
             f"--calibration is for int8 and int8x16, the precision is {precision.name}; "
             "add --precision int8, or leave it out"
         )
-    for name in ("kept", "float_weights"):
+    for name in ("kept", "float_weights", "int8_share"):
         if getattr(options, name) is not None and not precision.rounds:
             raise InputError(
                 f"--{name.replace('_', '-')} is for int8, the precision is {precision.name}; leave "
                 "it out: other precisions are compared with float32 anyway"
             )
+    if options.int8_share is not None and options.calibration is None:
+        raise InputError(
+            "--int8-share chooses what stays in float on photos, and none are named; name a folder "
+            "with --calibration DIR, or leave it out"
+        )
     return precision, kinds
 
 

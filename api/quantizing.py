@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deimv2.api.calibration import PHOTOS, calibration_photos, find_ranges
+from deimv2.api.calibration import PHOTOS, calibration_photos, find_ranges, method
 from deimv2.api.data import read_train
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.rounding import FINAL, LR, Rounding
@@ -24,6 +24,9 @@ from deimv2.training.pseudo import annotate
 class QuantizeOptions(TrainOptions):
     """calibration:  folder of photos like those the phone will see; None: the photos to train on of
                   the data; for the demo weights, scenes as they were trained on
+    int8_share:   least share of the multiply-accumulates to compute in int8, 0..1: blocks of the
+                  encoder stay in float down to it, those whose rounding costs most for their
+                  work. None: all that the recipe has in int8
     labels:       file of class names, one per line
     qat:          train with rounding, as what follows says; without data, on the photos of
                   `calibration`. The float network is the teacher, annotations are to measure by.
@@ -34,6 +37,7 @@ class QuantizeOptions(TrainOptions):
 
     calibration: Pathish | None = None
     calibration_photos: int = PHOTOS
+    int8_share: float | None = None
     labels: Pathish | None = None
     qat: bool = False
     # always: more than these is for networks that have much to learn
@@ -79,6 +83,7 @@ def quantize(options: QuantizeOptions) -> Quantized:
     rounding = Rounding(
         None if options.calibration is None else str(options.calibration),
         options.calibration_photos,
+        options.int8_share,
     )
     return trained(options, rounding)
 
@@ -107,12 +112,12 @@ def calibrated(options: QuantizeOptions) -> Quantized:
     else:
         source = calibration_photos(folder, weights, most, progress)
     with source as photos:
-        ranges = find_ranges(loaded.net, photos, most, progress)
+        found = find_ranges(loaded.net, photos, most, progress, method(options.int8_share))
     save_weights(
-        restore(loaded.net), output, loaded.labels, ranges=ranges, photos=folder,
-        in_float=origin(weights, variant),
+        restore(loaded.net), output, loaded.labels, ranges=found.ranges,
+        float_blocks=found.float_blocks, photos=folder, in_float=origin(weights, variant),
     )  # fmt: skip
-    return Quantized(output, ranges)
+    return Quantized(output, found.ranges)
 
 
 def with_defaults(options: QuantizeOptions) -> QuantizeOptions:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deimv2.api.calibration import PHOTOS, find_ranges
+from deimv2.api.calibration import PHOTOS, find_ranges, method
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.images import find_photos
 from deimv2.model.progress import Progress
@@ -33,12 +33,16 @@ class Rounding:
     """How a training rounds, as plain values.
 
     calibration: folder of photos to find the ranges on; None: those that are trained on
+    share:       of the multiply-accumulates that are to stay in int8; None: all of the recipe's
     ranges:      None: the checkpoint's, or found
+    float_blocks: that belong to the ranges
     """
 
     calibration: str | None = None
     calibration_photos: int = PHOTOS
+    share: float | None = None
     ranges: Mapping[str, tuple[float, float]] | None = None
+    float_blocks: Sequence[str] = ()
 
     def prepare(
         self, net: DEIMv2, weights: Path, photos: Sequence[Path], progress: Progress
@@ -47,21 +51,26 @@ class Rounding:
 
         weights: the file that it was loaded from. photos: those that are trained on.
         """
-        ranges = self.ranges or read_metadata(weights).ranges
+        known = self if self.ranges is not None else read_metadata(weights)
+        ranges, float_blocks = known.ranges, known.float_blocks
         if ranges is None:
-            found = photos if self.calibration is None else find_photos(Path(self.calibration))
-            ranges = find_ranges(net, found, self.calibration_photos, progress)
+            seen = photos if self.calibration is None else find_photos(Path(self.calibration))
+            how = method(self.share)
+            found = find_ranges(net, seen, self.calibration_photos, progress, how)
+            ranges, float_blocks = found.ranges, found.float_blocks
         else:
-            apply_ranges(net, ranges)
+            apply_ranges(net, ranges, float_blocks)
         freeze_float(net)
         round_weights(net)  # of what stays in float, as the files store it
-        return replace(self, ranges={name: (low, high) for name, (low, high) in ranges.items()})
+        plain = {name: (low, high) for name, (low, high) in ranges.items()}
+        return replace(self, ranges=plain, float_blocks=tuple(float_blocks))
 
     def save(
         self, write: Callable[..., None], average: DEIMv2, path: Path, names: tuple[str, ...]
     ) -> None:
         """Writes the average as a checkpoint of the common layout, with its ranges."""
-        write(restore(average), path, names, ranges=self.ranges)
+        blocks = self.float_blocks
+        write(restore(average), path, names, ranges=self.ranges, float_blocks=blocks)
 
 
 def rounding_epochs(photos: int, batch: int) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_calibration, share, size, translation
+from deimv2.cli.arguments import add_calibration, add_int8_share, share, size, translation
 from deimv2.cli.verify import print_report
 from deimv2.converters import DEFAULT_FORMATS, FORMATS, PRECISIONS
 from deimv2.model.words import plural
@@ -39,6 +39,7 @@ def add(subparsers: Any) -> None:
         "for NPUs, needs --calibration; int8-weight: weights stored as int8, float arithmetic",
     )  # fmt: skip
     add_calibration(parser)
+    add_int8_share(parser)
     parser.add_argument(
         "--weights", metavar="demo|coco|random|hf://OWNER/NAME|PATH",
         help="demo weights (the default if the variant has them), the released COCO weights, "

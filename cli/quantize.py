@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_calibration
+from deimv2.cli.arguments import add_calibration, add_int8_share
 from deimv2.cli.data import add_data
 from deimv2.cli.train import add_training, print_training
 
@@ -32,6 +32,7 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--weights", metavar="demo|coco|random|PATH", help="as in deimv2 export")
     add_calibration(parser, "those of --data; ")
+    add_int8_share(parser)
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
     parser.add_argument(
         "--output", type=Path, metavar="FILE|DIR",

@@ -46,12 +46,12 @@ def open_checkpoint(
     net = build_model(name, class_count(state) or 80, read_metadata(path).image_size)
     net.load_state_dict(fitted(net, state, f" in '{path}'"))
     if rounding:
-        ranges = read_metadata(path).ranges
-        if ranges is None:
+        about = read_metadata(path)
+        if about.ranges is None:
             raise InputError(
                 f"'{path}' carries no int8 ranges, expected a checkpoint from deimv2 quantize; "
                 "quantize it, or leave out --precision int8"
             )
-        apply_ranges(net.eval(), ranges)
+        apply_ranges(net.eval(), about.ranges, about.float_blocks)
         round_weights(net)
     return CheckpointRunner(net, read_metadata(path).labels)

@@ -52,6 +52,7 @@ KINDS = {
     "evaluate_every": COUNT,
     "final_lr": SHARE,
     "image_size": SIZE,
+    "int8_share": SHARE,
     "kept": SHARE,
     "limit": COUNT,
     "lr": RATE,

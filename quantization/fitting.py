@@ -7,6 +7,7 @@ layer's outputs on the photos change least (GPTQ, arXiv 2210.17323).
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from deimv2.quantization.rounding import (
     Images,
     RoundedConv,
     RoundedLinear,
+    stored_as_int8,
     weight_scales,
 )
 
@@ -59,14 +61,22 @@ class Inputs:
 
 @torch.no_grad()
 def fit(net: DEIMv2, images: Images) -> None:
-    """Gives the int8 layers of a prepared network their best weights."""
-    layers = [m for m in net.modules() if isinstance(m, RoundedConv | RoundedLinear)]
-    inputs = {layer: Inputs(layer) for layer in layers}
+    """Gives the layers of a prepared network their best weights, those too that compute in float
+    with weights that files store as int8."""
+    inputs: dict[Any, Inputs] = {}
+    inputs |= {m: Inputs(m) for m in net.modules() if isinstance(m, RoundedConv | RoundedLinear)}
+    inputs |= {layer: Inputs(rounds) for layer, rounds in beside(net)}
     with in_float(net):
         show_inputs(net, inputs.items(), images)
     for layer, seen in inputs.items():
         if seen.moments is not None:  # else a head that only training uses
             layer.weight.copy_(best_weight(layer.weight, seen.moments))
+
+
+def beside(net: nn.Module) -> Iterator[tuple[nn.Module, Layer]]:
+    """Float layers whose weights are stored as int8, each as one that rounds."""
+    for layer in stored_as_int8(net):
+        yield layer, RoundedConv(layer) if isinstance(layer, nn.Conv2d) else RoundedLinear(layer)
 
 
 @torch.no_grad()

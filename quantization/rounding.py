@@ -90,9 +90,14 @@ def round_weights(net: nn.Module) -> None:
     """Rounds large weights of layers that compute in float, in place, for files that store them as
     int8. Batch normalisation and affines must be folded in before (`prepare.fold`): later they
     would change the steps."""
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.numel() >= MIN_WEIGHTS:
-            layer.weight.copy_(rounded_weight(layer.weight))
+    for layer in stored_as_int8(net):
+        layer.weight.copy_(rounded_weight(layer.weight))
+
+
+def stored_as_int8(net: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+    """The layers with large weights that compute in float."""
+    layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    return [layer for layer in layers if layer.weight.numel() >= MIN_WEIGHTS]
 
 
 class RoundedConv(nn.Module):

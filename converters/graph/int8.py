@@ -169,6 +169,8 @@ def to_int8(module: nn.Module, folded: bool, half: bool, pairs: dict[int, nn.Mod
         elif isinstance(child, RoundedLinear):
             setattr(module, name, Int8Linear(child, folded, half))
         elif isinstance(child, ConvAvgPool):
+            if not isinstance(module.pooled, FakeQuantize):
+                continue  # its block stays in float
             assert isinstance(child.conv, nn.Conv2d)
             child.conv.weight.data = torch.full(child.conv.weight.shape, 1 / 9)  # not of a half
             child.conv = Int8Conv(RoundedConv(child.conv), folded, half)

@@ -25,6 +25,7 @@ class CheckpointMetadata:
     labels:     class names
     image_size: (H, W) that it was trained at
     ranges:     low and high of int8 activations, by the name of the place
+    float_blocks: what computes in float all the same where the rest is int8
     photos:     the folder that it was validated or calibrated on, where that is there
     in_float:   the weights that were quantized, where they are there
     """
@@ -32,6 +33,7 @@ class CheckpointMetadata:
     labels: list[str] | None = None
     image_size: tuple[int, int] | None = None
     ranges: dict[str, tuple[float, float]] | None = None
+    float_blocks: tuple[str, ...] = ()
     photos: Path | None = None
     in_float: Path | None = None
 
@@ -42,12 +44,12 @@ def save_weights(
     labels: Sequence[str],
     dtype: torch.dtype = torch.float32,
     ranges: Mapping[str, tuple[float, float]] | None = None,
+    float_blocks: Sequence[str] = (),
     photos: Path | None = None,
     in_float: Path | None = None,
 ) -> None:
     """Writes a `.safetensors` checkpoint under our names, with class names and image size in its
-    metadata, and, where there are any, the int8 ranges of activations, the folder of the photos
-    on which it was validated or calibrated, and the float weights that were quantized.
+    metadata, and, where there are any, what `CheckpointMetadata` has beside them.
 
     A tensor that has several names is stored under each. Raises InputError for another number of
     labels than classes.
@@ -67,6 +69,7 @@ def save_weights(
     }
     if ranges is not None:
         about["ranges"] = ranges
+        about["float_blocks"] = list(float_blocks)
     if photos is not None:
         about["photos"] = str(photos.resolve())
     if in_float is not None:
@@ -99,6 +102,7 @@ def read_metadata(path: str | Path) -> CheckpointMetadata:
         labels=stored("labels") or named,
         image_size=None if size is None else (int(size[0]), int(size[1])),
         ranges=None if ranges is None else {name: (low, up) for name, (low, up) in ranges.items()},
+        float_blocks=tuple(stored("float_blocks") or ()),
         photos=Path(photos) if isinstance(photos, str) and Path(photos).is_dir() else None,
         in_float=Path(in_float) if isinstance(in_float, str) and Path(in_float).is_file() else None,
     )

@@ -2,11 +2,15 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from deimv2.cli.main import main
+from deimv2.converters.artifact import inspect
+from deimv2.converters.manifest import Manifest
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.weights import load_weights, read_checkpoint, read_metadata, save_weights
@@ -17,7 +21,9 @@ from deimv2.quantization.prepare import apply_ranges, fake_quantizers_of
 from deimv2.quantization.recipe import in_int8
 from deimv2.quantization.restore import restore
 from deimv2.quantization.rounding import Range, RoundedConv
+from deimv2.tests.cli.commands import Capture
 from deimv2.tests.quantization.nets import random_net
+from deimv2.tests.training.scenes import GARMENTS
 
 SIZE, SHARE = 160, 0.79  # of 0.815
 Calibrated = tuple[DEIMv2, Calibration]
@@ -114,3 +120,24 @@ def test_work_is_counted_by_module(net: DEIMv2) -> None:
 def test_every_encoder_has_blocks(variant: str) -> None:
     found = blocks_of(build_model(variant))
     assert {"encoder.fpn_blocks.0", "encoder.pan_blocks.0", "encoder.layer"} <= set(found)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("variant", "given"),
+    [
+        ("atto", ["demo", "--photos", GARMENTS]),
+        ("n", ["random", "--image-size", 160, "--no-verify"]),
+    ],
+)
+def test_every_format_has_blocks_in_float(
+    variant: str, given: list[Any], tmp_path: Path, capsys: Capture
+) -> None:
+    """Those of the demo detect what PyTorch does, by the check that `export` makes."""
+    command = ["export", "--variant", variant, "--precision", "int8", "--calibration", GARMENTS]
+    command += ["--calibration-photos", 16, "--int8-share", 0.5, "--output", tmp_path, "--weights"]
+    assert main([str(each) for each in (*command, *given)]) == 0
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("in float: ")]
+    shares = [inspect(tmp_path / each.name).integer_share for each in Manifest.read(tmp_path).files]
+    assert len(shares) == 3 and all(0.5 <= share < 0.92 for share in shares)
+    assert len(line.split(", ")) >= 4
