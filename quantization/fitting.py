@@ -5,7 +5,7 @@ layer's outputs on the photos change least (GPTQ, arXiv 2210.17323).
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from deimv2.quantization.rounding import (
     RoundedConv,
     RoundedLinear,
     stored_as_int8,
+    switched,
     weight_scales,
 )
 
@@ -109,18 +110,10 @@ def _show(seen: Inputs, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     seen.see(inputs[0])
 
 
-@contextmanager
-def in_float(net: DEIMv2) -> Iterator[None]:
-    """Nothing rounds."""
+def in_float(net: nn.Module) -> AbstractContextManager[None]:
+    """Nothing rounds meanwhile."""
     kinds = (RoundedConv, RoundedLinear, FakeQuantize, Clamp)
-    rounding = [module for module in net.modules() if isinstance(module, kinds)]
-    for module in rounding:
-        module.on = False
-    try:
-        yield
-    finally:
-        for module in rounding:
-            module.on = True
+    return switched((module for module in net.modules() if isinstance(module, kinds)), "on", False)
 
 
 def best_weight(weight: Tensor, moments: Tensor) -> Tensor:

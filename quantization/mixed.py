@@ -4,7 +4,6 @@ The encoder is a tenth of the work of Atto and Femto and has half of what int8 c
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 
@@ -17,7 +16,7 @@ from deimv2.quantization.calibration import Calibration, calibrate
 from deimv2.quantization.distillation import Teacher
 from deimv2.quantization.prepare import Chosen, fake_quantizers_of
 from deimv2.quantization.recipe import in_int8, outside
-from deimv2.quantization.rounding import Images
+from deimv2.quantization.rounding import Images, switched
 
 LOOKED_AT = 32  # photos, of those to calibrate on, that the blocks are measured on
 
@@ -79,13 +78,15 @@ def costs(net: DEIMv2, teacher: Teacher, images: Images, every: int) -> dict[str
     """
     teacher.watch(net)
     blocks = blocks_of(teacher.net)
+    rounders = fake_quantizers_of(net)
     fallen = dict.fromkeys(blocks, 0.0)
     for index, image in enumerate(images()):
         if index % every:
             continue
         whole = loss(net, teacher, image)
         for block in blocks:
-            with unrounded(net, block):
+            inside = (each for each in rounders if each.name.startswith(f"{block}."))
+            with switched(inside, "on", False):
                 fallen[block] += whole - loss(net, teacher, image)
     return fallen
 
@@ -93,16 +94,3 @@ def costs(net: DEIMv2, teacher: Teacher, images: Images, every: int) -> dict[str
 def loss(net: DEIMv2, teacher: Teacher, image: Tensor) -> float:
     net(image)
     return sum(each.item() for each in teacher().values())
-
-
-@contextmanager
-def unrounded(net: DEIMv2, block: str) -> Iterator[None]:
-    """Values inside a block pass without rounding."""
-    inside = [each for each in fake_quantizers_of(net) if each.name.startswith(f"{block}.")]
-    for rounder in inside:
-        rounder.on = False
-    try:
-        yield
-    finally:
-        for rounder in inside:
-            rounder.on = True

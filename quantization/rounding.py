@@ -6,7 +6,8 @@ value lies within its range. Steps are float16 numbers: Core ML's are, where it 
 and all formats have the same.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +67,19 @@ class FakeQuantize(nn.Module):
         if self.range is None or not self.on:
             return x
         return self.range.rounded(x) if self.cuts else self.range.uncut(x)
+
+
+@contextmanager
+def switched(things: Iterable[Any], switch: str, to: bool) -> Iterator[None]:
+    """Each has its switch, an attribute, set so meanwhile, and the other way afterwards."""
+    things = list(things)
+    for thing in things:
+        setattr(thing, switch, to)
+    try:
+        yield
+    finally:
+        for thing in things:
+            setattr(thing, switch, not to)
 
 
 def is_rounded(net: nn.Module) -> bool:

@@ -6,8 +6,7 @@ it and the layers before it, which give what they give in float. What is cut off
 range is left out: few values, far away, and taking their mean back would move all others.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from deimv2.quantization.rounding import (
     RoundedConv,
     RoundedLinear,
     rounded_weight,
+    switched,
 )
 
 Rows = tuple[int | None, int | None]  # of a packed layer, those that a call uses
@@ -68,12 +68,13 @@ def take_back_shifts(net: DEIMv2, images: Images) -> None:
     """Corrects the biases of a prepared network with ranges, in place, once its weights are those
     that will round; of the decoder only where it rounds."""
     shifts = [Shifts(layer) for layer in corrected(net)]
+    rounders = [module for module in net.modules() if isinstance(module, FakeQuantize)]
     handles = [each.layer.register_forward_hook(each) for each in shifts]
     try:
         for image in images():
             with in_float(net):
                 net(image)
-            with replaying(shifts), uncut(net):
+            with switched(shifts, "replays", True), switched(rounders, "cuts", False):
                 net(image)
     finally:
         for handle in handles:
@@ -88,30 +89,6 @@ def corrected(net: nn.Module) -> Iterator[nn.Module]:
         beside = isinstance(layer, nn.Conv2d | nn.Linear) and not name.startswith("decoder.")
         if (in_int8 or beside) and layer.bias is not None:
             yield layer
-
-
-@contextmanager
-def replaying(shifts: Sequence[Shifts]) -> Iterator[None]:
-    for each in shifts:
-        each.replays = True
-    try:
-        yield
-    finally:
-        for each in shifts:
-            each.replays = False
-
-
-@contextmanager
-def uncut(net: nn.Module) -> Iterator[None]:
-    """Rounders have their steps beyond the ends of their ranges, too."""
-    rounders = [module for module in net.modules() if isinstance(module, FakeQuantize)]
-    for rounder in rounders:
-        rounder.cuts = False
-    try:
-        yield
-    finally:
-        for rounder in rounders:
-            rounder.cuts = True
 
 
 def is_convolution(layer: nn.Module) -> bool:

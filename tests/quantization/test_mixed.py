@@ -127,7 +127,7 @@ def test_every_encoder_has_blocks(variant: str) -> None:
     ("variant", "given"),
     [
         ("atto", ["demo", "--photos", GARMENTS]),
-        ("n", ["random", "--image-size", 160, "--no-verify"]),
+        ("n", ["random", "--image-size", 320, "--no-verify"]),
     ],
 )
 def test_every_format_has_blocks_in_float(

@@ -58,7 +58,7 @@ def tokens() -> Tensor:
 @torch.no_grad()
 def mean_errors(net: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     """Of each output, over all positions: before biases take back what is shifted, and after."""
-    with in_float(net):  # type: ignore[arg-type]
+    with in_float(net):
         exact = net(x)
 
     def found() -> Tensor:
