@@ -3,7 +3,8 @@
 float16 means weights stored in half precision. A CPU computes them in float32, a GPU delegate in
 float16. int8-weight means large weights stored as int8, and all computed as before. int8 and
 int8x16 compute convolutions in integers and store linear layers, which stay in float, as float16:
-LiteRT's GPU delegate refuses int8 weights of theirs with a step for each channel.
+LiteRT's GPU delegate refuses int8 weights of theirs with a step for each channel. So do int8 files
+with convolutions that stay in float.
 """
 
 import re
@@ -20,6 +21,7 @@ from deimv2.quantization.rounding import MIN_WEIGHTS
 
 SIGNATURE = "serving_default"
 LINEAR = "FULLY_CONNECTED"
+CONVOLUTIONS = "CONV_2D", "DEPTHWISE_CONV_2D"
 INT16 = "CONV_2D"  # not depthwise ones: Qualcomm's compiler takes none with int16 activations
 
 
@@ -33,11 +35,12 @@ def store_weights(path: Path, kind: Precision, frames: Frames = ()) -> None:
     if kind.stores == "float16":
         store(quantizer, "ALL_SUPPORTED", half=True)
     elif kind.calibrates:
-        if names := in_float(path, LINEAR):
-            pattern = rf"^({'|'.join(map(re.escape, names))})(;|$)"
-            store(quantizer, LINEAR, half=True, pattern=pattern)
+        for operation in (LINEAR, *(CONVOLUTIONS if kind.rounds else ())):
+            if names := in_float(path, operation):
+                pattern = rf"^({'|'.join(map(re.escape, names))})(;|$)"
+                store(quantizer, operation, half=True, pattern=pattern)
     else:
-        for name in ("CONV_2D", "DEPTHWISE_CONV_2D", LINEAR):
+        for name in (*CONVOLUTIONS, LINEAR):
             store(quantizer, name, half=False)
     types, algorithms = quantization_types()
     quantizer.update_quantization_recipe(  # the GPU takes no gather from what is dequantized

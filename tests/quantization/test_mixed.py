@@ -138,5 +138,8 @@ def test_every_format_has_blocks_in_float(
     command += ["--calibration-photos", 16, "--int8-share", 0.5, "--output", tmp_path, "--weights"]
     assert main([str(each) for each in (*command, *given)]) == 0
     assert "in float: encoder." in capsys.readouterr().err
-    shares = [inspect(tmp_path / each.name).integer_share for each in Manifest.read(tmp_path).files]
-    assert len(shares) == 3 and all(0.5 <= share < 0.92 for share in shares)
+    files = {each.format: inspect(tmp_path / each.name) for each in Manifest.read(tmp_path).files}
+    assert len(files) == 3
+    assert all(0.5 <= file.integer_share < 0.92 for file in files.values())
+    sizes = files["tflite"].sizes()
+    assert sizes["float32 constants"] < 0.2 * sizes["float16 constants"]
