@@ -188,7 +188,12 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
             f"--calibration is for int8 and int8x16, the precision is {precision.name}; "
             "add --precision int8, or leave it out"
         )
-    for name in ("kept", "float_weights", "int8_share"):
+    if options.int8_share is not None and not precision.rounds:
+        raise InputError(
+            f"--int8-share is for int8, the precision is {precision.name}; add --precision int8, "
+            "or leave it out"
+        )
+    for name in ("kept", "float_weights"):
         if getattr(options, name) is not None and not precision.rounds:
             raise InputError(
                 f"--{name.replace('_', '-')} is for int8, the precision is {precision.name}; leave "

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from deimv2.api.calibration import PHOTOS, find_ranges, method
 from deimv2.model import DEIMv2, build_model
+from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos
 from deimv2.model.progress import Progress
 from deimv2.model.weights import read_metadata, transfer_weights
@@ -58,6 +59,11 @@ class Rounding:
             how = method(self.share)
             found = find_ranges(net, seen, self.calibration_photos, progress, how)
             ranges, float_blocks = found.ranges, found.float_blocks
+        elif self.ranges is None and self.share is not None:
+            raise InputError(
+                f"'{weights}' says already what is in int8, so --int8-share chooses nothing; name "
+                "float weights with --weights, or leave it out"
+            )
         else:
             apply_ranges(net, ranges, float_blocks)
         freeze_float(net)

@@ -43,10 +43,10 @@ def open_checkpoint(
             f"the tensors in '{path}' fit none of the variants; "
             "expected DEIMv2 weights; name the variant with --variant to see what differs"
         )
-    net = build_model(name, class_count(state) or 80, read_metadata(path).image_size)
+    about = read_metadata(path)
+    net = build_model(name, class_count(state) or 80, about.image_size)
     net.load_state_dict(fitted(net, state, f" in '{path}'"))
     if rounding:
-        about = read_metadata(path)
         if about.ranges is None:
             raise InputError(
                 f"'{path}' carries no int8 ranges, expected a checkpoint from deimv2 quantize; "
@@ -54,4 +54,4 @@ def open_checkpoint(
             )
         apply_ranges(net.eval(), about.ranges, about.float_blocks)
         round_weights(net)
-    return CheckpointRunner(net, read_metadata(path).labels)
+    return CheckpointRunner(net, about.labels)

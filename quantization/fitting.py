@@ -4,7 +4,7 @@ Each weight rounds to one of its two neighbours, not to the closest: which one i
 layer's outputs on the photos change least (GPTQ, arXiv 2210.17323).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -64,9 +64,9 @@ class Inputs:
 def fit(net: DEIMv2, images: Images) -> None:
     """Gives the layers of a prepared network their best weights, those too that compute in float
     with weights that files store as int8."""
-    inputs: dict[Any, Inputs] = {}
-    inputs |= {m: Inputs(m) for m in net.modules() if isinstance(m, RoundedConv | RoundedLinear)}
-    inputs |= {layer: Inputs(rounds) for layer, rounds in beside(net)}
+    layers: dict[Any, Layer] = {m: m for m in net.modules() if isinstance(m, Layer)}
+    layers |= {layer: as_rounding(layer) for layer in stored_as_int8(net)}
+    inputs = {layer: Inputs(rounds) for layer, rounds in layers.items()}
     with in_float(net):
         show_inputs(net, inputs.items(), images)
     for layer, seen in inputs.items():
@@ -74,10 +74,9 @@ def fit(net: DEIMv2, images: Images) -> None:
             layer.weight.copy_(best_weight(layer.weight, seen.moments))
 
 
-def beside(net: nn.Module) -> Iterator[tuple[nn.Module, Layer]]:
-    """Float layers whose weights are stored as int8, each as one that rounds."""
-    for layer in stored_as_int8(net):
-        yield layer, RoundedConv(layer) if isinstance(layer, nn.Conv2d) else RoundedLinear(layer)
+def as_rounding(layer: nn.Conv2d | nn.Linear) -> Layer:
+    """One of the same weights that rounds."""
+    return RoundedConv(layer) if isinstance(layer, nn.Conv2d) else RoundedLinear(layer)
 
 
 @torch.no_grad()
@@ -85,7 +84,7 @@ def fit_weights(net: nn.Module, images: Images) -> None:
     """Gives the dense convolutions of a float network their best weights on the steps of int8, in
     place, for files that round weights alone to int8. Batch normalisation must be folded in."""
     inputs = {
-        conv: Inputs(RoundedConv(conv))
+        conv: Inputs(as_rounding(conv))
         for conv in net.modules()
         if isinstance(conv, nn.Conv2d) and conv.groups == 1
     }

@@ -3,7 +3,6 @@
 The encoder is a tenth of the work of Atto and Femto and has half of what int8 costs them.
 """
 
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 
@@ -14,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from deimv2.model import DEIMv2
 from deimv2.quantization.calibration import Calibration, calibrate
 from deimv2.quantization.distillation import Teacher
-from deimv2.quantization.prepare import Chosen, fake_quantizers_of
+from deimv2.quantization.prepare import fake_quantizers_of
 from deimv2.quantization.recipe import in_int8, outside
 from deimv2.quantization.rounding import Images, switched
 
@@ -24,14 +23,13 @@ LOOKED_AT = 32  # photos, of those to calibrate on, that the blocks are measured
 def calibrate_share(net: DEIMv2, images: Images, share: float) -> Calibration:
     """As `calibrate`, with blocks of the encoder in float, while at least `share` (0..1) of the
     network's multiply-accumulates stay in int8. The result names them."""
-    trial = deepcopy(net.eval())
-    found = calibrate(trial, images)
-    work = multiply_accumulates(net)
-    rounded = sum(work.get(name, 0) for name, _ in layers_of(net, in_int8))
-    spare = rounded - share * work[""]
+    work = multiply_accumulates(net.eval())
+    spare = sum(work.get(name, 0) for name in int8_layers(net)) - share * work[""]
     kept: list[str] = []
     if spare > 0:
-        cost = costs(trial, Teacher(net), images, max(1, found.photos // LOOKED_AT))
+        trial = deepcopy(net)
+        photos = calibrate(trial, images).photos
+        cost = costs(trial, Teacher(net), images, max(1, photos // LOOKED_AT))
         for block in sorted(cost, key=lambda name: -cost[name] / work[name]):
             if cost[block] > 0 and work[block] <= spare:
                 kept.append(block)
@@ -41,10 +39,10 @@ def calibrate_share(net: DEIMv2, images: Images, share: float) -> Calibration:
     return replace(found, float_blocks=float_blocks)
 
 
-def layers_of(net: DEIMv2, chosen: Chosen) -> Iterator[tuple[str, nn.Module]]:
-    for name, layer in net.named_modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear) and chosen(name):
-            yield name, layer
+def int8_layers(net: DEIMv2) -> list[str]:
+    """Names of the layers that the recipe has in int8."""
+    layers = ((name, m) for name, m in net.named_modules() if isinstance(m, nn.Conv2d | nn.Linear))
+    return [name for name, _ in layers if in_int8(name)]
 
 
 def blocks_of(net: DEIMv2) -> list[str]:
@@ -53,7 +51,7 @@ def blocks_of(net: DEIMv2) -> list[str]:
     for name, child in net.encoder.named_children():
         inner = [f".{i}" for i in range(len(child))] if isinstance(child, nn.ModuleList) else [""]
         found += [f"encoder.{name}{index}" for index in inner]
-    layers = [name for name, _ in layers_of(net, in_int8)]
+    layers = int8_layers(net)
     return [block for block in found if any(name.startswith(f"{block}.") for name in layers)]
 
 

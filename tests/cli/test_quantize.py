@@ -155,6 +155,9 @@ def test_blocks_stay_in_float_down_to_a_share(data: Path, tmp_path: Path, capsys
     assert main([str(a) for a in ("quantize", *given)]) == 0
     trained = read_metadata(run / BEST)
     assert (trained.ranges, trained.float_blocks) == (about.ranges, about.float_blocks)
+    given[-len(SMALL) - 1] = tmp_path / "again"
+    line = complaint(capsys, "quantize", *given, "--int8-share", 0.9)
+    assert "says already what is in int8, so --int8-share chooses nothing" in line
 
 
 def test_only_what_rounds_learns(trained: Path, weights: Path, data: Path) -> None:
