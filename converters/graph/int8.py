@@ -153,6 +153,8 @@ def int8_form(form: nn.Module, frame: Tensor, folded: bool, half: bool) -> nn.Mo
     module = torch.export.export(form, (frame,)).module()
     assert isinstance(module, fx.GraphModule)
     spread(module.graph)
+    if half:
+        keep_exact(module.graph)
     separate(module.graph)
     module.recompile()
     return module
@@ -241,6 +243,18 @@ def before_cast(node: fx.Node) -> fx.Node:
 def used_by(node: fx.Node) -> list[fx.Node]:
     """Its users, and in place of a cast that one's."""
     return [u for n in node.users for u in (n.users if n.target == CAST else [n])]
+
+
+def keep_exact(graph: fx.Graph) -> None:
+    """Do not round attention's weights where the values are in float: no int8 product follows."""
+    for node in [n for n in graph.nodes if n.target == ATEN.bmm.default]:
+        maps, values = map(before_cast, node.all_input_nodes)
+        if maps.target == LOAD and values.target != LOAD:
+            stored = maps.all_input_nodes[0]
+            if stored.args[1:] == Pair(WEIGHT_MAPS).settings:
+                exact = before_cast(stored.all_input_nodes[0])
+                node.replace_input_with(node.all_input_nodes[0], exact)
+    graph.eliminate_dead_code(lambda node: node.op != "call_function")  # nor what checks types
 
 
 def separate(graph: fx.Graph) -> None:

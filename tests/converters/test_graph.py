@@ -162,6 +162,30 @@ def test_zeros_beside_int8_values_are_int8_of_the_same_step() -> None:
         assert all(user.target == STORE for user in node.users)
 
 
+class Sampled(nn.Module):
+    """Samples from what it is given, as int8 or as it is."""
+
+    def __init__(self, int8: bool) -> None:
+        super().__init__()
+        self.sampler = MatmulSampler(SIZES, POINTS, HEADS)
+        self.given = rounder("given") if int8 else nn.Identity()
+
+    def forward(self, memory: Tensor) -> Tensor:
+        values = self.sampler.prepare(self.given(memory).half(), SIZES)
+        points = torch.ones(HEADS * 2, sum(POINTS))
+        return self.sampler(values, points, points, points / sum(POINTS))
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_attentions_weights_round_where_they_meet_int8(int8: bool) -> None:
+    memory = torch.randn(1, sum(h * w for h, w in SIZES), 4 * HEADS)
+    exact = Sampled(int8)(memory)
+    graph = int8_form(Sampled(int8), memory, folded=True, half=True)
+    stored = [n for n in graph.graph.nodes if n.target == STORE and n.args[1] < 0.005]
+    assert len(stored) == (len(SIZES) if int8 else 0)
+    assert torch.equal(graph(memory), exact) is not int8
+
+
 @pytest.mark.parametrize("ratio", [2.0, 1.0, 0.5])
 def test_a_resize_by_a_fixed_ratio(ratio) -> None:
     x = torch.randn(1, 4, 6, 10)
