@@ -45,6 +45,7 @@ class Target:
 
     gather: bool  # sample by gathering instead of by tents
     nearest: bool  # has a nearest-neighbour resize
+    pads: bool = True  # has a padding that leaves type and layout of a map as they are
     bounds: bool = False  # a float convolution takes any bound, not a ReLU alone; int8: see folded
     frame: bool = True  # takes a uint8 frame [1, H, W, 3]; else float [1, 3, H, W] in 0..255
     half: bool = False  # weights and most arithmetic in float16
@@ -135,7 +136,7 @@ def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
         for module in form.modules():
             if isinstance(module, PooledConv):
                 module.pool = ConvAvgPool(module.point.conv.in_channels)
-            if isinstance(module, Stem) and not target.nearest:
+            if isinstance(module, Stem) and not target.pads:
                 module.pad = ZerosBeside(module, (height // 2, width // 2))
             if isinstance(module, HybridEncoder):
                 module.position = StaticPosition(module.position, height // 32, width // 32)

@@ -203,7 +203,8 @@ class ShiftedReLU(nn.Module):
         bound, conv = block.act, block.conv
         assert isinstance(bound, Clamp) and conv.bias is not None
         self.below = bound.below
-        self.register_buffer("value", torch.tensor([bound.value]))
+        # Of a map's four dimensions, or LiteRT's converter transposes the map for the sum.
+        self.register_buffer("value", torch.full((1, 1, 1, 1), bound.value))
         conv.bias.data -= bound.value
         if not bound.below:
             conv.weight.data.neg_()
@@ -257,7 +258,8 @@ class ZerosBeside(nn.Module):
     """The stem's padding, a column and a row of zeros, by concatenation.
 
     XNNPACK pads, but ExecuTorch offers it no int8 padding: maps would be turned to float32, padded
-    and turned back, an eighth of Atto's time in int8 (docs/decisions/014).
+    and turned back, an eighth of Atto's time in int8. LiteRT's converter pads in NCHW, between two
+    transpositions of the largest maps (docs/decisions/014).
 
     size: (h, w) of the maps.
     """

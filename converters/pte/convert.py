@@ -29,7 +29,8 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, delegate: st
     half = card.kind.computes == "float16"
     own = delegate == XNNPACK
     # The others resize themselves; Core ML's Neural Engine does not gather, nor Vulkan floor.
-    form, frame = prepare(net, Target(gather and own, nearest=not own, bounds=own, half=half))
+    target = Target(gather and own, nearest=not own, pads=not own, bounds=own, half=half)
+    form, frame = prepare(net, target)
     exported = torch.export.export(form, (frame,))
     if own:
         load_frame(exported)

@@ -38,7 +38,7 @@ class Named(nn.Module):
 def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, frames: Frames = ()) -> None:
     """Write the artifact; raises CheckError when what was written is not as it should be."""
     litert_torch = require("litert_torch", TFLITE.extra)
-    form, frame = prepare(net, Target(gather=gather, nearest=True, folded=False))
+    form, frame = prepare(net, Target(gather=gather, nearest=True, pads=False, folded=False))
     if card.kind.computes == "int16":
         fit_weights(form, lambda: (torch.from_numpy(each)[None] for each in frames))
     rounded = static_int8() if card.kind.rounds else None

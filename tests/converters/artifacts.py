@@ -1,7 +1,9 @@
 """Artifacts of a net that takes a moment to convert: int8 next to float, in every phone format."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -69,3 +71,27 @@ def write_mixed(path: Path) -> Path:
             )
             converted.save(str(path))
     return path
+
+
+def transposed(path: Path) -> list[str]:
+    """The pads and sums of a `.tflite` whose map is turned to NCHW for them."""
+    from ai_edge_litert.schema_py_generated import BuiltinOperator
+    from ai_edge_litert.tools.flatbuffer_utils import read_model
+
+    model = read_model(str(path))
+    names = {code: name for name, code in vars(BuiltinOperator).items() if name[0] != "_"}
+    kinds = [names[code.builtinCode] for code in model.operatorCodes]
+    graph = model.subgraphs[0]
+
+    def permutation(op: Any) -> list[int]:
+        data = model.buffers[graph.tensors[op.inputs[1]].buffer].data
+        return np.frombuffer(bytes(data), np.int32).tolist()
+
+    turned = {
+        op.outputs[0]
+        for op in graph.operators
+        if kinds[op.opcodeIndex] == "TRANSPOSE" and permutation(op) == [0, 3, 1, 2]
+    }
+    assert turned  # those of the decoder's tokens
+    found = [kinds[op.opcodeIndex] for op in graph.operators if turned & set(op.inputs)]
+    return [kind for kind in found if kind in ("PAD", "ADD", "SUB")]

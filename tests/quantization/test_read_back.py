@@ -17,6 +17,7 @@ from deimv2.model.weights import class_count, read_checkpoint, read_metadata
 from deimv2.model.weights.sources import DEMO, load
 from deimv2.quantization.prepare import Sharing, apply_ranges, fold, replace_layers
 from deimv2.quantization.rounding import Clamp, Range, weight_scales
+from deimv2.tests.converters.artifacts import transposed
 from deimv2.tests.quantization.read_back import Layer, Steps, read_layers
 from deimv2.tests.verification.broken import replace
 from deimv2.verification.scales import expected_steps, foreign_steps
@@ -141,3 +142,9 @@ def test_sampling_is_in_int8_where_it_is_products_of_matrices(
     operations = inspect(exported("mlpackage")).operations
     products = [op for op in operations if op.kind == "matmul" and op.integer]
     assert len(products) == decoder.layers * len(decoder.strides)
+
+
+@pytest.mark.long
+def test_no_pad_or_sum_of_the_tflite_transposes_its_map(exported: Callable[[str], Path]) -> None:
+    """LiteRT's converter has no other padding, and sums of maps with four dimensions alone."""
+    assert transposed(exported("tflite")) == []
