@@ -49,10 +49,8 @@ def benchmark(
 
     Raises InputError for what cannot be timed, or weights that are not at hand.
     """
-    counts = list(threads) if isinstance(threads, Sequence) else [threads]
+    counts = numbers_of_threads(threads)
     require_numbers(threads=counts, rounds=rounds)
-    if not counts:
-        raise InputError("no number of threads, expected one or several")
     foreign = find_foreign(as_list(beside))
     files = find([Path(each) for each in as_list(artifacts)], device)
     if not files:
@@ -67,19 +65,22 @@ def benchmark(
         if reference is not None:
             write(weights, found[files[0]], reference, progress)
         macs = {path.name: found[path].macs for path in files}
-        rows = [
-            row
-            for count in counts
-            for row in time_in_turn(
-                files, reference, count, macs, rounds,
-                partial(progress.track, message=f"{plural(count, 'thread')}, rounds", rate=True),
-                device, foreign,
-            )
-        ]  # fmt: skip
+        rows = []
+        for count in counts:
+            message = f"{plural(count, 'thread')}, rounds"
+            shown = partial(progress.track, message=message, rate=True)
+            rows += time_in_turn(files, reference, count, macs, rounds, shown, device, foreign)
     if record:
-        by_name = {row.name: row for row in rows}
-        record_all("latency", {path: entry(by_name[path.name]) for path in files})
+        times = {row.name: entry(row) for row in rows}
+        record_all("latency", {path: times[path.name] for path in files})
     return rows
+
+
+def numbers_of_threads(threads: int | Sequence[int]) -> list[int]:
+    counts = list(threads) if isinstance(threads, Sequence) else [threads]
+    if not counts:
+        raise InputError("no number of threads, expected one or several")
+    return counts
 
 
 def require_recordable(files: Sequence[Path], threads: Sequence[int], device: str) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import math
 from pathlib import Path
+from typing import Any
 
 LARGEST_SIDE = 2048  # beyond it, one attention map of a ViT variant takes gigabytes
 
@@ -105,3 +106,20 @@ def add_device(
     parser.add_argument(
         "--device", choices=("cpu", "gpu"), default="cpu", help=f"{meaning} (default cpu)"
     )
+
+
+def add_machine(parser: Any) -> None:
+    """What any training has: where it runs, and when it saves and reports."""
+    parser.add_argument("--device", metavar="cpu|cuda", help="default: cuda if available")
+    parser.add_argument(
+        "--workers", type=natural, default=2, metavar="N",
+        help="processes that load photos (default: 2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--save-minutes", type=float, default=5.0, metavar="X",
+        help="minutes between checkpoints (default: 5)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report-every", type=count, default=20, metavar="STEPS",
+        help="steps between reports (default: 20, and an epoch's last)",
+    )  # fmt: skip

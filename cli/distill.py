@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import count, natural, rate
+from deimv2.cli.arguments import add_machine, count, natural, rate
 
 STUDENTS = ("vit-tiny", "vit-tiny-plus")
 EXAMPLE = "example: deimv2 distill --teacher dinov3_vits16.pth --images photos --output runs/vit"
@@ -40,28 +40,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--seed", type=natural, default=0, metavar="N", help="random seed (default: 0)"
     )
-    parser.add_argument("--device", metavar="cpu|cuda", help="default: cuda if available")
-    parser.add_argument(
-        "--workers",
-        type=natural,
-        default=2,
-        metavar="N",
-        help="processes that load photos (default: 2)",
-    )
-    parser.add_argument(
-        "--save-minutes",
-        type=float,
-        default=5.0,
-        metavar="X",
-        help="minutes between checkpoints (default: 5)",
-    )
-    parser.add_argument(
-        "--report-every",
-        type=count,
-        default=20,
-        metavar="STEPS",
-        help="steps between reports (default: 20, and an epoch's last)",
-    )
+    add_machine(parser)
     parser.add_argument(
         "--resume", type=Path, metavar="DIR", help="continue a stopped distillation"
     )

@@ -32,11 +32,9 @@ def add(subparsers: Any) -> None:
         "('shelves/**/*.jpg'); without a model, the demo weights of Atto",
     )  # fmt: skip
     parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
+        "--output", type=Path, metavar="DIR",
         help="folder for copies of the photos and videos with the boxes drawn",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--threshold", type=threshold, default=0.5, metavar="SCORE",
         help="show detections that score more than this (default 0.5)",

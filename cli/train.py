@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import count, natural, rate, share, size
+from deimv2.cli.arguments import add_machine, count, natural, rate, share, size
 from deimv2.cli.data import add_data
 
 if TYPE_CHECKING:
@@ -69,30 +69,15 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
         "--seed", type=natural, default=0, metavar="N", help="random seed (default: 0)"
     )
     machine = parser.add_argument_group("machine")
-    machine.add_argument("--device", metavar="cpu|cuda", help="default: cuda if available")
+    add_machine(machine)
     machine.add_argument(
         "--threads", type=count, metavar="N", help="CPU threads (default: PyTorch's choice)"
     )
-    machine.add_argument(
-        "--workers", type=natural, default=2, metavar="N",
-        help="processes that load photos (default: 2)",
-    )  # fmt: skip
     machine.add_argument(
         "--no-amp", action="store_false", dest="amp", help="compute in float32 on GPUs too"
     )
     machine.add_argument(
         "--compile", action="store_true", help="use torch.compile (needs a C++ compiler)"
-    )
-    machine.add_argument(
-        "--save-minutes", type=float, default=5.0, metavar="X",
-        help="minutes between checkpoints (default: 5)",
-    )  # fmt: skip
-    machine.add_argument(
-        "--report-every",
-        type=count,
-        default=20,
-        metavar="STEPS",
-        help="steps between reports (default: 20, and an epoch's last)",
     )
     machine.add_argument(
         "--evaluate-every", type=count, default=1, metavar="EPOCHS", help="default: 1"

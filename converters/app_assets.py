@@ -8,9 +8,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from deimv2.converters.golden import FOLDER
-from deimv2.converters.manifest import NAME, Manifest, check_golden, file_problem
+from deimv2.converters.manifest import NAME, File, Manifest, check_golden, file_problem
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
+
+
+def wanted_files(
+    folder: Path, manifest: Manifest, formats: Collection[str], without: Collection[str]
+) -> tuple[File, ...]:
+    """Those of an export that go to an app, each as its manifest says; errors as `write_bundle`."""
+    files = tuple(
+        file
+        for file in manifest.files
+        if file.format in formats and (file.computation or {}).get("delegate") not in without
+    )
+    if not files:
+        found = ", ".join(file.name for file in manifest.files)
+        raise InputError(
+            f"'{folder}' holds {found}, expected one of {', '.join(formats)}; "
+            f"export with --format {' '.join(formats)}"
+        )
+    for file in files:
+        if problem := file_problem(folder, file.name, file.sha256, file.size):
+            raise CheckError(problem)
+    return files
 
 
 def write_bundle(
@@ -29,24 +50,11 @@ def write_bundle(
     CheckError if a file is not the one of the manifest. Then `target` stays as it was.
     """
     manifest = Manifest.read(folder)
-    files = tuple(
-        file
-        for file in manifest.files
-        if file.format in formats and (file.computation or {}).get("delegate") not in without
-    )
-    if not files:
-        found = ", ".join(file.name for file in manifest.files)
-        raise InputError(
-            f"'{folder}' holds {found}, expected one of {', '.join(formats)}; "
-            f"export with --format {' '.join(formats)}"
-        )
+    files = wanted_files(folder, manifest, formats, without)
     if target.exists() and not (target / NAME).is_file():
         raise InputError(
             f"'{target}' exists and is not a folder with artifacts; name another one, or remove it"
         )
-    for file in files:
-        if problem := file_problem(folder, file.name, file.sha256, file.size):
-            raise CheckError(problem)
     check_golden(folder, manifest.golden)
 
     names = [file.name for file in files]
