@@ -16,7 +16,8 @@ from deimv2.model.files import make_folder
 def wanted_files(
     folder: Path, manifest: Manifest, formats: Collection[str], without: Collection[str]
 ) -> tuple[File, ...]:
-    """Those of an export that go to an app, each as its manifest says; errors as `write_bundle`."""
+    """Those of an export that go to an app. Raises InputError where there are none, CheckError if
+    one is not as the manifest says."""
     files = tuple(
         file
         for file in manifest.files
@@ -50,11 +51,11 @@ def write_bundle(
     CheckError if a file is not the one of the manifest. Then `target` stays as it was.
     """
     manifest = Manifest.read(folder)
-    files = wanted_files(folder, manifest, formats, without)
     if target.exists() and not (target / NAME).is_file():
         raise InputError(
             f"'{target}' exists and is not a folder with artifacts; name another one, or remove it"
         )
+    files = wanted_files(folder, manifest, formats, without)
     check_golden(folder, manifest.golden)
 
     names = [file.name for file in files]

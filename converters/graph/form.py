@@ -45,7 +45,7 @@ class Target:
 
     gather: bool  # sample by gathering instead of by tents
     nearest: bool  # has a nearest-neighbour resize
-    pads: bool = True  # has a padding that leaves type and layout of a map as they are
+    pads: bool = True  # pads maps as they lie, in int8 too; else zeros are concatenated
     bounds: bool = False  # a float convolution takes any bound, not a ReLU alone; int8: see folded
     frame: bool = True  # takes a uint8 frame [1, H, W, 3]; else float [1, 3, H, W] in 0..255
     half: bool = False  # weights and most arithmetic in float16
@@ -128,7 +128,7 @@ def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
         layers.SelfAttention: SplitSelfAttention,
         SpatialTuningAdapter: lambda m: static_adapter(m, height, width),
     }
-    if target.half and target.nearest:
+    if target.half and target.pads:
         rewrites[nn.ZeroPad2d] = WidePad
     with torch.no_grad():
         form = MobileForm(net, target)

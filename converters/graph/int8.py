@@ -154,7 +154,7 @@ def int8_form(form: nn.Module, frame: Tensor, folded: bool, half: bool) -> nn.Mo
     assert isinstance(module, fx.GraphModule)
     spread(module.graph)
     if half:
-        keep_exact(module.graph)
+        unround_weight_maps(module.graph)
     separate(module.graph)
     module.recompile()
     return module
@@ -245,16 +245,17 @@ def used_by(node: fx.Node) -> list[fx.Node]:
     return [u for n in node.users for u in (n.users if n.target == CAST else [n])]
 
 
-def keep_exact(graph: fx.Graph) -> None:
-    """Do not round attention's weights where the values are in float: no int8 product follows."""
+def unround_weight_maps(graph: fx.Graph) -> None:
+    """Leave attention's weights exact where the values are in float: no int8 product follows."""
+    settings = Pair(WEIGHT_MAPS).settings
     for node in [n for n in graph.nodes if n.target == ATEN.bmm.default]:
         maps, values = map(before_cast, node.all_input_nodes)
-        if maps.target == LOAD and values.target != LOAD:
+        if maps.target == LOAD and maps.args[1:] == settings and values.target != LOAD:
             stored = maps.all_input_nodes[0]
-            if stored.args[1:] == Pair(WEIGHT_MAPS).settings:
-                exact = before_cast(stored.all_input_nodes[0])
-                node.replace_input_with(node.all_input_nodes[0], exact)
-    graph.eliminate_dead_code(lambda node: node.op != "call_function")  # nor what checks types
+            exact = before_cast(stored.all_input_nodes[0])
+            node.replace_input_with(node.all_input_nodes[0], exact)
+    # The assertions on types, which nothing uses, would keep the pairs: they go, too.
+    graph.eliminate_dead_code(lambda node: node.op != "call_function")
 
 
 def separate(graph: fx.Graph) -> None:

@@ -87,11 +87,16 @@ def transposed(path: Path) -> list[str]:
         data = model.buffers[graph.tensors[op.inputs[1]].buffer].data
         return np.frombuffer(bytes(data), np.int32).tolist()
 
-    turned = {
-        op.outputs[0]
-        for op in graph.operators
-        if kinds[op.opcodeIndex] == "TRANSPOSE" and permutation(op) == [0, 3, 1, 2]
-    }
+    turned, found = set[int](), list[str]()
+    for op in graph.operators:
+        kind = kinds[op.opcodeIndex]
+        if kind == "TRANSPOSE":
+            moved = permutation(op) == [0, 3, 1, 2]
+        else:
+            moved = bool(turned & set(op.inputs)) and kind in ("QUANTIZE", "DEQUANTIZE", "CAST")
+        if moved:
+            turned |= set(op.outputs)
+        elif turned & set(op.inputs) and kind in ("PAD", "PADV2", "ADD", "SUB"):
+            found.append(kind)
     assert turned  # those of the decoder's tokens
-    found = [kinds[op.opcodeIndex] for op in graph.operators if turned & set(op.inputs)]
-    return [kind for kind in found if kind in ("PAD", "ADD", "SUB")]
+    return found

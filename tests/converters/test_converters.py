@@ -24,6 +24,7 @@ from deimv2.mil.package import SPECIFICATION, read_specification
 from deimv2.model import build_model
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.ports import Port
+from deimv2.tests.converters.artifacts import transposed
 
 CHECKS: dict[str, Callable[[Path, ModelCard], None]] = {
     "tflite": litert.check,
@@ -228,8 +229,16 @@ def test_conversion_leaves_the_net_as_it_was(
     net = build_model("atto").eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     own = kind == "pte"
-    target = Target(True, nearest=not own, bounds=own, frame=kind != "mlpackage", half=True)
+    target = Target(
+        gather=True, nearest=not own, pads=kind == "mlpackage", bounds=own,
+        frame=kind != "mlpackage", half=True,
+    )  # fmt: skip
     prepare(net, target)
     after = net.state_dict()
     assert before.keys() == after.keys()
     assert all(after[name].equal(value) for name, value in before.items())
+
+
+def test_no_pad_or_sum_of_the_tflite_transposes_its_map(exported: Path) -> None:
+    """LiteRT's converter has no other padding, and sums of maps with four dimensions alone."""
+    assert transposed(artifact(exported, "tflite")) == []

@@ -53,7 +53,7 @@ def test_the_mobile_form_equals_the_model(variant, classes, size, gather) -> Non
     net, frame = random_net(variant, classes, size), random_frame(size)
     image = frame.permute(0, 3, 1, 2).float() / 255
     wanted = net(normalise(image, net.variant.mean, net.variant.std))
-    form = mobile_form(net, Target(gather=gather, nearest=gather))
+    form = mobile_form(net, Target(gather=gather, nearest=gather, pads=gather))
     raw: list[Tensor] = []
     form.decoder.register_forward_hook(
         lambda _module, _inputs, found: raw.extend((found.logits, found.boxes))
@@ -104,7 +104,8 @@ MAKERS = ("arange", "full", "zeros", "ones", "empty", "scalar_tensor", "linspace
 )
 def test_the_exported_graph_is_static_and_plain(gather) -> None:
     size = (160, 192)
-    form = mobile_form(random_net("atto", 3, size), Target(gather=gather, nearest=False))
+    target = Target(gather=gather, nearest=False, pads=False)
+    form = mobile_form(random_net("atto", 3, size), target)
     program = torch.export.export(form, (random_frame(size),)).run_decompositions({})
     kept = [*program.state_dict.values(), *program.constants.values()]
     assert {t.dtype for t in kept} <= {torch.float32, torch.int32}

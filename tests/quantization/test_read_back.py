@@ -146,5 +146,5 @@ def test_sampling_is_in_int8_where_it_is_products_of_matrices(
 
 @pytest.mark.long
 def test_no_pad_or_sum_of_the_tflite_transposes_its_map(exported: Callable[[str], Path]) -> None:
-    """LiteRT's converter has no other padding, and sums of maps with four dimensions alone."""
+    """In int8 a bound becomes a sum."""
     assert transposed(exported("tflite")) == []

@@ -73,8 +73,7 @@ def first_weight(path: Path) -> Any:
 
     own = path.suffix == ".pte"
     form = mobile_form(
-        load("atto", "demo", None, None).net,
-        Target(True, nearest=not own, pads=not own, bounds=own),
+        load("atto", "demo", None, None).net, Target(gather=True, nearest=not own, bounds=own)
     )
     weight = form.get_parameter("backbone.stem.stem1.conv.weight").detach().numpy()
     axes = (0, 1, 2, 3) if path.suffix in CHANNELS_FIRST else (0, 2, 3, 1)
