@@ -15,6 +15,7 @@ from deimv2.converters.manifest import NAME, Manifest, file_problem
 from deimv2.model.errors import InputError
 from deimv2.model.files import reason_of
 from deimv2.model.progress import SILENT, Progress
+from deimv2.model.signals import handling
 
 LOG = "export.log"  # what the toolchains printed
 REJECTED = ".rejected"
@@ -41,32 +42,30 @@ def require_room(output: Path, weights: int, files: int) -> None:
 def workplace(output: Path) -> Iterator[Path]:
     """A folder inside `output` that is gone afterwards, also after Ctrl-C or a polite kill."""
 
-    def stop(signum: int, frame: Any) -> None:
+    def stop(signum: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    handler = signal.signal(signal.SIGTERM, stop)
-    try:
-        work = Path(tempfile.mkdtemp(prefix=".export-", dir=output))
-    except OSError as error:
-        raise unwritable(output, error) from error
-    try:
-        yield work
-    except OSError as error:
-        raise unwritable(output, error) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        signal.signal(signal.SIGTERM, handler)
+    with handling([signal.SIGTERM], stop):
+        try:
+            work = Path(tempfile.mkdtemp(prefix=".export-", dir=output))
+        except OSError as error:
+            raise unwritable(output, error) from error
+        try:
+            yield work
+        except OSError as error:
+            raise unwritable(output, error) from error
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Ctrl-C waits: stopped between two moves, a folder would hold files of two exports."""
-    handlers = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    asked: list[int] = []
+    with handling([signal.SIGINT, signal.SIGTERM], lambda number, _: asked.append(number)):
         yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    if asked:
+        raise KeyboardInterrupt
 
 
 def unwritable(output: Path, error: OSError) -> InputError:

@@ -4,6 +4,7 @@ import importlib
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 from deimv2.model.errors import MissingExtraError
+
+REDIRECTED = threading.RLock()
 
 
 def require(package: str, extra: str) -> ModuleType:
@@ -25,14 +28,18 @@ def require(package: str, extra: str) -> ModuleType:
 
 @contextmanager
 def quiet(log: Path | None) -> Iterator[None]:
-    """Send what converters print, native code included, to the end of `log` (None: nowhere)."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
+    """Send what converters print, native code included, to the end of `log` (None: nowhere).
+
+    One thread at a time: the outputs are the whole process's.
+    """
     with (
+        REDIRECTED,
         Path(log or os.devnull).open("ab") as file,
         warnings.catch_warnings(),
     ):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        saved = os.dup(1), os.dup(2)
         warnings.simplefilter("ignore")
         level = logging.root.manager.disable
         logging.disable(logging.WARNING)

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import io
 import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
+from deimv2.model.signals import handling
 
 FORMAT = 4  # of LAST
 LAST, BEST = "last.pt", "best.safetensors"
@@ -67,18 +67,11 @@ def read_state(folder: Path) -> dict[str, Any]:
 def stop_signals() -> Iterator[list[int]]:
     """Within it, Ctrl-C and SIGTERM are put into the list instead; a second Ctrl-C interrupts."""
     asked: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
 
     def note(number: int, _: object) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
 
-    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling((signal.SIGINT, signal.SIGTERM), note):
         yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
