@@ -96,9 +96,11 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
             return super().forward(x)
         assert self.running_mean is not None and self.running_var is not None
         assert self.num_batches_tracked is not None
-        moments = torch.stack([x.mean((0, 2, 3)), x.square().mean((0, 2, 3))])
-        moments = torch.distributed.nn.all_reduce(moments) / dist.get_world_size()
-        mean, variance = moments[0], moments[1] - moments[0] ** 2
+        mean = self._of_all(x.mean((0, 2, 3)))
+        centred = (
+            x - mean[:, None, None]
+        )  # not mean squares less squared means, which may be below 0
+        variance = self._of_all(centred.square().mean((0, 2, 3)))
         count = x.numel() // x.shape[1] * dist.get_world_size()
         with torch.no_grad():
             rate = self.momentum or 0.0
@@ -106,8 +108,11 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(variance * count / max(count - 1, 1), rate)
             self.num_batches_tracked.add_(1)
         scale = self.weight * (variance + self.eps).rsqrt()
-        shift = self.bias - mean * scale
-        return x * scale[:, None, None] + shift[:, None, None]
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+    @staticmethod
+    def _of_all(mean: Tensor) -> Tensor:
+        return torch.distributed.nn.all_reduce(mean) / dist.get_world_size()
 
 
 def synchronise(net: nn.Module, world: DistributedContext) -> None:
