@@ -30,6 +30,16 @@ def read_json(path: Path) -> Record:
     return content
 
 
+def read_text(path: Path) -> str:
+    """In UTF-8, with or without a mark at its beginning."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"'{path}' is not text in UTF-8 (byte {error.start}); save it as UTF-8"
+        ) from error
+
+
 def records(path: Path, content: Record, part: str, **keys: type) -> list[Record]:
     """One list of the file, each entry an object that has the keys with values of these types."""
     rows = content.get(part)

@@ -19,12 +19,13 @@ from deimv2.model.errors import InputError
 from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
 from deimv2.model.words import counted
 from deimv2.training.data.layouts import Part, labels_of, read_yaml, yaml_file
-from deimv2.training.records import Record, is_number, read_json, records
+from deimv2.training.records import Record, is_number, read_json, read_text, records
 
 Box = list[float]  # x, y, width, height in pixels
 TURNED = (5, 6, 7, 8)  # values of EXIF's orientation that exchange width and height
 SIDEWAYS = 0.5  # share of the boxes from which a mistake in all of them is assumed
 FEWEST = 4  # boxes that show one
+MOST_CLASSES = 10_000  # beyond that a number of a class is an error
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _yolo_names(annotations: Path) -> list[str]:
                 names = [names[key] for key in sorted(names, key=int)]
             return [str(name) for name in names]
         if (folder / "classes.txt").is_file():
-            return (folder / "classes.txt").read_text(encoding="utf-8-sig").split("\n")
+            return read_text(folder / "classes.txt").rstrip().splitlines()
     raise InputError(
         f"no data.yaml or classes.txt above '{annotations}', expected the class names of YOLO "
         "labels; put one into the data set's folder"
@@ -144,13 +145,13 @@ def _yolo_objects(file: Path, size: tuple[int, int], classes: int) -> Iterator[R
     if not file.is_file():
         return  # a photo without any object
     width, height = size
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(read_text(file).splitlines(), 1):
         if not line.strip():
             continue
         try:
             label, *values = line.split()
             index, numbers = int(float(label)), [float(value) for value in values]
-        except ValueError:
+        except (ValueError, OverflowError):
             index, numbers = -1, []
         if not 0 <= index < classes or len(numbers) < 4 or len(numbers) % 2:
             raise InputError(
@@ -221,7 +222,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 def _listed(part: Part) -> list[Path]:
     """The photos that a .txt file lists: paths, or names without a suffix as VOC has them."""
     found = []
-    for line in part.annotations.read_text(encoding="utf-8-sig").splitlines():
+    for line in read_text(part.annotations).splitlines():
         name = line.strip().split(" ")[0] if "JPEGImages" in str(part.images) else line.strip()
         if not name:
             continue
@@ -242,21 +243,26 @@ def _listed(part: Part) -> list[Path]:
 
 def _jsonl(part: Part) -> dict[str, Any]:
     rows = []
-    for number, line in enumerate(part.annotations.read_text().splitlines(), 1):
+    for number, line in enumerate(read_text(part.annotations).splitlines(), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
             given = row["objects"]
             labels = next(given[k] for k in ("category", "categories", "label") if k in given)
+            if not all(map(_is_label, labels)):
+                raise ValueError
             pairs = list(zip(labels, given["bbox"], strict=True))
             rows.append((str(row["file_name"]), pairs))
         except (ValueError, LookupError, TypeError, StopIteration) as error:
             raise InputError(
                 f"line {number} of '{part.annotations}' is not an annotated photo, expected "
-                "file_name and objects with bbox and category; correct the file"
+                f"file_name and objects with bbox and category (names, or numbers from 0 to "
+                f"{MOST_CLASSES - 1}); correct the file"
             ) from error
     labels = {label for _, pairs in rows for label, _ in pairs}
+    if not labels:
+        raise InputError(f"no objects in '{part.annotations}', expected some; use another file")
     numbered = all(type(label) is int for label in labels)
     order = [str(i) for i in range(max(labels) + 1)] if numbered else sorted(map(str, labels))
     photos = []
@@ -266,6 +272,11 @@ def _jsonl(part: Part) -> dict[str, Any]:
         ]
         photos.append((name, size_of(part.images / name), objects))
     return as_coco(order, photos)
+
+
+def _is_label(label: Any) -> bool:
+    numbered = type(label) is int and 0 <= label < MOST_CLASSES
+    return numbered or isinstance(label, str)
 
 
 # -- what COCO files of many origins have in common

@@ -299,6 +299,41 @@ def test_a_wrong_line_of_yolo_is_named(tmp_path: Path, line: str, reason: str) -
         read_dataset(part)
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r\n\n"])
+def test_lists_of_classes_may_end_in_a_new_line(tmp_path: Path, end: str) -> None:
+    yolo(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    (tmp_path / "classes.txt").write_text("cat\ndog" + end, newline="")
+    dataset, _ = read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
+    assert dataset.names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("label", ["-1", "[0]", "true", "1e400", "1000000000", "null"])
+def test_labels_that_are_none_are_named(tmp_path: Path, label: str) -> None:
+    jsonl(tmp_path)
+    file = tmp_path / "metadata.jsonl"
+    objects = f'{{"bbox": [[0, 0, 5, 5]], "category": [{label}]}}'
+    file.write_text(f'{{"file_name": "a.jpg", "objects": {objects}}}\n')
+    with pytest.raises(InputError, match=r"line 1 of .* is not an annotated photo"):
+        read_dataset(Part(tmp_path, file))
+
+
+def test_a_list_without_objects_is_refused(tmp_path: Path) -> None:
+    jsonl(tmp_path)
+    file = tmp_path / "metadata.jsonl"
+    file.write_text('{"file_name": "a.jpg", "objects": {"bbox": [], "category": []}}\n')
+    with pytest.raises(InputError, match="no objects in"):
+        read_dataset(Part(tmp_path, file))
+
+
+def test_labels_that_are_no_text_are_named(tmp_path: Path) -> None:
+    yolo(tmp_path)
+    for file in (tmp_path / "labels/train").glob("*.txt"):
+        file.write_bytes(b"0 0.5 0.5 0.1 0.1 \xff")
+    with pytest.raises(InputError, match="is not text in UTF-8"):
+        read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
+
+
 def test_broken_files_of_other_layouts_are_one_line(tmp_path: Path) -> None:
     voc(tmp_path / "voc", "train", "train")
     (tmp_path / "voc" / "train" / "a.xml").write_text("<annotation><object>")
