@@ -6,11 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from deimv2.api.install import REJECTED
 from deimv2.api.options import Pathish, as_list
 from deimv2.converters import FORMATS, format_of
 from deimv2.converters.artifact import inspect
 from deimv2.converters.format import CPU
 from deimv2.converters.inspection import Inspection
+from deimv2.converters.manifest import NAME, Manifest
 from deimv2.converters.onnx.baseline import write_baseline
 from deimv2.converters.results import record_all, require_listed
 from deimv2.converters.tflite import TFLITE
@@ -120,7 +122,7 @@ def find(paths: Sequence[Path], device: str = CPU) -> list[Path]:
     ]
     found = []
     for path in paths:
-        inside = sorted(p for p in path.iterdir() if p.suffix in kinds) if path.is_dir() else [path]
+        inside = artifacts_in(path) if path.is_dir() else [path]
         inside = [p for p in inside if p.suffix in kinds and p.exists() and has_times(p)]
         if not inside:
             raise InputError(
@@ -129,6 +131,13 @@ def find(paths: Sequence[Path], device: str = CPU) -> list[Path]:
             )
         found += inside
     return found
+
+
+def artifacts_in(folder: Path) -> list[Path]:
+    """Those of the manifest; without one, all files but those that an export rejected."""
+    if (folder / NAME).is_file():
+        return sorted(folder / file.name for file in Manifest.read(folder).files)
+    return sorted(path for path in folder.iterdir() if REJECTED not in path.suffixes)
 
 
 def find_foreign(paths: Sequence[Pathish]) -> list[Path]:
@@ -168,8 +177,12 @@ def write(weights: str | None, artifact: Inspection, path: Path, progress: Progr
         )
     height, width = card["image_size"]
     int8 = card["precision"] == "int8"
-    loaded = load(card["variant"], weights or made_of, None, (height, width), ranges=int8)
-    if loaded.sha256 != card["weights_sha256"]:
+    # The demo's int8 files are of a checkpoint of its own, or of photographs that were given.
+    for ranges in (int8, False):
+        loaded = load(card["variant"], weights or made_of, None, (height, width), ranges=ranges)
+        if loaded.sha256 == card["weights_sha256"]:
+            break
+    else:
         raise InputError(
             f"'{artifact.artifact}' was made of other weights (SHA-256 "
             f"{card['weights_sha256'][:12]}) than {weights or made_of} ({loaded.sha256[:12]}); "

@@ -7,11 +7,13 @@ from typing import ClassVar
 
 import pytest
 
+from deimv2.api.benchmarking import find
 from deimv2.converters.manifest import Manifest
 from deimv2.model.errors import InputError
 from deimv2.profiling.timing import BASELINE, MATMUL, MOST_OUTSIDE, SIDE, Runner, time_in_turn
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.converters.artifacts import write_mixed
+from deimv2.tests.tiny import write_folder
 
 FEW = ("--rounds", "3")
 
@@ -114,6 +116,18 @@ def test_other_weights_are_no_baseline(exported: Path, capsys: Capture) -> None:
     artifact = exported / "deimv2-atto-fp32.tflite"
     line = complaint(capsys, "benchmark", artifact, *FEW, "--weights", "random")
     assert "was made of other weights" in line and "name them with --weights" in line
+
+
+def test_of_a_folder_the_files_of_its_manifest_are_timed(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    listed = find([tmp_path])
+    assert {path.name for path in listed} <= {f.name for f in Manifest.read(tmp_path).files}
+    rejected, other = tmp_path / "a.rejected.onnx", tmp_path / "a.onnx"
+    for copy in (rejected, other):
+        shutil.copy(listed[0], copy)
+    assert find([tmp_path]) == listed
+    (tmp_path / "manifest.json").unlink()
+    assert find([tmp_path]) == [other, *listed]
 
 
 def test_what_cannot_be_timed_is_named(exported: Path, tmp_path: Path, capsys: Capture) -> None:
