@@ -59,8 +59,11 @@ def write_bundle(
     check_golden(folder, manifest.golden)
 
     names = [file.name for file in files]
-    parity = {name: row for name, row in manifest.parity.items() if name in names}
-    manifest = replace(manifest, files=files, parity=parity, npu=None)
+    parity, measured = (
+        {name: row for name, row in rows.items() if name in names}
+        for rows in (manifest.parity, manifest.measured or {})
+    )
+    manifest = replace(manifest, files=files, parity=parity, measured=measured or None, npu=None)
     make_folder(target.parent)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as name:
         work = Path(name) / "new"
@@ -72,7 +75,13 @@ def write_bundle(
             source = folder / part
             (shutil.copytree if source.is_dir() else shutil.copyfile)(source, work / part)
         manifest.write(work / NAME)
+        earlier = Path(name) / "earlier"  # goes with the temporary folder
         if target.exists():
-            target.rename(Path(name) / "earlier")  # goes with the temporary folder
-        work.rename(target)
+            target.rename(earlier)
+        try:
+            work.rename(target)
+        except OSError:
+            if earlier.exists():
+                earlier.rename(target)
+            raise
     return manifest

@@ -42,6 +42,7 @@ def test_the_bundle_holds_what_the_platform_runs_and_no_more(
     listed = {"manifest.json", "golden", *said["files"]}
     assert {path.name for path in target.iterdir()} == listed
     assert set(manifest.parity) <= set(said["files"])
+    assert set(manifest.measured or {}) <= set(said["files"])
     assert [path.name for path in target.parent.iterdir()] == ["deimv2"]
 
 
