@@ -56,9 +56,9 @@ class Tracker:
         for track in self._tracks:
             track.predict()
         ids: list[int | None] = [None] * len(found)
-        rows = found.objects()
+        rows = [row for row in found.objects() if found.scores[row] > FAINT]
         strong = [row for row in rows if found.scores[row] > threshold]
-        faint = [row for row in rows if FAINT < found.scores[row] <= threshold]
+        faint = [row for row in rows if found.scores[row] <= threshold]
         known = [track for track in self._tracks if track.id is not None]
         new = [track for track in self._tracks if track.id is None]
         self._match(known, strong, OVERLAP, found, ids)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deimv2.api.tracking import LEAST_SIDE, POSITION, SPEED, UNSEEN, Tracker, _Track
+from deimv2.api.tracking import FAINT, LEAST_SIDE, POSITION, SPEED, UNSEEN, Tracker, _Track
 from deimv2.tests.vectors.tracks import THRESHOLD, detections, scenes
 
 
@@ -51,6 +51,13 @@ def test_growing_neighbours_keep_their_ids() -> None:
     assert sorted(names) == [0, 1, 2, 3, 4]
     assert all(len(each - {None}) == 1 for each in names.values())
     assert len(set.union(*names.values()) - {None}) == 5
+
+
+def test_a_low_threshold_lets_nothing_begin_that_is_hardly_seen() -> None:
+    tracker = Tracker()
+    for score, expected in ((0.5 * FAINT, None), (1.5 * FAINT, 1)):
+        rows = detections([(score, 0, 0.5, 0.5, 0.2, 0.2)])
+        assert [tracker.update(rows, 0.2 * FAINT) for _ in range(2)][-1] == [expected]
 
 
 def test_a_box_that_is_no_number_is_of_no_track() -> None:
