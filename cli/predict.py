@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
 from deimv2.cli.arguments import add_device, count, threshold
+from deimv2.converters.manifest import SCORE_THRESHOLD
 from deimv2.model.words import plural
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def add(subparsers: Any) -> None:
         help="folder for copies of the photos and videos with the boxes drawn",
     )  # fmt: skip
     parser.add_argument(
-        "--threshold", type=threshold, default=0.5, metavar="SCORE",
-        help="show detections that score more than this (default 0.5)",
+        "--threshold", type=threshold, default=SCORE_THRESHOLD, metavar="SCORE",
+        help=f"show detections that score more than this (default {SCORE_THRESHOLD})",
     )  # fmt: skip
     parser.add_argument(
         "--labels", type=Path, metavar="FILE",
