@@ -41,7 +41,7 @@ MACHINE = (
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """data:           folder with train/ and val/, each with photos and one COCO file; or
+    """data:           folder with train/ and val/, each with photos and annotations; or
     images, annotations, val_images, val_annotations: the same one by one
     variant:        one of `deimv2.VARIANTS`; "auto": recognised from the weights, else "atto"
     weights:        to start from: "demo", "coco", a file, or "none", a fresh start; None: the
@@ -113,7 +113,8 @@ class Training:
 
 @takes(TrainOptions)
 def train(options: TrainOptions) -> Training:
-    """Trains on photos with COCO annotations, and keeps the best weights as best.safetensors.
+    """Trains on annotated photos (COCO, YOLO, Pascal VOC), and keeps the best weights as
+    best.safetensors.
 
     Ctrl-C stops it cleanly; `resume` continues it. Under torchrun, every process calls it.
     Raises InputError for data or weights that cannot be read or do not fit, an output folder that

@@ -18,9 +18,10 @@ def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train on your own photos",
-        description="Trains on photos with COCO annotations, from scratch or from trained weights, "
-        "and keeps the best weights as best.safetensors. --resume continues a training that was "
-        "stopped. For several GPUs: torchrun --nproc-per-node 4 -m deimv2 train ...",
+        description="Trains on annotated photos (COCO, YOLO, Pascal VOC), from scratch or from "
+        "trained weights, and keeps the best weights as best.safetensors. --resume continues a "
+        "training that was stopped. For several GPUs: torchrun --nproc-per-node 4 -m deimv2 train "
+        "...",
         epilog=EXAMPLE,
     )
     add_data(parser, val=True)

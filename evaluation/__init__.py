@@ -1,1 +1,1 @@
-"""How good a model or an artifact is: average precision, parity, speed."""
+"""How good a model or an artifact is: average precision, and what rounding costs."""

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from deimv2.model.errors import InputError
 
+UMASK = os.umask(0)  # reading it sets it, for all threads: so once, before there are any
+os.umask(UMASK)
+
 
 def make_folder(path: Path) -> None:
     """Makes the folder where it is missing; InputError where that cannot be done."""
@@ -26,9 +29,7 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)  # mkstemp lets only the owner read
+        Path(name).chmod(0o666 & ~UMASK)  # mkstemp lets only the owner read
         os.replace(name, path)  # noqa: PTH105
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,8 @@ class GpuRunner:
     def _failure(self) -> CheckError | InputError:
         """Why the process has ended, or is of no use."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         code, said = self._process.wait(), self._words()
         self.close()
         if MISSING in said:

@@ -1,6 +1,9 @@
 """Runs a `.tflite` file on LiteRT's GPU accelerator, in a process that may be lost.
 
-gpu_worker.py MODEL FLOAT32     FLOAT32: 1 to compute in float32, 0 as the accelerator likes
+gpu_worker.py MODEL FLOAT32 HEIGHT WIDTH COUNT
+
+FLOAT32: 1 to compute in float32, 0 as the accelerator likes. HEIGHT, WIDTH: of a frame in pixels.
+COUNT: of the detections that the model gives.
 
 Standard output: a byte as soon as the model is compiled, all of it for the GPU; then, for each
 frame on standard input, the bytes of boxes, scores and labels. LiteRT's own words go to standard

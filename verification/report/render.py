@@ -5,6 +5,7 @@ and the page's Content-Security-Policy forbids scripts and the network.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def page(*reports: Report, phones: Sequence[PhoneRow] = (), command: str = "") -
         frame=FRAME,
         phones=phones,
         best=BEST,
-        command=command or f"deimv2 verify {reports[0].folder} --report",
+        command=command or f"deimv2 verify {shlex.quote(reports[0].folder)} --report report.html",
     )
 
 
