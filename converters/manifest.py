@@ -178,9 +178,12 @@ class Manifest:
         return cls(
             **content
             | {
-                "input": Input(**content["input"] | {"size": tuple(content["input"]["size"])}),
+                "input": Input(
+                    **content["input"] | {"size": tuple(map(int, content["input"]["size"]))}
+                ),
                 "outputs": tuple(
-                    Output(**row | {"shape": tuple(row["shape"])}) for row in content["outputs"]
+                    Output(**row | {"shape": tuple(map(int, row["shape"]))})
+                    for row in content["outputs"]
                 ),
                 "labels": tuple(content["labels"]),
                 "weights": Weights(**content["weights"]),

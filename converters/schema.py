@@ -1,14 +1,14 @@
 """Is a manifest what `manifest.schema.json` says? One sentence for the first thing that is not.
 
-The Kotlin and Swift libraries say the same sentences. So a sentence is made of the schema's rule
-and the value found, nothing else, and "first" needs no help from a parser: a thing comes before its
+Kotlin, Swift and TypeScript say the same sentences. So a sentence is made of the schema's rule and
+the value found, nothing else, and "first" needs no help from a parser: a thing comes before its
 parts, parts come sorted by name or index, and the rules of one thing in the order of RULES. What a
 part's name breaks (`propertyNames`) is said of the thing.
-`tests/vectors` holds broken manifests with their sentences for all three languages.
+`tests/vectors` holds broken manifests with their sentences for all four languages.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ KINDS = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
+    "boolean": "true or false",
 }
 # What is said of a value (second argument) that breaks the rule of that name (first argument).
 RULES: Mapping[str, Callable[[Any, Any], str]] = {
@@ -38,8 +39,9 @@ RULES: Mapping[str, Callable[[Any, Any], str]] = {
     "multipleOf": lambda step, found: f"found {shown(found)}, expected a multiple of {step}",
     "minItems": lambda least, found: f"found {shown(found)}, expected {least} or more",
     "maxItems": lambda most, found: f"found {shown(found)}, expected {most} or less",
-    "required": lambda names, found: (
-        f"{shown(next(n for n in names if n not in found))} is missing"
+    "required": lambda names, found: _missing(names, found),
+    "dependentRequired": lambda needs, found: _missing(
+        [name for other in sorted(found) for name in needs.get(other, ())], found
     ),
     "additionalProperties": lambda known, found: (
         f"{shown(min(set(found) - set(known)))} is unknown"
@@ -84,6 +86,10 @@ def shown(value: Any) -> str:
             text = " ".join(value.split())
             return f"'{text[:40]}...'" if len(text) > 40 else f"'{text}'"
     return json.dumps(value)
+
+
+def _missing(names: Iterable[str], found: Any) -> str:
+    return f"{shown(next(name for name in names if name not in found))} is missing"
 
 
 @cache

@@ -44,6 +44,10 @@ LATENCY = {
     "machine": "made up", "threads": 1, "median_ms": 4.0, "p95_ms": 5.0, "first_ms": 6.0,
     "load_ms": 7.0, "memory_mb": 41.5,
 }  # fmt: skip
+GPU = {
+    "float32": {"passed": True, "problems": [], "measured": {"counted": 6}, "limits": {"px": 0.05}},
+    "default": {"passed": False, "problems": ["a box is 9 px off, the limit is 4 px"]},
+}
 
 
 def make() -> dict[str, bytes]:
@@ -92,7 +96,13 @@ def _changes(good: dict[str, Any]) -> dict[str, Files]:
             part[place[-1]] = value
         return {NAME: json.dumps(content)}
 
-    return _shapes(text, field) | _translations(field) | _values(good, field) | _beside(field)
+    return (
+        _shapes(text, field)
+        | _translations(field)
+        | _values(good, field)
+        | _measured(field)
+        | _beside(field)
+    )
 
 
 def _shapes(text: str, field: Callable[..., Files]) -> dict[str, Files]:
@@ -153,6 +163,8 @@ def _values(good: dict[str, Any], field: Callable[..., Files]) -> dict[str, File
         "an unknown variant": field("variant", value="huge"),
         "an unknown precision": field("precision", value="bf16"),
         "a side that is no multiple of 32": field("input", "size", 1, value=50),
+        "a side with a point and a zero": field("input", "size", 0, value=32.0),
+        "a shape with a point and a zero": field("outputs", 0, "shape", 1, value=2.0),
         "a side of zero": field("input", "size", 0, value=0),
         "a side that is half a pixel": field("input", "size", 0, value=32.5),
         "a size of three": field("input", "size", value=[1, 32, 64]),
@@ -169,17 +181,42 @@ def _values(good: dict[str, Any], field: Callable[..., Files]) -> dict[str, File
         "a file outside the folder": field("files", 0, "name", value="../tiny.tflite"),
         "a file of an unknown format": field("files", 1, "format", value="gguf"),
         "a file without a size": field("files", 1, "size", value=None),
+        "a file with a point and a zero": field("files", 0, "size", value=12.0),
+        "a file that is listed twice": field("files", value=[*good["files"], good["files"][1]]),
         "two golden photographs": field("golden", value=good["golden"][:2]),
         "a golden file outside the folder": field("golden", 0, "image", value="golden/../../a.png"),
         "a very long value": field("golden", 0, "image_sha256", value="0123456789" * 50),
         "a version that is a number": field("toolchain", value={"torch": 2}),
         "parity without limits": field("parity", value={MODEL: {"measured": {}}}),
-        "memory below zero": field("measured", MODEL, "latency", "memory_mb", value=-1),
-        "nothing measured": field("measured", value=None),
         "a threshold above one": field("score_threshold", value=2),
         "a threshold below zero": field("score_threshold", value=-0.5),
         "a threshold in quotes": field("score_threshold", value="0.4"),
         "an unknown field": field("extra", value=1),
+    }
+
+
+def _measured(field: Callable[..., Files]) -> dict[str, Files]:
+    """What was found of the files."""
+
+    def trial(*place: str | int, value: Any) -> Files:
+        return field("measured", MODEL, "gpu", *place, value=value)
+
+    def computation(**shares: Any) -> Files:
+        return field("files", 1, "computation", value={"macs": 9, "integer_share": 0.5} | shares)
+
+    return {
+        "nothing measured": field("measured", value=None),
+        "memory below zero": field("measured", MODEL, "latency", "memory_mb", value=-1),
+        "threads that are true": field("measured", MODEL, "latency", "threads", value=True),
+        "a trial that failed": trial("float32", "passed", value=False),
+        "a trial that passed in quotes": trial("float32", "passed", value="yes"),
+        "a trial that passed once": trial("default", "passed", value=1),
+        "a trial without a verdict": trial("default", "passed", value=None),
+        "a computation without a delegate": computation(),
+        "a delegate with its share": computation(delegate="XNNPACK", delegated_share=0.9),
+        "a delegate without its share": computation(delegate="XNNPACK"),
+        "a share without its delegate": computation(delegated_share=0.9),
+        "a share without its delegate, and more": computation(delegated_share=0.9, calls=1),
     }
 
 
@@ -236,7 +273,7 @@ def _write_good(folder: Path) -> None:
         golden=tuple(_golden(folder, name) for name in "abc"),
         toolchain={"torch": "2.13.0"},
         parity={MODEL: {"measured": {"counted": 6}, "limits": {"score": 0.0001}}},
-        measured={MODEL: {"latency": LATENCY}},
+        measured={MODEL: {"latency": LATENCY, "gpu": GPU}},
         translations=TRANSLATIONS,
     ).write(folder / NAME)
 

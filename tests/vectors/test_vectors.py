@@ -55,7 +55,9 @@ def test_good_and_bad_are_both_there() -> None:
     good = {case["name"] for case in cases if case["sentence"] is None}
     assert good == {
         "nothing", "the first schema", "no accelerators", "nothing measured", "no translations",
-        "translations, but none",
+        "translations, but none", "a side with a point and a zero",
+        "a shape with a point and a zero", "a file with a point and a zero", "a trial that failed",
+        "a computation without a delegate", "a delegate with its share",
     }  # fmt: skip
     sentences = [case["sentence"] for case in cases if case["sentence"]]
     assert all(text.count("\n") == 0 and len(text) < 500 for text in sentences)

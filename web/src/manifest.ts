@@ -69,6 +69,11 @@ export async function readManifest(folder: Folder, schema: Schema): Promise<Mani
   }
   const problem = problemOf(content, schema) ?? wrongCount(content as Manifest);
   if (problem !== null) throw new Problem(`${path} is no valid manifest ${problem}; export again`);
+  const names = (content as Manifest).files.map((file) => file.name);
+  const twice = names.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
+  if (twice !== undefined) {
+    throw new Problem(`${path} lists '${twice}' twice, expected each file once; export again`);
+  }
   return content as Manifest;
 }
 

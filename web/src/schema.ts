@@ -14,6 +14,7 @@ const KINDS: Record<string, [string, (value: unknown) => boolean]> = {
   string: ["text", (value) => typeof value === "string"],
   integer: ["a whole number", Number.isInteger],
   number: ["a number", (value) => typeof value === "number"],
+  boolean: ["true or false", (value) => typeof value === "boolean"],
 };
 
 /** Of a rule's argument and a value: what is said of the value where it breaks the rule. */
@@ -47,9 +48,14 @@ const RULES: Record<string, (argument: never, value: unknown, schema: Schema) =>
       .map((name) => brokenIn(name, rules));
     return said.find((each) => each !== null) ?? null;
   },
-  required: (names: string[], value) => {
-    const missing = isObject(value) ? names.find((name) => !(name in value)) : undefined;
-    return missing === undefined ? null : `${shown(missing)} is missing`;
+  required: (names: string[], value) => (isObject(value) ? missing(names, value) : null),
+  dependentRequired: (needs: Record<string, string[]>, value) => {
+    if (!isObject(value)) return null;
+    const needed = Object.keys(value).sort();
+    return missing(
+      needed.flatMap((name) => needs[name] ?? []),
+      value,
+    );
   },
   additionalProperties: (allowed: unknown, value, schema) => {
     if (allowed !== false || !isObject(value)) return null;
@@ -101,6 +107,11 @@ function partsOf(value: unknown, rules: Schema): [string, unknown, Schema | unde
 
 function definition(reference: string, root: Schema): Schema {
   return (root.$defs as Record<string, Schema>)[reference.slice(reference.lastIndexOf("/") + 1)];
+}
+
+function missing(names: string[], value: object): string | null {
+  const found = names.find((name) => !(name in value));
+  return found === undefined ? null : `${shown(found)} is missing`;
 }
 
 function unless(holds: boolean, value: unknown, expected: string): string | null {

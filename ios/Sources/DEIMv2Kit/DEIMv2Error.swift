@@ -7,6 +7,7 @@ public enum DEIMv2Error: Error, Equatable, Sendable {
   case notJSON(path: String)
   case newerSchema(path: String, version: Int)
   case invalidManifest(path: String, problem: String)
+  case listedTwice(path: String, name: String)
   case missingFile(path: String, sha256: String)
   case changedFile(path: String, found: String, expected: String)
   case unreadable(path: String, reason: String)
@@ -35,6 +36,8 @@ extension DEIMv2Error: LocalizedError, CustomStringConvertible {
         + "install a newer deimv2, or export again with this one"
     case .invalidManifest(let path, let problem):
       "'\(path)' is no valid manifest \(problem); export again"
+    case .listedTwice(let path, let name):
+      "'\(path)' lists '\(name)' twice, expected each file once; export again"
     case .missingFile(let path, let sha256):
       "'\(path)' is missing, the manifest lists it with SHA-256 \(sha256); export again"
     case .changedFile(let path, let found, let expected):

@@ -73,7 +73,7 @@ public struct Manifest: Sendable, Equatable {
   public var queries: Int { outputs.first.map { $0.shape[1] } ?? 0 }
 
   /// Reads and checks the manifest; the files beside it are checked by `url(of:)` and `checkGolden`.
-  /// Throws noManifest, notJSON, newerSchema or invalidManifest.
+  /// Throws noManifest, notJSON, newerSchema, invalidManifest or listedTwice.
   public init(folder: URL) throws(DEIMv2Error) {
     let url = folder.appending(path: Self.fileName)
     guard let data = try? Data(contentsOf: url) else { throw .noManifest(folder: folder.path) }
@@ -91,6 +91,9 @@ public struct Manifest: Sendable, Equatable {
       let read = try JSONDecoder().decode(Content.self, from: data)
       if let problem = read.wrongCount {
         throw DEIMv2Error.invalidManifest(path: url.path, problem: problem)
+      }
+      if let name = read.listedTwice {
+        throw DEIMv2Error.listedTwice(path: url.path, name: name)
       }
       self.init(folder: folder, content: read)
     } catch let error as DEIMv2Error {
@@ -175,6 +178,12 @@ public struct Manifest: Sendable, Equatable {
         "at $.translations.\(tag): found a list of \(names.count), expected \(labels.count), "
           + "one for each class"
       }
+    }
+
+    /// The first file that is there more than once.
+    var listedTwice: String? {
+      let names = files.map(\.name)
+      return names.first { name in names.count { $0 == name } > 1 }
     }
   }
 }

@@ -12,7 +12,7 @@ struct SchemaCheck {
   /// The rules, in the order in which they are looked at.
   private static let rules = [
     "type", "const", "enum", "pattern", "minLength", "minimum", "maximum", "multipleOf", "minItems",
-    "maxItems", "propertyNames", "required", "additionalProperties",
+    "maxItems", "propertyNames", "required", "dependentRequired", "additionalProperties",
   ]
 
   /// What is said of a value that breaks a rule of its schema, the first; nil if it breaks none.
@@ -62,14 +62,22 @@ struct SchemaCheck {
       wanted += " or less"
     case ("propertyNames", .object, .object(let members)):
       return sorted(members.keys).lazy.compactMap { broken(.string($0), argument) }.first
-    case ("required", .array(let names), .object):
-      return names.first { value[$0] == nil }.map { "\($0.shown) is missing" }
+    case ("required", _, .object):
+      return missing(argument, in: value)
+    case ("dependentRequired", .object(let needs), .object(let members)):
+      let needed = sorted(members.keys).lazy.compactMap { missing(needs[$0] ?? .null, in: value) }
+      return needed.first
     case ("additionalProperties", .bool(false), .object(let members)):
       let unknown = members.keys.filter { schema["properties"]?[$0] == nil }
       return sorted(unknown).first.map { "\(JSON.string($0).shown) is unknown" }
     default: break
     }
     return holds ? nil : "found \(value.shown), expected \(wanted)"
+  }
+
+  private func missing(_ names: JSON, in value: JSON) -> String? {
+    guard case .array(let names) = names else { return nil }
+    return names.first { value[$0] == nil }.map { "\($0.shown) is missing" }
   }
 
   private func problem(_ value: JSON, _ written: JSON, _ place: String) -> String? {
@@ -101,14 +109,14 @@ struct SchemaCheck {
 
 private let kinds = [
   "object": "an object", "array": "a list", "string": "text", "integer": "a whole number",
-  "number": "a number",
+  "number": "a number", "boolean": "true or false",
 ]
 
 extension JSON {
   fileprivate func isOf(_ kind: String) -> Bool {
     switch (kind, self) {
     case ("object", .object), ("array", .array), ("string", .string), ("integer", .integer),
-      ("number", .integer), ("number", .number):
+      ("number", .integer), ("number", .number), ("boolean", .bool):
       true
     default: false
     }

@@ -125,7 +125,10 @@ data class Manifest(
             }
             val problem = schema.problemOf(content) ?: wrongCount(content as JSONObject)
             if (problem != null) throw DetectorException("'$path' is no valid manifest $problem; export again")
-            return of(folder, content as JSONObject)
+            listedTwice(content as JSONObject)?.let {
+                throw DetectorException("'$path' lists '$it' twice, expected each file once; export again")
+            }
+            return of(folder, content)
         }
 
         /** What no schema can say: a translation has a name for each class. */
@@ -141,13 +144,19 @@ data class Manifest(
             return null
         }
 
+        /** The first file that is there more than once. */
+        private fun listedTwice(content: JSONObject): String? {
+            val names = content.getJSONArray("files").objects { getString("name") }
+            return names.firstOrNull { name -> names.count { it == name } > 1 }
+        }
+
         private fun of(
             folder: File,
             content: JSONObject,
         ): Manifest {
             val input = content.getJSONObject("input")
             val measured = content.optJSONObject("measured")
-            val (height, width) = input.getJSONArray("size").map { get(it) as Int }
+            val (height, width) = input.getJSONArray("size").map { getInt(it) }
             return Manifest(
                 folder = folder,
                 variant = content.getString("variant"),

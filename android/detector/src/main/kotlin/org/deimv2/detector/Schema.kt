@@ -80,21 +80,25 @@ internal class Schema(
             number("minItems")?.let { if (value.length() < it) return found("${text("minItems")} or more") }
             number("maxItems")?.let { if (value.length() > it) return found("${text("maxItems")} or less") }
         }
-        if (value is JSONObject) {
-            rules.optJSONObject("propertyNames")?.let { names ->
-                for (name in value.keyList().sorted()) broken(name, names)?.let { return it }
-            }
-            rules.optJSONArray("required")?.items()?.firstOrNull { !value.has(it as String) }?.let {
-                return "${shown(it)} is missing"
-            }
-            if (rules.opt("additionalProperties") == false) {
-                val known = rules.getJSONObject("properties")
-                value
-                    .keyList()
-                    .filterNot(known::has)
-                    .minOrNull()
-                    ?.let { return "${shown(it)} is unknown" }
-            }
+        return if (value is JSONObject) brokenNames(value, rules) else null
+    }
+
+    /** The same of the rules for the names of an object's parts. */
+    private fun brokenNames(
+        value: JSONObject,
+        rules: JSONObject,
+    ): String? {
+        val names = value.keyList().sorted()
+        rules.optJSONObject("propertyNames")?.let { all ->
+            for (name in names) broken(name, all)?.let { return it }
+        }
+        val needs = rules.optJSONObject("dependentRequired")
+        val needed = names.flatMap { needs?.optJSONArray(it)?.items().orEmpty() }
+        val required = rules.optJSONArray("required")?.items().orEmpty()
+        (required + needed).firstOrNull { !value.has(it as String) }?.let { return "${shown(it)} is missing" }
+        if (rules.opt("additionalProperties") == false) {
+            val known = rules.getJSONObject("properties")
+            names.firstOrNull { !known.has(it) }?.let { return "${shown(it)} is unknown" }
         }
         return null
     }
@@ -107,6 +111,7 @@ internal class Schema(
         "array" -> value is JSONArray
         "string" -> value is String
         "integer" -> value is Number && value.toDouble() % 1 == 0.0
+        "boolean" -> value is Boolean
         else -> value is Number
     }
 
@@ -118,6 +123,7 @@ internal class Schema(
                 "string" to "text",
                 "integer" to "a whole number",
                 "number" to "a number",
+                "boolean" to "true or false",
             )
 
         /** A JSON value in a sentence: containers by their kind, long text by its beginning. */
