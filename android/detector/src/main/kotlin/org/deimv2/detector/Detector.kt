@@ -25,8 +25,8 @@ interface Detector : AutoCloseable {
 
     /**
      * Detections of one frame, best first, off the caller's thread. The result is the same object
-     * every time and holds until the next call; [Detections.copy] keeps it. No buffer is allocated
-     * for a frame of the same size as the one before.
+     * every time and holds until the next call; [Detections.copy] keeps it. For a frame of the same
+     * size as the one before, nothing is allocated but the arrays in which LiteRT gives its outputs.
      *
      * Throws [DetectorException] if the artifact fails or gives what the manifest does not say.
      */
