@@ -79,10 +79,12 @@ abstract class ThreadDetector internal constructor(
         /** Opens a detector on a thread of its own, which ends with it. */
         suspend fun <T : ThreadDetector> onOwnThread(open: suspend (ExecutorCoroutineDispatcher) -> T): T {
             val thread = Executors.newSingleThreadExecutor { Thread(it, "deimv2") }.asCoroutineDispatcher()
+            var opened: T? = null
             try {
-                return withContext(thread) { open(thread) }
+                return withContext(thread) { open(thread).also { opened = it } }
             } catch (error: Throwable) {
-                thread.close()
+                // where the caller was cancelled meanwhile, it is open and nobody's
+                opened?.close() ?: thread.close()
                 throw error
             }
         }

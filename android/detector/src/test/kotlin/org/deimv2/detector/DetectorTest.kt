@@ -1,9 +1,11 @@
 package org.deimv2.detector
 
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.ExecutorCoroutineDispatcher
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import java.io.File
 import java.util.concurrent.CountDownLatch
@@ -95,6 +97,26 @@ class DetectorTest {
         assertTrue(detector.released.await(10, TimeUnit.SECONDS))
         assertFailsWith<CancellationException> { runBlocking { detector.detect(goldens[0].frame) } }
     }
+
+    @Test
+    fun whatIsOpenedForACancelledCallerIsFreed() =
+        runBlocking {
+            val (begun, cancelled) = List(2) { CountDownLatch(1) }
+            lateinit var detector: Fake
+            val opening =
+                launch(Dispatchers.Default) {
+                    ThreadDetector.onOwnThread {
+                        begun.countDown()
+                        cancelled.await(10, TimeUnit.SECONDS)
+                        Fake(it, right, null).also { opened -> detector = opened }
+                    }
+                }
+            assertTrue(begun.await(10, TimeUnit.SECONDS))
+            opening.cancel()
+            cancelled.countDown()
+            opening.join()
+            assertTrue(detector.released.await(10, TimeUnit.SECONDS))
+        }
 
     private fun open(
         detections: Detections,
