@@ -2,7 +2,8 @@ package org.deimv2.detector
 
 import android.content.Context
 import com.google.ai.edge.litert.CompiledModel
-import com.google.ai.edge.litert.CompiledModel.GpuOptions.Precision
+import com.google.ai.edge.litert.CompiledModel.GpuOptions.Precision.DEFAULT
+import com.google.ai.edge.litert.CompiledModel.GpuOptions.Precision.FP32
 import com.google.ai.edge.litert.Environment
 import kotlinx.coroutines.ExecutorCoroutineDispatcher
 import java.io.File
@@ -178,8 +179,8 @@ class LiteRtDetector private constructor(
                 Accelerator.GPU -> {
                     gpuOptions =
                         CompiledModel.GpuOptions(
-                            // GPUs compute in float16 unless told otherwise.
-                            precision = if (precision == "fp32") Precision.FP32 else Precision.DEFAULT,
+                            // GPUs compute in float16 unless told otherwise, too far off where all detections count.
+                            precision = if (Limits.OF.getValue(precision).minScore == null) FP32 else DEFAULT,
                             // Compiled kernels: without them each opening compiles for seconds.
                             serializationDir = File(context.cacheDir, "litert-gpu").apply { mkdirs() }.path,
                             modelCacheKey = file.sha256,
