@@ -32,8 +32,8 @@ class LiteRtDetector private constructor(
     manifest: Manifest,
     file: ModelFile,
     thread: ExecutorCoroutineDispatcher,
-    private val environment: Environment,
     private val model: CompiledModel,
+    private val made: MutableList<AutoCloseable>,
     accelerator: Accelerator,
     fallbacks: List<String>,
 ) : ThreadDetector(manifest, file, thread) {
@@ -41,8 +41,8 @@ class LiteRtDetector private constructor(
     override val threads = if (accelerator == Accelerator.CPU) cpuThreads() else null
     override var fallbacks: List<String> = fallbacks
         private set
-    private val inputs = mapOf(manifest.inputName to model.createInputBuffer(manifest.inputName))
-    private val outputs = manifest.outputs.associate { it.name to model.createOutputBuffer(it.name) }
+    private val inputs = mapOf(manifest.inputName to model.createInputBuffer(manifest.inputName).also(made::add))
+    private val outputs = manifest.outputs.associate { it.name to model.createOutputBuffer(it.name).also(made::add) }
 
     override fun run(
         input: ByteArray,
@@ -59,12 +59,7 @@ class LiteRtDetector private constructor(
         labels.copyInto(into.labels)
     }
 
-    override fun release() {
-        inputs.values.forEach { it.close() }
-        outputs.values.forEach { it.close() }
-        model.close()
-        environment.close()
-    }
+    override fun release() = close(made)
 
     private fun requireSizes(
         into: Detections,
@@ -148,19 +143,21 @@ class LiteRtDetector private constructor(
             fallbacks: List<String>,
         ): LiteRtDetector {
             val environment = Environment.create(context)
-            var model: CompiledModel? = null
+            val made = mutableListOf<AutoCloseable>(environment)
             try {
                 val options = options(context, accelerator, manifest.precision, file)
-                model = CompiledModel.create(path.path, options, environment)
-                val detector = LiteRtDetector(manifest, file, thread, environment, model, accelerator, fallbacks)
+                val model = CompiledModel.create(path.path, options, environment).also { made += it }
+                val detector = LiteRtDetector(manifest, file, thread, model, made, accelerator, fallbacks)
                 detector.run(ByteArray(manifest.inputHeight * manifest.inputWidth * 3), Detections(manifest.queries))
                 return detector
             } catch (error: Throwable) {
-                model?.close()
-                environment.close()
+                close(made)
                 throw error
             }
         }
+
+        /** The last first: buffers are the model's, and it is the environment's. */
+        private fun close(made: List<AutoCloseable>) = made.asReversed().forEach { it.close() }
 
         private fun cpuThreads() = Runtime.getRuntime().availableProcessors().coerceIn(1, MOST_THREADS)
 
