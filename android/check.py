@@ -86,7 +86,7 @@ MISUSES = {
         # Activity, core, lifecycle
         ("CameraScreen.kt", "ask.launch(CAMERA)", "ask.launch(1)"),
         ("CameraScreen.kt", "checkSelfPermission(context,", "checkSelfPermission(1,"),
-        ("PhotoScreen.kt", "ExifInterface(it).rotationDegrees", "ExifInterface(it).rotation"),
+        ("PhotoScreen.kt", "exif.rotationDegrees", "exif.rotation"),
         ("DetectionModel.kt", "fun onCleared() =", "fun onCleared(now: Boolean) ="),
         # Compose
         ("Boxes.kt", "drawText(tag, Color.Black, at)", "drawText(text, Color.Black, at)"),

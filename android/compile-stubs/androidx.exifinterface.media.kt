@@ -7,5 +7,7 @@ import java.io.InputStream
 class ExifInterface(
     inputStream: InputStream,
 ) {
+    val isFlipped: Boolean get() = throw UnsupportedOperationException()
+
     val rotationDegrees: Int get() = throw UnsupportedOperationException()
 }

@@ -113,10 +113,9 @@ private fun decode(
         resolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, bounds) }
         val options = BitmapFactory.Options().apply { inSampleSize = 1 }
         while (maxOf(bounds.outWidth, bounds.outHeight) / options.inSampleSize > LONGEST_SIDE) options.inSampleSize *= 2
-        val degrees = resolver.openInputStream(uri)?.use { ExifInterface(it).rotationDegrees } ?: 0
+        val turn = resolver.openInputStream(uri)?.use { upright(ExifInterface(it)) } ?: Matrix()
         resolver.openInputStream(uri)?.use { BitmapFactory.decodeStream(it, null, options) }?.let {
-            if (degrees == 0) return it
-            val turn = Matrix().apply { postRotate(degrees.toFloat()) }
+            if (turn.isIdentity) return it
             Bitmap.createBitmap(it, 0, 0, it.width, it.height, turn, true).also { _ -> it.recycle() }
         }
     } catch (_: IOException) {
@@ -124,4 +123,11 @@ private fun decode(
     } catch (_: SecurityException) {
         // the photo is no longer shared with us
         null
+    }
+
+/** How the photo is to be turned; a mirrored one is mirrored first. */
+private fun upright(exif: ExifInterface) =
+    Matrix().apply {
+        if (exif.isFlipped) postScale(-1f, 1f)
+        postRotate(exif.rotationDegrees.toFloat())
     }
