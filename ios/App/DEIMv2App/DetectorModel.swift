@@ -20,6 +20,8 @@ final class DetectorModel {
   var showsProblem = false
   private(set) var problem = ""
   private(set) var detector: (any Detector)?
+  /// How many detectors were opened: what was done with one is done again with the next.
+  private(set) var openings = 0
   private(set) var opening = false
 
   struct Choice: Hashable {
@@ -55,6 +57,7 @@ final class DetectorModel {
       let opened = try await Self.open(manifest, choice)
       if Task.isCancelled { return }
       detector = opened
+      openings += 1
     } catch {
       if Task.isCancelled { return }
       show(error)

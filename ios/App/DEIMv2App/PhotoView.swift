@@ -37,7 +37,7 @@ struct PhotoView: View {
           }
         }
       }
-      .task(id: item) { await look() }
+      .task(id: [AnyHashable(item), AnyHashable(model.openings)]) { await look() }
     }
   }
 
@@ -49,12 +49,16 @@ struct PhotoView: View {
 
   private func look() async {
     guard let item, let detector = model.detector else { return }
+    detections = []  // of another model
     do {
       guard let data = try await item.loadTransferable(type: Data.self) else { return }
       let photo = try await prepared(data, for: detector.manifest)
-      detections = try await detector.detect(photo.frame)
+      let found = try await detector.detect(photo.frame)
+      try Task.checkCancellation()
+      detections = found
       image = photo.image
     } catch {
+      if Task.isCancelled { return }  // another photo was chosen, or another model
       model.show(error)
     }
   }

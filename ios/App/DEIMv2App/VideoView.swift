@@ -49,7 +49,7 @@ struct VideoView: View {
           }
         }
       }
-      .task(id: item) {
+      .task(id: [AnyHashable(item), AnyHashable(model.openings)]) {
         await watch()
         UIApplication.shared.isIdleTimerDisabled = false
       }
@@ -95,12 +95,10 @@ struct VideoView: View {
         defer { try? FileManager.default.removeItem(at: movie.file) }
         try await watch(Video(movie.file, for: detector.manifest), detector)
       }
-    } catch is CancellationError {
-      return  // stopped, or another one was chosen
     } catch {
-      model.show(error)
+      if !Task.isCancelled { model.show(error) }
     }
-    self.item = nil
+    if !Task.isCancelled { self.item = nil }  // else stopped, or with another item or model
   }
 
   private func watch(_ video: Video, _ detector: any Detector) async throws {
