@@ -127,8 +127,13 @@
         try files.removeItem(at: kept)
       }
       let fresh = try await MLModel.compileModel(at: package)
-      try files.createDirectory(at: folder, withIntermediateDirectories: true)
-      try? files.moveItem(at: fresh, to: kept)  // another detector may have been faster
+      do {
+        try files.createDirectory(at: folder, withIntermediateDirectories: true)
+        try files.moveItem(at: fresh, to: kept)
+      } catch {
+        try? files.removeItem(at: fresh)
+        guard files.fileExists(atPath: kept.path) else { throw error }
+      }  // else another detector was faster
       return kept
     }
 
