@@ -27,7 +27,7 @@ def verify(
     progress: Progress = SILENT,
 ) -> Report:
     """Checks the hash of every file in an export folder, and runs every artifact on its golden
-    photographs, against the float32 model's detections.
+    photographs, against the reference's detections.
 
     images: folder of photos on which the artifacts are compared with each other, too
     device: "arm64": run the `.tflite` and `.pte` files on an emulated ARM64 instead, compare with

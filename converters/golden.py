@@ -1,8 +1,9 @@
-"""Golden files: real photographs at input size and what the float32 model detects on them.
+"""Golden files: real photographs at input size and what the reference detects on them.
 
-Python, Kotlin and Swift all replay them. Beside the detections lie the next candidates: at the last
-place a near tie may be cut either way, and with these a program that cut it differently is checked
-instead of excused (`deimv2.verification.parity`).
+That is the float32 model, for int8 and int8-weight PyTorch rounding to int8. Python, Kotlin, Swift
+and TypeScript all replay them. Beside the detections lie the next candidates: at the last place a
+near tie may be cut either way, and with these a program that cut it differently is checked instead
+of excused (`deimv2.verification.parity`).
 """
 
 import io

@@ -65,7 +65,7 @@ class File:
 
 @dataclass(frozen=True)
 class GoldenFile:
-    """A photograph and the float32 model's detections on it; paths relative to the manifest."""
+    """A photograph and the reference's detections on it; paths relative to the manifest."""
 
     image: str
     image_sha256: str

@@ -1,8 +1,8 @@
 """Replays golden photographs through artifacts and measures how far they are from the reference.
 
-In an export folder the reference is the float32 model's detections in `golden/`. On one's own
-photographs there is no float32 model: the artifacts are compared with the first of them, which says
-that they agree, not that they are right.
+In an export folder the reference is the detections in `golden/`. On one's own photographs there is
+none: the artifacts are compared with the first of them, which says that they agree, not
+that they are right.
 """
 
 from collections.abc import Sequence

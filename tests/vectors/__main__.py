@@ -1,4 +1,4 @@
-"""Writes the test vectors that Python, Kotlin and Swift share: `python -m deimv2.tests.vectors`.
+"""Writes the test vectors that all four languages share: `python -m deimv2.tests.vectors`.
 
 Each .json file names the line that made what it holds; what lies beside is named in one of them.
 """

@@ -1,6 +1,7 @@
 /**
  * Do two programs detect the same? The same verdict, numbers and sentences as
- * `verification/parity.py`, which says why; `tests/vectors/parity.json` holds all languages to it.
+ * `verification/parity.py`, whose limits are `converters/precision.py`'s, which says why;
+ * `tests/vectors/parity.json` holds all languages to it.
  */
 
 import { type Detections, joined } from "./detections.ts";

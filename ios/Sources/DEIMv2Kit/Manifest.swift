@@ -46,7 +46,7 @@ public struct Manifest: Sendable, Equatable {
     public let sha256: String
   }
 
-  /// A photograph and the float32 model's detections on it, relative to the folder.
+  /// A photograph and the reference's detections on it, relative to the folder.
   public struct GoldenFile: Sendable, Equatable, Decodable {
     public let image, imageSHA256, detections, detectionsSHA256: String
 

@@ -197,7 +197,7 @@ let manifestSchema = #"""
         }
       },
       "golden": {
-        "description": "Photographs at input size and the float32 model's detections on them, to replay.",
+        "description": "Photographs at input size and the detections to expect on them: the float32 model's, or for int8 and int8-weight those of PyTorch rounding to int8.",
         "type": "array",
         "minItems": 3,
         "items": {
@@ -249,7 +249,7 @@ let manifestSchema = #"""
         "additionalProperties": { "type": "string" }
       },
       "parity": {
-        "description": "By artifact: how far its detections on the golden photographs are from those in golden/: the float32 model's, or for int8 those of PyTorch rounding at the same places.",
+        "description": "By artifact: how far its detections on the golden photographs are from those in golden/: the float32 model's, or for int8 and int8-weight those of PyTorch rounding to int8.",
         "type": "object",
         "additionalProperties": {
           "type": "object",

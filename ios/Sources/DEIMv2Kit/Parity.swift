@@ -1,7 +1,7 @@
 import Foundation
 
 /// What an artifact of one precision must reach, and on which detections; as in Python
-/// (`verification/parity.py`, which says why the numbers are what they are).
+/// (`converters/precision.py`, which says why the numbers are what they are).
 public struct Limits: Sendable, Equatable, Encodable {
   /// Of the counted detections, how many must have a partner, 0..1.
   public let matchedShare: Double

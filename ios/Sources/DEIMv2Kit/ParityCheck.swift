@@ -1,6 +1,7 @@
 import Foundation
 
-/// A golden photograph at input size, what the float32 model detects on it, and its next candidates.
+/// A golden photograph at input size, what the reference detects on it, and its next candidates. The
+/// reference is the float32 model, for int8 and int8-weight PyTorch rounding to int8.
 public struct Golden: Sendable {
   public let name: String
   public let frame: Frame
@@ -27,7 +28,7 @@ public struct Golden: Sendable {
 }
 
 /// **Check this phone**: replays the golden photographs and says how far the detections are from the
-/// float32 model's, as `deimv2 verify` does it on the desktop.
+/// reference's, as `deimv2 verify` does it on the desktop.
 public enum ParityCheck {
   /// One artifact's result, as `deimv2 verify --json` prints it, with what this phone adds.
   public struct Row: Sendable, Encodable {

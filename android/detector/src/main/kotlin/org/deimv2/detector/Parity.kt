@@ -39,7 +39,7 @@ data class Limits(
             .put("worst", worst ?: JSONObject.NULL)
 
     companion object {
-        /** By precision; the reasons stand in `verification/parity.py`. */
+        /** By precision; the reasons stand in `converters/precision.py`. */
         val OF =
             mapOf(
                 "fp32" to Limits(1.0, boxPx = 0.05, score = 1e-4, within = 0.99, worst = 20.0),
