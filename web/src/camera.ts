@@ -17,14 +17,16 @@ export class Camera {
         "browsers give the camera to pages from https and localhost alone; serve this one so",
       );
     }
+    let stream: MediaStream | null = null;
     try {
       const video = { facingMode: facing, width: { ideal: 640 }, height: { ideal: 480 } };
-      const stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
+      stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
       const element = document.createElement("video");
       Object.assign(element, { srcObject: stream, muted: true, playsInline: true });
       await element.play();
       return new Camera(stream, element);
     } catch (error) {
+      for (const track of stream?.getTracks() ?? []) track.stop();
       throw new Problem(
         `the camera does not start (${sentenceOf(error)}); allow it for this page, and close what else uses it`,
       );
@@ -34,11 +36,12 @@ export class Camera {
   /** A frame that was not given before, upright; null when the camera has ended. */
   async frame(): Promise<ImageBitmap | null> {
     await new Promise<void>((resolve) => {
-      const ended = setInterval(() => this.ended && resolve(), 200);
-      this.video.requestVideoFrameCallback(() => {
-        clearInterval(ended);
+      const done = () => {
+        clearInterval(timer);
         resolve();
-      });
+      };
+      const timer = setInterval(() => this.ended && done(), 200);
+      this.video.requestVideoFrameCallback(done);
     });
     return this.ended ? null : createImageBitmap(this.video);
   }
