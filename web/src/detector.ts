@@ -9,12 +9,15 @@ export interface Listener {
   lost(sentence: string): void;
 }
 
+const CLOSED = "the detector was closed";
+
 type Answer = Extract<Reply, { kind: "opened" | "found" | "problem" }>;
 
 export class Detector {
   runsOn = "";
   private queue: Promise<unknown> = Promise.resolve();
   private answer: ((reply: Answer) => void) | null = null;
+  private closed = false;
 
   private constructor(
     private readonly worker: Worker,
@@ -47,7 +50,7 @@ export class Detector {
     }
   }
 
-  /** Takes the picture, and gives it back with what was found. Calls queue up. */
+  /** Takes the picture, and gives it back with what was found. Calls queue up until it is closed. */
   detect(picture: ImageBitmap): Promise<Found> {
     const found = this.queue.then(async () => {
       const reply = await this.ask({ picture }, [picture]);
@@ -59,11 +62,13 @@ export class Detector {
   }
 
   close(): void {
+    this.closed = true;
     this.worker.terminate();
-    this.answer?.({ kind: "problem", sentence: "the detector was closed" });
+    this.answer?.({ kind: "problem", sentence: CLOSED });
   }
 
   private async ask(request: Request, transfer: Transferable[] = []): Promise<Answer> {
+    if (this.closed) throw new Problem(CLOSED); // a terminated worker never answers
     const reply = await new Promise<Answer>((resolve) => {
       this.answer = resolve;
       this.worker.postMessage(request, transfer);
