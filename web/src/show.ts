@@ -66,6 +66,7 @@ function save(text: string): void {
 function verdict({ artifact, runsOn, problems, parity, limits, milliseconds }: Row): HTMLElement {
   const passed = problems.length === 0;
   const [median] = [...milliseconds].sort((a, b) => a - b).slice(milliseconds.length >> 1);
+  const which = limits.within === 1 ? "worst" : `p${limits.within * 100}`;
   const row = tableRow([
     artifact,
     runsOn,
@@ -74,8 +75,8 @@ function verdict({ artifact, runsOn, problems, parity, limits, milliseconds }: R
       ? ["", "", "", ""]
       : [
           `${parity.matched} of ${parity.counted}`,
-          `${short(largest(parity.boxPx, limits.within))} px (limit ${limits.box_px})`,
-          `${short(largest(parity.score, limits.within))} (limit ${limits.score})`,
+          `${short(largest(parity.boxPx, limits.within))} px (${which}, limit ${limits.box_px})`,
+          `${short(largest(parity.score, limits.within))} (${which}, limit ${limits.score})`,
           `${median.toFixed(1)} ms`,
         ]),
   ]);
