@@ -5,9 +5,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+Handler = Callable[[int, object], None] | signal.Handlers
+
 
 @contextmanager
-def handling(numbers: Sequence[int], handler: Callable[[int, object], None]) -> Iterator[None]:
+def handling(numbers: Sequence[int], handler: Handler) -> Iterator[None]:
     """Meanwhile `handler` gets these signals. In another thread nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield

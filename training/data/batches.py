@@ -7,7 +7,6 @@ makes it: so a training that goes on after a stop sees what it would have seen.
 import os
 import signal
 import sys
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from deimv2.model.errors import InputError
 from deimv2.model.images import load_photo, normalise, to_tensor
+from deimv2.model.signals import handling
 from deimv2.training.boxes import xyxy_to_cxcywh
 from deimv2.training.data.augment import Picture, augment, shrink
 from deimv2.training.data.dataset import Dataset, Sample
@@ -195,12 +195,11 @@ def load(
         worker_init_fn=in_worker,
     )
     source = iter(loader)
-    if workers and threading.current_thread() is threading.main_thread():
-        # PyTorch's handler would raise in the middle of a step when a worker dies; without it, the
-        # same is raised here, where the next batch is asked for.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # PyTorch's handler would raise in the middle of a step when a worker dies; without it, the same
+    # is raised here, where the next batch is asked for.
     try:
-        yield from source
+        with handling([signal.SIGCHLD] if workers else [], signal.SIG_DFL):
+            yield from source
     except InputError as error:  # a worker's comes with its whole traceback as the message
         message = str(error).rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2]
         raise InputError(message.strip()) from None

@@ -21,7 +21,8 @@
       try self.init(image, width: image.width, height: image.height)
     }
 
-    /// Colours stay as they are stored, as in Python: RGB is drawn into its own colour space.
+    /// Colours stay as they are stored, as in Python: RGB is drawn into its own colour space. But
+    /// what is transparent is blended with black, where Python drops transparency.
     init(_ image: CGImage, width: Int, height: Int) throws(DEIMv2Error) {
       let own = image.colorSpace
       let space = own?.model == .rgb ? own : CGColorSpace(name: CGColorSpace.sRGB)
