@@ -151,6 +151,8 @@ def read_data(options: EvaluateOptions) -> tuple[Annotations, list[Path]]:
         )
     with options.progress.status(f"reading {annotations}"):
         found = read_annotations(Part(Path(images), Path(annotations)), options.limit)
+        for note in found.notes:
+            options.progress.log(note)
         return found, found.find(Path(images))
 
 
@@ -178,9 +180,9 @@ def measured(
 
 
 def names_of(runner: Runner, file: Path | None, annotations: Annotations) -> Sequence[str] | None:
-    """Those of the model; COCO's, for one that carries none, only where the annotations' are."""
+    """Those of the model; COCO's, for one that carries none, only where all annotations' are."""
     names = known_names(class_count(runner), file, runner.labels)
-    if names is COCO_LABELS and sorted(annotations.names) != sorted(COCO_LABELS):
+    if names is COCO_LABELS and not set(annotations.names) <= set(COCO_LABELS):
         return None
     return names
 

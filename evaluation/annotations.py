@@ -7,7 +7,7 @@ result wrong without a word raises InputError instead.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from deimv2.training.records import Record, is_number, malformed
 
 SHOWN = 3  # names that a message lists
 NONE = -1  # no class of the annotations
+BEYOND = 1.0  # pixels that a box may reach beyond its photo, by rounding
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Annotations:
     crowd:        bool [N], one box around many objects, which the evaluation ignores
     photo:        int32 [N], index into `photos`
     label:        int32 [N], index into `names`
+    notes:        what a person should know of them, a line each
     """
 
     path: Path
@@ -55,6 +57,7 @@ class Annotations:
     crowd: npt.NDArray[np.bool_]
     photo: npt.NDArray[np.int32]
     label: npt.NDArray[np.int32]
+    notes: tuple[str, ...] = ()
 
     def first(self, count: int) -> "Annotations":
         """Those of the first `count` photos of the file, all of them if there are fewer."""
@@ -117,12 +120,25 @@ def read_annotations(source: Path | Part, limit: int | None = None) -> Annotatio
         label=np.array([classes[row["category_id"]] for row in rows], np.int32),
     )
     kept = found if limit is None else found.first(limit)
+    kept = replace(kept, notes=(*coco.notes, *_odd(kept)))
     if kept.crowd.all():
         raise InputError(
             f"'{path}' has no box to find on the {plural(len(kept.photos), 'photo')} asked for, "
             "expected at least one; use another file or a higher limit"
         )
     return kept
+
+
+def _odd(found: Annotations) -> Iterator[str]:
+    """What counts in AP, as it does in COCO's own evaluation, but can hardly be meant."""
+    empty = (found.boxes[:, 2:] == 0).any(1) & ~found.crowd
+    if count := int(empty.sum()):
+        yield f"{plural(count, 'box', 'boxes')} without width or height, which nothing can find"
+    sizes = np.array([photo.size or (np.inf, np.inf) for photo in found.photos])[found.photo]
+    ends = found.boxes[:, :2] + found.boxes[:, 2:]
+    beyond = ((found.boxes[:, :2] < -BEYOND) | (ends > sizes + BEYOND)).any(1)
+    if count := int(beyond.sum()):
+        yield f"{plural(count, 'box', 'boxes')} reaching beyond the photo, not clipped"
 
 
 def match_classes(

@@ -292,10 +292,22 @@ def test_a_checkpoint_without_names_is_cocos_where_the_annotations_are(
     assert found["metrics"]["AP"] == pytest.approx(expected)
 
 
+def test_some_of_cocos_classes_match_by_name(
+    capsys: Capture, checkpoint: Path, annotations: Path
+) -> None:
+    """In the annotations they have other numbers than in a checkpoint without names."""
+    command = line(annotations, checkpoint)
+    assert main([str(part) for part in command]) == 0
+    assert "of the model's 80 classes: they are matched by name" in capsys.readouterr().err
+
+
 def test_a_checkpoint_of_other_classes_or_another_variant_is_refused(
     capsys: Capture, checkpoint: Path, annotations: Path, own_set: Path
 ) -> None:
-    assert "the model has 80 classes" in complaint(capsys, *line(annotations, checkpoint))
+    content = json.loads(annotations.read_bytes())
+    content["categories"][0]["name"] = "coat"
+    other = text_file(annotations.with_name("other.json"), json.dumps(content))
+    assert "the model has 80 classes" in complaint(capsys, *line(other, checkpoint))
     message = complaint(capsys, *line(own_set, checkpoint, "--variant", "femto"))
     assert "these are weights of variant 'atto'" in message
 

@@ -190,6 +190,21 @@ def test_annotations_may_leave_out_what_has_a_default(tmp_path: Path) -> None:
     assert {photo.size for photo in short.photos} == {None}
 
 
+def test_boxes_that_can_hardly_be_meant_are_told(tmp_path: Path) -> None:
+    """They count all the same, as they do in COCO's own evaluation."""
+    boxes = [
+        Box(0, 1, (0.1, 0.1, 0.2, 0.2)), Box(0, 1, (0.1, 0.1, 0.0, 0.2)),
+        Box(0, 1, (0.5, 0.5, 0.6, 0.2)), Box(1, 2, (-0.1, 0.5, 0.2, 0.2)),
+        Box(1, 2, (0.1, 0.1, 0.2, 0.0), crowd=True), Box(1, 2, (0.0, 0.0, 1.0, 1.0)),
+    ]  # fmt: skip
+    found = read_annotations(write_set(tmp_path, boxes))
+    assert len(found.boxes) == len(boxes)
+    assert found.notes == (
+        "1 box without width or height, which nothing can find",
+        "2 boxes reaching beyond the photo, not clipped",
+    )
+
+
 def test_limit_takes_the_first_photos(tmp_path: Path) -> None:
     path = write_set(tmp_path, SPREAD)
     kept = read_annotations(path, 2)
