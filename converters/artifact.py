@@ -83,9 +83,9 @@ def inspect(path: str | PathLike[str], device: str = CPU) -> Inspection:
     """
     path = Path(path)
     format = format_of(path)
-    if format is None:
+    if format is None and path.is_file():
         raise InputError(f"'{path}' ends in '{path.suffix}', expected one of {', '.join(SUFFIXES)}")
-    if not format.is_at(path):
+    if format is None or not format.is_at(path):
         raise InputError(
             f"no artifact at '{path}', expected one of {', '.join(SUFFIXES)}; check the path"
         )

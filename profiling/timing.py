@@ -225,4 +225,7 @@ def serve(path: str, threads: int, device: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    try:
+        serve(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    except InputError as error:
+        raise SystemExit(f"{Path(sys.argv[1]).name}: {error}") from None

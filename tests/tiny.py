@@ -38,7 +38,7 @@ def write_onnx(
     detections: Detections | None = None,
     *,
     dtype: int = TensorProto.UINT8,
-    shape: Sequence[int] = (1, *SIZE, 3),
+    shape: Sequence[int | str] = (1, *SIZE, 3),
     names: Sequence[str] = ("boxes", "scores", "labels"),
     card: str | None = '{"labels": ["cat", "dog"]}',
 ) -> Path:

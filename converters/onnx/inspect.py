@@ -9,6 +9,7 @@ from deimv2.converters.inspection import Constant, Inspection, Operation, of_pro
 from deimv2.converters.metadata import KEY
 from deimv2.converters.onnx import ONNX
 from deimv2.converters.runner import broken, parsed_card
+from deimv2.model.errors import InputError
 from deimv2.model.optional import require
 from deimv2.model.ports import Port
 
@@ -23,6 +24,13 @@ def read(path: Path) -> Inspection:
     if not graph.output:
         raise broken(path, "it holds no graph")
     stored = {tensor.name for tensor in graph.initializer}
+    for value in graph.input:
+        port = _port(onnx, value)
+        if not all(isinstance(side, int) for side in port.shape):
+            raise InputError(
+                f"'{path}' leaves sides of its input free ({port}), expected numbers; inspect a "
+                "file that deimv2 export wrote"
+            )
     ports = {
         value.name: _port(onnx, value) for value in (*graph.value_info, *graph.input, *graph.output)
     }

@@ -111,7 +111,8 @@ def decode(schema: str, data: bytes) -> Any:
         options = ["--json", "--strict-json", "--defaults-json", "-o", folder]
         files = [str(package.parents[1] / schema), "--", str(source)]
         command = [str(package / "flatc"), *options, *files]
-        subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
+        if subprocess.run(command, check=False, capture_output=True, timeout=SECONDS).returncode:
+            raise ValueError("flatc cannot read it")
         text = source.with_suffix(".json").read_bytes()
     # flatc writes numbers that are none as C does; no string ends a line.
     return json.loads(

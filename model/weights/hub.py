@@ -97,7 +97,7 @@ def _counted_requests(session: httpx2.Client) -> Iterator[None]:
 def _explained(error: Exception, repo_id: str, filename: str, address: str) -> InputError:
     return InputError(
         f"cannot fetch '{filename}' of '{repo_id}': {_reason(error)}; "
-        f"download {address} by hand and pass it with --weights PATH"
+        f"download {address} by hand and name the file (there is no folder '{repo_id}' here)"
     )
 
 

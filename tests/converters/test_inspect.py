@@ -24,6 +24,7 @@ from deimv2.converters.pte.inspect import OFFERED, XNNPACK
 from deimv2.converters.tflite.convert import open_interpreter
 from deimv2.converters.tflite.inspect import Node, Tensor, delegated, is_integer, macs
 from deimv2.model import build_model
+from deimv2.model.errors import InputError
 from deimv2.model.optional import quiet
 from deimv2.tests.converters.artifacts import (
     CONVOLUTION,
@@ -319,3 +320,8 @@ def test_nothing_to_multiply_is_a_share_of_nothing(tmp_path: Path) -> None:
     assert (found.macs, found.integer_share, found.computation()) == (
         0, 0.0, {"macs": 0, "integer_share": 0.0},
     )  # fmt: skip
+
+
+def test_free_sides_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"leaves sides of its input free .*N, 32, 64, 3"):
+        inspect(write_onnx(tmp_path / "a.onnx", shape=("N", 32, 64, 3)))

@@ -152,7 +152,7 @@ def files_of(home: Path) -> list[Path]:
 def assert_one_clear_line(answer: dict[str, object], *parts: str) -> None:
     error = str(answer["error"])
     assert "\n" not in error
-    for part in (REPO, "--weights PATH", *parts):
+    for part in (REPO, "name the file", *parts):
         assert part in error, f"'{part}' is not in: {error}"
 
 
