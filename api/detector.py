@@ -44,7 +44,7 @@ class Result:
     """What was found on one photo, best first.
 
     image:      the photo, RGB, upright
-    detections: with boxes in 0..1 of the photo
+    detections: with boxes in 0..1 of the photo, not clipped
     classes:    the class names, by label
     path:       of the photo, where it came from a file
     ids:        of the track that each detection belongs to, where a video is tracked
@@ -94,7 +94,7 @@ class Result:
         return draw(self.image, self.detections, self.classes, threshold=0.0, ids=self.ids)
 
     def to_json(self) -> dict[str, Any]:
-        """Boxes in 0..1 of the photo."""
+        """Boxes in 0..1 of the photo, not clipped."""
         rows = zip(self.names, self.detections.to_json(), strict=True)
         return {
             "image": None if self.path is None else str(self.path),

@@ -24,7 +24,7 @@ def add(subparsers: Any) -> None:
         help="detect objects in photos and videos",
         description="Detects objects in photos and videos with an artifact (.tflite, .pte, "
         ".mlpackage, .aimodel, .onnx) or a checkpoint (.pth, .safetensors). In JSON, boxes are x1, "
-        "y1, x2, y2 in 0..1 of the photo, and each frame of a video has a row.",
+        "y1, x2, y2 in 0..1 of the photo, not clipped, and each frame of a video has a row.",
         epilog=EXAMPLE,
     )
     parser.add_argument(

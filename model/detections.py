@@ -14,7 +14,8 @@ from deimv2.model.errors import InputError
 class Detections:
     """The detections of one frame, best first.
 
-    boxes:  float32 [K, 4], corners x1, y1, x2, y2 in 0..1 of the frame
+    boxes:  float32 [K, 4], corners x1, y1, x2, y2 in 0..1 of the frame, not clipped: some
+            reach a little beyond an edge
     scores: float32 [K] in 0..1
     labels: int32 [K], index into the list of class names
 
