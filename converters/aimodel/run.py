@@ -41,7 +41,7 @@ class CoreAIRunner:
         try:
             with quiet(None):
                 self._array = require("coreai.runtime", AIMODEL.extra).NDArray
-                self._function = awaited(_function(path))
+                self._function = awaited(_function(load(path)))
         except (RuntimeError, KeyError) as error:
             raise broken(path, error) from error
 
@@ -56,9 +56,9 @@ class CoreAIRunner:
         return detections([found[name].numpy() for name in self._outputs], self.order)
 
 
-async def _function(path: Path) -> Any:
+async def _function(asset: Any) -> Any:
     """It owns what it needs; the model that it comes from does not."""
-    async with load(path).executable() as model:
+    async with asset.executable() as model:
         return model.load_function(FUNCTION)
 
 
