@@ -16,8 +16,7 @@ from deimv2.api.recipe import recipe_of
 from deimv2.api.training import TrainOptions
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import KINDS, draw, save_picture
-from deimv2.model.errors import InputError
-from deimv2.model.files import make_folder
+from deimv2.model.files import make_folder, require_target
 from deimv2.model.numbers import height_and_width
 from deimv2.model.postprocess import corners
 from deimv2.model.progress import SILENT, Progress
@@ -82,8 +81,7 @@ def preview(options: PreviewOptions) -> Preview:
     Raises InputError for data that cannot be read or an output of another kind.
     """
     variant, output = variant_of(options.variant), Path(options.output)
-    if output.suffix.lower() not in KINDS:
-        raise InputError(f"'{output}' ends in '{output.suffix}', expected .jpg or .png; rename it")
+    require_target(output, list(KINDS), "--output")
     dataset = read_train(options, options.progress)
     recipe = recipe_of(options.training(), False, len(dataset.samples))
     rows = phases(recipe)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deimv2.api.options import Pathish, as_list
 from deimv2.model.errors import InputError
-from deimv2.model.files import make_folder, write_whole
+from deimv2.model.files import make_folder, require_target, write_whole
 from deimv2.model.progress import SILENT, Progress
 from deimv2.verification.report import page, read_phone
 from deimv2.verification.verify import Report, verify_folder
@@ -41,6 +41,7 @@ def report(
         file = file / INDEX
     elif not file.parent.is_dir():
         raise InputError(f"no folder at '{file.parent}', expected one for the page; make it first")
+    require_target(file, [".html"], "--output")
     found: list[Report] = []
     for place in progress.track(places, "verifying"):
         found.append(verify_folder(place))

@@ -8,13 +8,14 @@ from deimv2.converters.format import GPU
 from deimv2.converters.results import record_all
 from deimv2.emulation.check import entry, verify_on_arm64
 from deimv2.model.errors import InputError
-from deimv2.model.files import write_whole
+from deimv2.model.files import require_target, write_whole
 from deimv2.model.progress import SILENT, Progress
 from deimv2.verification.gpu import record_on_gpu, verify_on_gpu
 from deimv2.verification.report import page
 from deimv2.verification.verify import Report, verify_folder
 
 ARM64 = "arm64"
+PAGES = (".html", ".htm")
 
 
 def verify(
@@ -84,3 +85,5 @@ def check_options(
             f"--report '{report}' is not a file in an existing folder, expected for example "
             "report.html; make the folder or name another file"
         )
+    if report:
+        require_target(report, PAGES, "--report")

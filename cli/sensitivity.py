@@ -38,8 +38,11 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from deimv2.api.options import fields_in
     from deimv2.api.sensitivity import SensitivityOptions, measure_sensitivity, plot
-    from deimv2.model.files import write_whole
+    from deimv2.model.files import make_folder, require_target, write_whole
 
+    if args.plot is not None:
+        require_target(args.plot, [".png"], "--plot")
+        make_folder(args.plot.parent)
     rows = measure_sensitivity(
         **fields_in(SensitivityOptions, vars(args)), progress=console.PROGRESS
     )

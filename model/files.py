@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from deimv2.model.errors import InputError
@@ -21,6 +22,19 @@ def make_folder(path: Path) -> None:
             f"cannot make the folder '{path}' ({error.strerror}), expected a place to write to; "
             "choose another one"
         ) from error
+
+
+def require_target(path: Path, kinds: Sequence[str], option: str) -> None:
+    """Raises InputError for a file to write whose name ends in none of `kinds` (".png"), so that
+    it would take the place of another file, or where something other than a file is."""
+    if path.suffix.lower() not in kinds:
+        raise InputError(
+            f"{option} '{path}' ends in '{path.suffix}', expected {' or '.join(kinds)}; rename it"
+        )
+    if path.exists() and not path.is_file():
+        raise InputError(
+            f"{option} '{path}' is there and is no file, expected a file or nothing; name another"
+        )
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Commands do what they say; whatever is wrong ends in one line and the right exit code."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from deimv2.cli.main import COMMANDS, main
 from deimv2.model import VARIANTS
 from deimv2.model.errors import InputError
 from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.cli.exports import hashes
 from deimv2.tests.tiny import write_folder
 
 
@@ -128,3 +130,21 @@ def test_a_place_for_no_report_is_named_before_the_work(
     for place in (tmp_path, tmp_path / "none" / "a.html", tmp_path / "manifest.json" / "a.html"):
         line = complaint(capsys, "verify", tmp_path, "--report", place)
         assert f"--report '{place}' is not a file in an existing folder" in line
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "tiny-0.onnx", "page"])
+def test_a_report_takes_the_place_of_no_other_file(
+    capsys: Capture, tmp_path: Path, name: str
+) -> None:
+    write_folder(tmp_path)
+    before = hashes(tmp_path)
+    line = complaint(capsys, "verify", tmp_path, "--report", tmp_path / name)
+    assert f"{name}' ends in '{Path(name).suffix}', expected .html or .htm; rename it" in line
+    assert hashes(tmp_path) == before
+
+
+def test_a_report_takes_the_place_of_nothing_but_a_file(capsys: Capture, tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    os.mkfifo(tmp_path / "a.html")
+    for command in (["verify", tmp_path, "--report"], ["report", tmp_path, "--output"]):
+        assert "is there and is no file" in complaint(capsys, *command, tmp_path / "a.html")

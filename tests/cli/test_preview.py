@@ -166,7 +166,7 @@ def test_the_seed_decides(capsys: Capture, tmp_path: Path, part: Part) -> None:
 def test_what_cannot_be_shown_is_one_line(capsys: Capture, tmp_path: Path, part: Part) -> None:
     data = ["preview", "--data", part.images.parent]
     message = complaint(capsys, *data, "--output", tmp_path / "new" / "sheet.gif")
-    assert "sheet.gif' ends in '.gif', expected .jpg or .png" in message
+    assert "sheet.gif' ends in '.gif', expected .png or .jpg or .jpeg" in message
     assert not (tmp_path / "new").exists()
     assert "unknown variant 'tiny'" in complaint(capsys, *data, "--variant", "tiny")
     assert "no photos to train on" in complaint(capsys, "preview")

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 import torch
@@ -105,3 +106,20 @@ def test_the_recipe_cannot_be_measured_without_photos_for_ranges(capsys: Capture
     line = complaint(capsys, "sensitivity", "--recipe", "--weights", "mine.safetensors", *photos)
     assert "no photos to find the ranges of each part for 'mine.safetensors'" in line
     assert "--calibration DIR" in line
+
+
+def test_a_plot_takes_the_place_of_no_other_file(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("deimv2.api.sensitivity.load")
+    given = ["--images", tmp_path, "--annotations", tmp_path / "a.json", "--plot"]
+    line = complaint(capsys, "sensitivity", *given, tmp_path / "a.json")
+    assert "a.json' ends in '.json', expected .png; rename it" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_of_a_plot_is_made_before_the_work(capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    photos = ("--images", GARMENTS, "--annotations", GARMENTS / "annotations.json")
+    line = complaint(capsys, "sensitivity", *photos, "--plot", tmp_path / "file" / "a.png")
+    assert "cannot make the folder" in line
