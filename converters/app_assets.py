@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deimv2.converters.golden import FOLDER
-from deimv2.converters.manifest import NAME, File, Manifest, check_golden, file_problem
+from deimv2.converters.manifest import LOG, NAME, File, Manifest, check_golden, file_problem
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
 
@@ -35,6 +35,27 @@ def wanted_files(
     return files
 
 
+def require_bundle(folder: Path, target: Path) -> None:
+    """Raises InputError for a target that is there, and is not what an earlier call left: it goes.
+
+    Bundles have a manifest like exports, but no log.
+    """
+    if target.exists() and not (target / NAME).is_file():
+        raise InputError(
+            f"'{target}' exists and is not a folder with artifacts; name another one, or remove it"
+        )
+    if target.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise InputError(
+            f"'{target}' holds the export itself, expected a folder for what an app takes of it; "
+            "name another one"
+        )
+    if (target / LOG).exists():
+        raise InputError(
+            f"'{target}' is an export, expected a folder that 'deimv2 app' wrote, or a new one; "
+            "name another one"
+        )
+
+
 def write_bundle(
     folder: Path,
     target: Path,
@@ -51,10 +72,7 @@ def write_bundle(
     CheckError if a file is not the one of the manifest. Then `target` stays as it was.
     """
     manifest = Manifest.read(folder)
-    if target.exists() and not (target / NAME).is_file():
-        raise InputError(
-            f"'{target}' exists and is not a folder with artifacts; name another one, or remove it"
-        )
+    require_bundle(folder, target)
     files = wanted_files(folder, manifest, formats, without)
     check_golden(folder, manifest.golden)
 

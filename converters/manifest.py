@@ -18,6 +18,7 @@ from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import sha256_of, size_of, write_whole
 
 NAME = "manifest.json"
+LOG = "export.log"  # what the toolchains printed, beside the manifest of an export
 SCHEMA_VERSION = 2
 # Where an app starts, not a tuned value; it may let its user move it.
 SCORE_THRESHOLD = 0.4

@@ -17,6 +17,7 @@ from deimv2.api.site import PAGE, served
 from deimv2.converters.manifest import Manifest, check_golden, file_problem
 from deimv2.model.errors import InputError
 from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.cli.exports import hashes
 from deimv2.tests.tiny import write_folder
 from deimv2.tests.vectors.__main__ import FOLDER
 
@@ -85,6 +86,22 @@ def test_a_folder_of_something_else_is_not_replaced(
     (tmp_path / "precious").mkdir()
     said = complaint(capsys, "app", platform, GOOD, "--output", tmp_path / "precious")
     assert "is not a folder with artifacts" in said
+
+
+@pytest.mark.parametrize("where", [".", "..", "../source"])
+def test_an_export_is_not_replaced(
+    capsys: Capture, tmp_path: Path, platform: str, where: str
+) -> None:
+    for name in ("here/export", "here/export/source"):
+        shutil.copytree(GOOD, tmp_path / name)
+    source = tmp_path / "here" / "export" / "source"
+    before = hashes(tmp_path)
+    line = complaint(capsys, "app", platform, source, "--output", source / where)
+    assert "holds the export itself, expected a folder for what an app takes of it" in line
+    (source.parent / "export.log").touch()
+    line = complaint(capsys, "app", platform, GOOD, "--output", source.parent)
+    assert "is an export, expected a folder that 'deimv2 app' wrote" in line
+    assert hashes(tmp_path) == before
 
 
 def test_the_sample_app_is_in_the_repository(
