@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.api.calibration import PHOTOS, calibration_frames, to_int8
-from deimv2.api.install import LOG, install, remove, require_room, uninterrupted, workplace
+from deimv2.api.install import install, remove, require_own, require_room, uninterrupted, workplace
 from deimv2.api.npu import npu_targets, with_npu
 from deimv2.api.options import Pathish, as_list, as_path, takes
 from deimv2.api.photographs import golden_photographs
@@ -16,6 +16,7 @@ from deimv2.converters import DEFAULT_FORMATS, FORMATS
 from deimv2.converters.artifact import convert, inspect
 from deimv2.converters.golden import Golden, read_golden, write_golden
 from deimv2.converters.manifest import (
+    LOG,
     File,
     GoldenFile,
     Input,
@@ -141,6 +142,7 @@ def export(options: ExportOptions) -> Export:
             "weights are random (reproducible, untrained): the files run but detect nothing "
             "meaningful; use --weights coco or your own checkpoint for that"
         )
+    require_own(output)
     in_float = float_reference(options, weights, loaded) if precision.rounds else None
     frames: Frames = ()
     photos = as_path(options.calibration), options.calibration_photos, progress

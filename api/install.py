@@ -11,13 +11,12 @@ from typing import Any
 
 from deimv2.converters import format_of
 from deimv2.converters.golden import FOLDER
-from deimv2.converters.manifest import NAME, Manifest, file_problem
+from deimv2.converters.manifest import LOG, NAME, Manifest, file_problem
 from deimv2.model.errors import InputError
 from deimv2.model.files import reason_of
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.signals import handling
 
-LOG = "export.log"  # what the toolchains printed
 REJECTED = ".rejected"
 
 
@@ -36,6 +35,18 @@ def require_room(output: Path, weights: int, files: int) -> None:
                 f"{free / 1e6:.1f} MB are free at '{folder}', expected {needed / 1e6:.1f} for this "
                 f"export (No space left on device); {way} or free some space"
             )
+
+
+def require_own(output: Path) -> None:
+    """Raises InputError where the golden files would take the place of a folder of others. What an
+    export left is replaced, also where its manifest is broken, or an older one."""
+    golden, manifest = output / FOLDER, output / NAME
+    ours = manifest.is_file() and b'"schema_version"' in manifest.read_bytes()
+    if golden.exists() and not ours:
+        raise InputError(
+            f"'{golden}' is there without a manifest of an export, expected none or that of an "
+            "export, which is replaced; move it, or choose another --output"
+        )
 
 
 @contextmanager

@@ -119,6 +119,20 @@ def test_a_folder_that_cannot_be_made_is_one_line(
     assert "choose another one" in line
 
 
+@pytest.mark.parametrize("manifest", [None, '{"name": "a web page"}'])
+def test_a_folder_of_others_is_not_replaced(
+    capsys: Capture, tmp_path: Path, manifest: str | None
+) -> None:
+    (tmp_path / "golden").mkdir()
+    (tmp_path / "golden" / "mine.txt").touch()
+    if manifest is not None:
+        (tmp_path / "manifest.json").write_text(manifest)
+    before = hashes(tmp_path)
+    line = complaint(capsys, *export_to(tmp_path, "onnx"))
+    assert "golden' is there without a manifest of an export" in line
+    assert hashes(tmp_path) == before
+
+
 @pytest.fixture(params=["64k", "3m"])  # full at the golden files; at the first artifact
 def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
