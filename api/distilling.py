@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deimv2.api.options import Pathish, takes
 from deimv2.model.errors import InputError
-from deimv2.model.files import make_folder
+from deimv2.model.files import make_folder, require_other
 from deimv2.model.images import find_photos
 from deimv2.model.progress import SILENT, Progress
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
@@ -71,6 +71,8 @@ def distill(options: DistillOptions) -> Distilled:
         raise InputError(
             f"'{output}' holds a distillation already; give --resume {output} or another --output"
         )
+    if state is None:
+        require_other(output / BEST, Path(options.teacher), "--teacher")
     photos = find_photos(Path(options.images), below=True)
     recipe = Distillation(
         options.epochs, options.batch, options.side, options.lr, seed=options.seed

@@ -11,8 +11,7 @@ from deimv2.api.data import read_train
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.rounding import FINAL, LR, Rounding
 from deimv2.api.training import Training, TrainOptions, require_fresh, resumed, run
-from deimv2.model.errors import InputError
-from deimv2.model.files import make_folder
+from deimv2.model.files import make_folder, require_other, require_target
 from deimv2.model.images import find_photos
 from deimv2.model.weights import read_metadata, save_weights
 from deimv2.model.weights.sources import chosen_variant, default, fetch, load, origin
@@ -97,13 +96,14 @@ def trained(options: TrainOptions, rounding: Rounding | None) -> Quantized:
 def calibrated(options: QuantizeOptions) -> Quantized:
     """Ranges, and weights that fit them: post-training quantization."""
     weights, progress = str(options.weights), options.progress
-    if options.output is not None and Path(options.output).suffix != ".safetensors":
-        raise InputError(
-            f"--output is '{options.output}', expected a name that ends in .safetensors"
-        )
+    if options.output is not None:
+        require_target(Path(options.output), [".safetensors"], "--output")
     loaded = load(options.variant, weights, as_path(options.labels), options.image_size)
     variant = loaded.net.variant.name
     output = Path(options.output or f"{variant}-int8.safetensors")
+    in_float = origin(weights, variant)
+    for each in (fetch(weights, variant), in_float):
+        require_other(output, each, "--weights")
     folder, most = as_path(options.calibration), options.calibration_photos
     source: AbstractContextManager[list[Path]]
     if folder is None and (options.data is not None or options.images is not None):
@@ -112,10 +112,11 @@ def calibrated(options: QuantizeOptions) -> Quantized:
     else:
         source = calibration_photos(folder, weights, most, progress)
     with source as photos:
+        make_folder(output.parent)
         found = find_ranges(loaded.net, photos, most, progress, method(options.int8_share))
     save_weights(
         restore(loaded.net), output, loaded.labels, ranges=found.ranges,
-        float_blocks=found.float_blocks, photos=folder, in_float=origin(weights, variant),
+        float_blocks=found.float_blocks, photos=folder, in_float=in_float,
     )  # fmt: skip
     return Quantized(output, found.ranges)
 
@@ -137,7 +138,7 @@ def annotate_photos(options: QuantizeOptions, output: Path) -> QuantizeOptions:
     them is what AP is measured by."""
     assert options.calibration is not None
     photos = find_photos(Path(options.calibration))
-    require_fresh(output, photos)
+    require_fresh(output, photos, options)
     loaded = load(
         options.variant, str(options.weights), as_path(options.labels), options.image_size
     )

@@ -11,13 +11,13 @@ import torch
 
 from deimv2.api.closing import show_results
 from deimv2.api.data import part_of, read_train
-from deimv2.api.options import Pathish, takes
+from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.recipe import described, recipe_of, report_small
 from deimv2.api.rounding import Rounding, teacher_of
 from deimv2.evaluation.measure import measurement
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
-from deimv2.model.files import make_folder
+from deimv2.model.files import make_folder, require_other
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights import load_backbone, save_weights, transfer_weights
 from deimv2.model.weights.sources import AUTO, chosen_variant, fetch, origin
@@ -202,7 +202,7 @@ def run_here(
     output = Path(options.output or Path("runs", options.variant))
     dataset = read_train(options, progress)
     if options.resume is None:
-        require_fresh(output, [sample.path for sample in dataset.samples])
+        require_fresh(output, [sample.path for sample in dataset.samples], options)
     val = part_of("val", options.data, options.val_images, options.val_annotations)
     if val is None:
         progress.log(
@@ -245,8 +245,9 @@ def run_here(
     return Training(output / BEST, found, trainer.steps, main=world.is_main)
 
 
-def require_fresh(output: Path, photos: Sequence[Path] = ()) -> None:
-    """Raises InputError where a training is already, or among its own photos."""
+def require_fresh(output: Path, photos: Sequence[Path], options: TrainOptions) -> None:
+    """Raises InputError where a training is already, among its own photos, or where the weights
+    that it starts from would be replaced."""
     if output.resolve() in {folder.resolve() for folder in {photo.parent for photo in photos}}:
         raise InputError(
             f"'{output}' holds the photos to train on, expected a folder of its own; choose "
@@ -257,6 +258,8 @@ def require_fresh(output: Path, photos: Sequence[Path] = ()) -> None:
             f"'{output}' holds a training already; continue with --resume {output}, or choose "
             "another --output"
         )
+    for name in ("weights", "backbone"):
+        require_other(output / BEST, as_path(getattr(options, name)), flag(name))
 
 
 def trainer_of(

@@ -37,6 +37,15 @@ def require_target(path: Path, kinds: Sequence[str], option: str) -> None:
         )
 
 
+def require_other(path: Path, source: Path | None, option: str) -> None:
+    """Raises InputError where a file to write is the one that is read. option: of the reading."""
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
+        raise InputError(
+            f"the output '{path}' is the file of {option}, expected another one, as it would be "
+            "replaced; choose another --output"
+        )
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Writes beside `path` first and then moves into place, so that nothing partial stays there."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -90,6 +90,17 @@ def test_a_wrong_teacher_is_refused(
     assert not folder.exists()
 
 
+def test_the_teacher_is_not_written_over(
+    capsys: Capture, tmp_path: Path, teacher: Path, images: Path
+) -> None:
+    own = tmp_path / "run" / BEST
+    own.parent.mkdir()
+    shutil.copy(teacher, own)
+    message = complaint(capsys, *line(own, images, own.parent))
+    assert f"the output '{own}' is the file of --teacher" in message
+    assert list(own.parent.iterdir()) == [own]
+
+
 def test_missing_photos_and_options_are_one_line(
     capsys: Capture, tmp_path: Path, teacher: Path, images: Path
 ) -> None:

@@ -58,7 +58,7 @@ def trained(weights: Path, data: Path, tmp_path_factory: pytest.TempPathFactory)
 def test_the_checkpoint_gets_ranges_and_weights_as_files_store_them(
     weights: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    to = tmp_path / "int8.safetensors"
+    to = tmp_path / "new" / "int8.safetensors"
     given = ["--weights", weights, "--calibration", GARMENTS, *PHOTOS, "--output", to]
     assert main([str(a) for a in ("quantize", *given, "--json")]) == 0
     printed = capsys.readouterr()
@@ -269,6 +269,34 @@ def test_scenes_are_the_photos_of_the_demo_weights(
     monkeypatch.setattr("deimv2.api.synthetic.GARMENTS", GARMENTS / "none")
     line = complaint(capsys, "quantize", *PHOTOS, "--output", tmp_path / "q.safetensors")
     assert "none" in line and "or name your photos with --calibration DIR" in line
+
+
+def test_the_weights_that_it_reads_are_not_written_over(
+    weights: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """Nor those in float that they come from."""
+    own, made = (tmp_path / f"{name}.safetensors" for name in ("own", "made"))
+    shutil.copy(weights, own)
+    about = load("atto", str(own), None, None)
+    save_weights(about.net, made, about.labels, ranges={}, in_float=own)
+    before = own.read_bytes(), made.read_bytes()
+    for source, to in ((own, own), (made, made), (made, own)):
+        given = ["--weights", source, "--calibration", GARMENTS, "--output", to]
+        line = complaint(capsys, "quantize", *given)
+        assert f"the output '{to}' is the file of --weights" in line
+    assert (own.read_bytes(), made.read_bytes()) == before
+
+
+def test_the_output_is_a_file_of_weights_in_a_folder_that_can_be_made(
+    weights: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("deimv2.api.quantizing.find_ranges")
+    (tmp_path / "file").touch()
+    given = ["quantize", "--weights", weights, "--calibration", GARMENTS, "--output"]
+    line = complaint(capsys, *given, tmp_path / "q.pth")
+    assert "q.pth' ends in '.pth', expected .safetensors; rename it" in line
+    line = complaint(capsys, *given, tmp_path / "file" / "q.safetensors")
+    assert "cannot make the folder" in line
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from deimv2.cli.main import main
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
 from deimv2.model.weights import class_count, load_weights, read_checkpoint, save_weights
-from deimv2.tests.cli.commands import complaint
+from deimv2.model.weights.sources import DEMO
+from deimv2.tests.cli.commands import Capture, complaint
 from deimv2.tests.cli.trainings import SMALL, STILL, losses, started, stopped, wait_for_steps
 from deimv2.tests.training.scenes import few
 from deimv2.training.checkpoint import BEST, LAST, read_state
@@ -272,6 +274,23 @@ def test_photos_are_no_place_for_a_training(
     assert main(list(map(str, arguments))) == 2
     assert f"'{photos}' holds the photos to train on" in capsys.readouterr().err
     assert sorted(data.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("train", "--weights"), ("train", "--backbone"), ("quantize", "--weights")],
+)
+def test_the_weights_that_it_starts_from_are_not_written_over(
+    data: Path, tmp_path: Path, capsys: Capture, command: str, option: str
+) -> None:
+    own = tmp_path / "run" / BEST
+    own.parent.mkdir()
+    shutil.copy(DEMO / "atto.safetensors", own)
+    given = ["--data", data] if command == "train" else ["--qat", "--calibration", data / "train"]
+    given += [option, own, "--variant", "atto", "--output", own.parent]
+    line = complaint(capsys, command, *given)
+    assert f"the output '{own}' is the file of {option}" in line
+    assert list(own.parent.iterdir()) == [own]
 
 
 def test_going_on_takes_no_other_options(
