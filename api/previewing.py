@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from deimv2.api.data import read_train
+from deimv2.api.data import part_of, read_train
 from deimv2.api.options import Pathish, takes
 from deimv2.api.recipe import recipe_of
 from deimv2.api.training import TrainOptions
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import KINDS, draw, save_picture
+from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_target
 from deimv2.model.numbers import height_and_width
 from deimv2.model.postprocess import corners
@@ -83,6 +84,7 @@ def preview(options: PreviewOptions) -> Preview:
     variant, output = variant_of(options.variant), Path(options.output)
     require_target(output, list(KINDS), "--output")
     dataset = read_train(options, options.progress)
+    require_no_photo(output, dataset, options)
     recipe = recipe_of(options.training(), False, len(dataset.samples))
     rows = phases(recipe)
     schedule = replace(recipe.schedule, batch=min(BATCH, options.columns))
@@ -94,6 +96,20 @@ def preview(options: PreviewOptions) -> Preview:
     make_folder(output.parent)
     save_picture(sheet, output)
     return Preview(output, rows, recipe.schedule.epochs)
+
+
+def require_no_photo(output: Path, dataset: Dataset, options: PreviewOptions) -> None:
+    """Raises InputError where the sheet would take the place of one of the data set's photos."""
+    if not output.exists():
+        return
+    place = output.resolve()
+    val = part_of("val", options.data, None, None)
+    trained = any(place == sample.path.resolve() for sample in dataset.samples)
+    if trained or (val is not None and place.is_relative_to(val.images.resolve())):
+        raise InputError(
+            f"--output '{output}' is a photo of the data set, expected another file, as it would "
+            "be replaced; name another"
+        )
 
 
 def phases(recipe: Recipe) -> dict[str, int]:

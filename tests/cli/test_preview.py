@@ -15,6 +15,7 @@ from deimv2.api.recipe import recipe_of
 from deimv2.api.training import TrainOptions
 from deimv2.model.variants import PLAIN, VARIANTS
 from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.cli.exports import hashes
 from deimv2.tests.training.scenes import few
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import read_dataset
@@ -172,3 +173,17 @@ def test_what_cannot_be_shown_is_one_line(capsys: Capture, tmp_path: Path, part:
     assert "no photos to train on" in complaint(capsys, "preview")
     assert "no folder at" in complaint(capsys, "preview", "--data", tmp_path / "none")
     assert "'0' is not a count" in complaint(capsys, *data, "--columns", 0)
+
+
+def test_photos_of_the_data_set_are_not_written_over(
+    capsys: Capture, tmp_path: Path, part: Part
+) -> None:
+    val = few(tmp_path / "set" / "val", 2)
+    before = hashes(tmp_path)
+    given = ["preview", "--data", tmp_path / "set", "--output"]
+    for images in (part.images, val.images):
+        photo = min(images.glob("*.jpg"))
+        assert f"'{photo}' is a photo of the data set" in complaint(capsys, *given, photo)
+    assert hashes(tmp_path) == before
+    for _ in range(2):
+        output(capsys, *given, tmp_path / "set" / "sheet.jpg", "--columns", 1)
