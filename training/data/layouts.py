@@ -159,6 +159,41 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_names(path: Path) -> list[str]:
+    """The class names of a YOLO data set's description, in the order of their numbers.
+
+    Raises InputError for what is neither a list of them nor has a name for each number from 0 on:
+    labels are these numbers.
+    """
+    names = read_yaml(path)["names"]
+    if isinstance(names, dict):
+        numbered = {int(k): name for k, name in names.items() if str(k).isdecimal()}
+        if len(numbered) < len(names) or numbered.keys() != set(range(len(names))):
+            raise InputError(
+                f"'names' in '{path}' has the keys {_shown(list(names))}, expected the numbers "
+                f"from 0 to {len(names) - 1}, which the labels are; correct the file"
+            )
+        names = [numbered[i] for i in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise InputError(
+            f"'names' in '{path}' is {_shown(names)}, expected a list of names, or a name for each "
+            "number from 0 on; correct the file"
+        )
+    for i, name in enumerate(names):
+        if type(name) not in (str, int, float):
+            raise InputError(
+                f"'names' in '{path}' has {_shown(name)} for class {i}, expected text; put it in "
+                "quotes"
+            )
+    return [str(name) for name in names]
+
+
+def _shown(value: object) -> str:
+    """In YAML, on one line."""
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
 def _yolo(file: Path, name: str) -> Part | None:
     content = read_yaml(file)
     entry = next((content[key] for key in NAMES[name] if content.get(key)), None)

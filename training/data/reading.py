@@ -18,7 +18,7 @@ from PIL import Image
 from deimv2.model.errors import InputError
 from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
 from deimv2.model.words import counted
-from deimv2.training.data.layouts import Part, labels_of, read_yaml, yaml_file
+from deimv2.training.data.layouts import Part, labels_of, read_names, yaml_file
 from deimv2.training.records import Record, is_number, read_json, read_text, records
 
 Box = list[float]  # x, y, width, height in pixels
@@ -128,10 +128,7 @@ def _yolo_names(annotations: Path) -> list[str]:
         if not folder.is_dir():
             continue
         if (file := yaml_file(folder)) is not None:
-            names = read_yaml(file)["names"]
-            if isinstance(names, dict):
-                names = [names[key] for key in sorted(names, key=int)]
-            return [str(name) for name in names]
+            return read_names(file)
         if (folder / "classes.txt").is_file():
             return read_text(folder / "classes.txt").rstrip().splitlines()
     raise InputError(

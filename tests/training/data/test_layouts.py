@@ -299,6 +299,38 @@ def test_a_wrong_line_of_yolo_is_named(tmp_path: Path, line: str, reason: str) -
         read_dataset(part)
 
 
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ("{1: cup, 2: plate}", r"has the keys \[1, 2\], expected the numbers from 0 to 1"),
+        ("{0: cup, '0': plate}", "has the keys"),
+        ("{0: cup, cat: plate}", "has the keys"),
+        ("{cat: cup}", r"has the keys \['cat'\], expected the numbers from 0 to 0"),
+        ("{true: plate, 0: cup}", "has the keys"),
+        ("2", "is 2, expected a list of names"),
+        ("", "is null, expected a list of names"),
+        ("cup", "is 'cup', expected a list of names"),
+        ("[cup, null]", "has null for class 1, expected text; put it in quotes"),
+        ("[yes, no]", "has True for class 0, expected text; put it in quotes"),
+        ("[[cup], [plate]]", r"has \['cup'\] for class 0, expected text"),
+        ("{}", r"is \[\], expected a list of names"),
+    ],
+)
+def test_names_that_are_none_are_named(tmp_path: Path, names: str, reason: str) -> None:
+    yolo(tmp_path)
+    (tmp_path / "data.yaml").write_text(f"train: images/train\nnames: {names}\n")
+    with pytest.raises(InputError, match=rf"'names' in '.*data\.yaml' {reason}"):
+        read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
+
+
+def test_the_keys_of_names_may_be_text_in_any_order(tmp_path: Path) -> None:
+    yolo(tmp_path)
+    file = tmp_path / "data.yaml"
+    file.write_text("train: images/train\nnames: {'1': plate, 0: 7}\n")
+    dataset, _ = read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
+    assert dataset.names == ("7", "plate")
+
+
 @pytest.mark.parametrize("end", ["", "\n", "\r\n\n"])
 def test_lists_of_classes_may_end_in_a_new_line(tmp_path: Path, end: str) -> None:
     yolo(tmp_path)
