@@ -34,6 +34,7 @@ from deimv2.model.numbers import require_numbers
 from deimv2.model.variants import VARIANTS
 from deimv2.model.weights.sources import fetch, fetch_repository, in_folder
 from deimv2.model.words import plural
+from deimv2.training.checkpoint import BEST, LAST
 
 Photo = Pathish | Image.Image | npt.NDArray[np.uint8]
 Photos = list[Any] | tuple[Any, ...]  # of Photo
@@ -230,11 +231,18 @@ def found(source: Pathish, weights: str, variant: str | None) -> tuple[Path, str
     if marked and len(parts) == 2 and all(parts) and not path.exists():
         return fetch_repository(repository), variant
     if path.is_dir() and format_of(path) is None:
-        if (path / NAME).is_file():
-            files = ", ".join(file.name for file in Manifest.read(path).files)
-            raise InputError(f"'{path}' is an export, expected one of its files: {files}")
+        require_no_export(path)
         return in_folder(path), variant
     return path, variant
+
+
+def require_no_export(folder: Path) -> None:
+    """Raises InputError for the folder of an export, or a training, which is not one model."""
+    if (folder / NAME).is_file():
+        files = ", ".join(file.name for file in Manifest.read(folder).files)
+        raise InputError(f"'{folder}' is an export, expected one of its files: {files}")
+    if any((folder / name).is_file() for name in (BEST, LAST)):
+        raise InputError(f"'{folder}' is a training, expected its weights: {folder / BEST}")
 
 
 def open_runner(

@@ -246,6 +246,20 @@ def test_a_folder_with_any_name_is_one_of_photos(
     assert "a.jfif: " in capsys.readouterr().out
 
 
+def test_the_folder_of_an_export_or_a_training_is_none_of_photos(
+    capsys: Capture, photo: Path, tmp_path: Path
+) -> None:
+    write_folder(tmp_path / "export")
+    line = complaint(capsys, "predict", tmp_path / "export", photo)
+    assert "export' is an export, expected one of its files: tiny-0.onnx, tiny-1.onnx" in line
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("last.pt", "best.safetensors"):
+        (run / name).touch()
+        line = complaint(capsys, "predict", run, photo)
+        assert f"'{run}' is a training, expected its weights: {run}/best.safetensors" in line
+
+
 def test_a_file_of_neither_kind_says_for_what_it_was_taken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
