@@ -175,17 +175,18 @@ def write(weights: str | None, artifact: Inspection, path: Path, progress: Progr
             f"'{artifact.artifact}' was made of {made_of}; name these weights for the baseline "
             "with --weights, or add --no-baseline"
         )
+    weights = made_of if weights is None else weights
     height, width = card["image_size"]
     int8 = card["precision"] == "int8"
     # The demo's int8 files are of a checkpoint of its own, or of photographs that were given.
     for ranges in (int8, False):
-        loaded = load(card["variant"], weights or made_of, None, (height, width), ranges=ranges)
+        loaded = load(card["variant"], weights, None, (height, width), ranges=ranges)
         if loaded.sha256 == card["weights_sha256"]:
             break
     else:
         raise InputError(
             f"'{artifact.artifact}' was made of other weights (SHA-256 "
-            f"{card['weights_sha256'][:12]}) than {weights or made_of} ({loaded.sha256[:12]}); "
+            f"{card['weights_sha256'][:12]}) than {weights} ({loaded.sha256[:12]}); "
             "name them with --weights"
         )
     with progress.status("exporting the baseline"):

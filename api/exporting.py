@@ -35,7 +35,7 @@ from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
 from deimv2.model.progress import SILENT, Progress
-from deimv2.model.weights.sources import AUTO, Loaded, default, load
+from deimv2.model.weights.sources import AUTO, Loaded, chosen, load
 from deimv2.profiling.memory import peak_memory
 from deimv2.quantization.prepare import fold
 from deimv2.quantization.rounding import round_weights
@@ -126,7 +126,7 @@ def export(options: ExportOptions) -> Export:
     """
     precision, kinds = checked(options)
     targets = npu_targets(as_list(options.npu), kinds)
-    weights, progress = str(options.weights or default(options.variant)), options.progress
+    weights, progress = chosen(options.weights, options.variant), options.progress
     with progress.status(f"loading weights {weights}"):
         loaded = load(
             options.variant, weights, as_path(options.labels), options.image_size,
@@ -234,7 +234,7 @@ def float_reference(options: ExportOptions, weights: str, loaded: Loaded) -> DEI
     """
     if loaded.about.ranges is None:
         return deepcopy(loaded.net)
-    source = options.float_weights or loaded.about.in_float
+    source = loaded.about.in_float if options.float_weights is None else options.float_weights
     if source is None:
         options.progress.log(
             "how many of float32's detections int8 keeps is not measured: the float weights that "

@@ -14,7 +14,7 @@ from deimv2.api.training import Training, TrainOptions, require_fresh, resumed, 
 from deimv2.model.files import make_folder, require_other, require_target
 from deimv2.model.images import find_photos
 from deimv2.model.weights import read_metadata, save_weights
-from deimv2.model.weights.sources import chosen_variant, default, fetch, load, origin
+from deimv2.model.weights.sources import chosen, chosen_variant, fetch, load, origin
 from deimv2.quantization.restore import restore
 from deimv2.training.pseudo import annotate
 
@@ -71,7 +71,7 @@ def quantize(options: QuantizeOptions) -> Quantized:
     if options.resume is not None:
         again, rounding = resumed(options)
         return trained(again, rounding)
-    options = replace(options, weights=options.weights or default(options.variant))
+    options = replace(options, weights=chosen(options.weights, options.variant))
     if not options.qat:
         return calibrated(options)
     variant = chosen_variant(options.variant, options.weights)

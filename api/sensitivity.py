@@ -15,7 +15,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos, load_photo, resize
 from deimv2.model.postprocess import detect
 from deimv2.model.progress import SILENT, Progress
-from deimv2.model.weights.sources import Loaded, default, load
+from deimv2.model.weights.sources import Loaded, chosen, load
 from deimv2.quantization.calibration import calibrate
 from deimv2.quantization.prepare import Chosen
 from deimv2.training.plots import new_figure, to_png
@@ -47,7 +47,7 @@ def measure_sensitivity(options: SensitivityOptions) -> list[Row]:
     Raises InputError for data or weights that
     cannot be read, or photos that are missing.
     """
-    weights = options.weights or default(options.variant)
+    weights = chosen(options.weights, options.variant)
     if options.recipe and options.calibration is None and weights != "demo":
         raise InputError(
             f"no photos to find the ranges of each part for '{weights}', expected some with "

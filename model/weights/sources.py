@@ -51,6 +51,11 @@ def default(variant: str) -> str:
     return "demo" if file.is_file() else "random"
 
 
+def chosen(weights: str | PathLike[str] | None, variant: str) -> str:
+    """The weights that are named, or the default."""
+    return default(variant) if weights is None else str(weights)
+
+
 def load(
     variant: str,
     weights: str,
@@ -88,6 +93,8 @@ def load(
 
 def fetch(weights: str, variant: str) -> Path:
     """The file that `weights` stands for. Raises InputError if it cannot be had."""
+    if not weights:
+        raise InputError("'' is no path, expected weights; name a file, or leave --weights out")
     if weights == "coco":
         return fetch_checkpoint(variant_of(variant).hub)
     if weights.startswith(HUB):

@@ -116,6 +116,8 @@ def test_other_weights_are_no_baseline(exported: Path, capsys: Capture) -> None:
     artifact = exported / "deimv2-atto-fp32.tflite"
     line = complaint(capsys, "benchmark", artifact, *FEW, "--weights", "random")
     assert "was made of other weights" in line and "name them with --weights" in line
+    line = complaint(capsys, "benchmark", artifact, *FEW, "--weights", "")
+    assert "'' is no path, expected weights" in line
 
 
 def test_of_a_folder_the_files_of_its_manifest_are_timed(tmp_path: Path) -> None:
