@@ -138,6 +138,11 @@ def read_data(options: EvaluateOptions) -> tuple[Annotations, list[Path]]:
     """The annotations and the photos' paths."""
     images, annotations = options.images, options.annotations
     if options.data is not None:
+        if images is not None or annotations is not None:
+            raise InputError(
+                "photos and annotations belong together, found --data with them; give both, or "
+                "--data alone"
+            )
         folder = Path(options.data)
         part = find_part(folder, "val") or whole(folder)
         if part is not None:

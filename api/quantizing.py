@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,20 @@ from deimv2.api.calibration import PHOTOS, calibration_photos, find_ranges, meth
 from deimv2.api.data import read_train
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.rounding import FINAL, LR, Rounding
-from deimv2.api.training import Training, TrainOptions, require_fresh, resumed, run
+from deimv2.api.training import Training, TrainOptions, flag, require_fresh, resumed, run
+from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_other, require_target
 from deimv2.model.images import find_photos
 from deimv2.model.weights import read_metadata, save_weights
 from deimv2.model.weights.sources import chosen, chosen_variant, fetch, load, origin
 from deimv2.quantization.restore import restore
 from deimv2.training.pseudo import annotate
+
+# Options of a training that calibration takes, too.
+SHARED = (
+    "data", "images", "annotations", "variant", "weights", "output", "resume", "image_size",
+    "progress",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +94,21 @@ def quantize(options: QuantizeOptions) -> Quantized:
     return trained(options, rounding)
 
 
+def require_no_training(options: QuantizeOptions) -> None:
+    """Raises InputError for options that only a training has."""
+    training = {each.name for each in fields(TrainOptions)} - set(SHARED)
+    given = [
+        flag(each.name)
+        for each in fields(options)
+        if each.name in training and getattr(options, each.name) != each.default
+    ]
+    if given:
+        raise InputError(
+            f"{', '.join(given)} without --qat, expected options of calibration alone; add --qat "
+            "to train, or leave it out"
+        )
+
+
 def trained(options: TrainOptions, rounding: Rounding | None) -> Quantized:
     training = run(options, rounding)
     ranges = read_metadata(training.weights).ranges or {}
@@ -95,6 +117,7 @@ def trained(options: TrainOptions, rounding: Rounding | None) -> Quantized:
 
 def calibrated(options: QuantizeOptions) -> Quantized:
     """Ranges, and weights that fit them: post-training quantization."""
+    require_no_training(options)
     weights, progress = str(options.weights), options.progress
     if options.output is not None:
         require_target(Path(options.output), [".safetensors"], "--output")

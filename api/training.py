@@ -157,7 +157,7 @@ def resumed(options: TrainOptions) -> tuple[TrainOptions, Rounding | None]:
 
 def flag(name: str) -> str:
     """As the command line has it."""
-    no = "no-" if name in ("denoising", "dense", "augment") else ""
+    no = "no-" if name in ("denoising", "dense", "augment", "amp") else ""
     return f"--{no}{name.replace('_', '-')}"
 
 

@@ -152,6 +152,17 @@ def test_photos_and_annotations_are_asked_for(capsys: Capture, artifact: Path) -
     assert wanted in complaint(capsys, "evaluate", artifact, "--images", artifact.parent)
 
 
+@pytest.mark.parametrize(
+    "options", [["--images"], ["--annotations"], ["--images", "--annotations"]]
+)
+def test_data_goes_without_photos_and_annotations(
+    capsys: Capture, tmp_path: Path, artifact: Path, options: list[str]
+) -> None:
+    given = [part for option in options for part in (option, tmp_path)]
+    line = complaint(capsys, "evaluate", artifact, "--data", tmp_path, *given)
+    assert "found --data with them; give both, or --data alone" in line
+
+
 def test_names_in_another_order_are_said_and_matched(
     capsys: Capture, tmp_path: Path, artifact: Path
 ) -> None:

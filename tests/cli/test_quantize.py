@@ -238,6 +238,23 @@ def test_without_photos_it_says_what_is_missing(weights: Path, capsys: Capture) 
     assert "carries no int8 ranges" in line and "--calibration DIR" in line
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["--epochs", 3], "--epochs without"),
+        (["--lr", 0.1, "--no-amp", "--seed", 2], "--lr, --seed, --no-amp without"),
+        (["--val-images", "a", "--patience", 1], "--val-images, --patience without"),
+    ],
+)
+def test_options_of_a_training_want_one(
+    tmp_path: Path, capsys: Capture, given: list[object], named: str
+) -> None:
+    to = tmp_path / "q.safetensors"
+    line = complaint(capsys, "quantize", "--calibration", GARMENTS, *given, "--output", to)
+    assert f"{named} --qat, expected options of calibration alone; add --qat" in line
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_weights_of_other_classes_are_not_trained(
     data: Path, tmp_path: Path, capsys: Capture
 ) -> None:
