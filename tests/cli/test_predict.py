@@ -51,7 +51,7 @@ def test_predict_prints_and_draws(
 ) -> None:
     folder = tmp_path / "drawn" / "here"
     text = output(capsys, "predict", artifact, photo, "--output", folder)
-    assert f"photo.png: 1 detection, drawn in {folder}" in text
+    assert f"photo.png: 2 detections, drawn in {folder}" in text
     assert "dog 0.90  x 20 to 100, y 20 to 60" in text
     assert [path.name for path in folder.iterdir()] == ["photo-detected.jpg"]
     drawn = np.asarray(Image.open(folder / "photo-detected.jpg"))

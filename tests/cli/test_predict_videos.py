@@ -40,7 +40,7 @@ def test_a_video_is_drawn_frame_by_frame(capsys: Capture, artifact: Path, tmp_pa
     video, folder = write_video(tmp_path / "clip.mov"), tmp_path / "drawn"
     text = output(capsys, "predict", artifact, video, "--output", folder)
     drawn = folder / "clip-detected.mp4"
-    assert text == f"{video}: {FRAMES} frames, {FRAMES} detections, drawn in {drawn}\n"
+    assert text == f"{video}: {FRAMES} frames, {2 * FRAMES} detections, drawn in {drawn}\n"
     assert list(folder.iterdir()) == [drawn]
     with av.open(str(video)) as before, av.open(str(drawn)) as after:
         times = [[frame.time for frame in file.decode(video=0)] for file in (before, after)]
@@ -76,9 +76,9 @@ def test_each_frame_is_a_line(capsys: Capture, artifact: Path, tmp_path: Path) -
 def test_objects_are_followed(capsys: Capture, artifact: Path, tmp_path: Path) -> None:
     video, folder = write_video(tmp_path / "clip.mp4"), tmp_path / "drawn"
     text = output(capsys, "predict", artifact, video, "--track", "--output", folder)
-    assert f"{FRAMES} frames, {FRAMES} detections of 1 object, drawn in" in text
+    assert f"{FRAMES} frames, {2 * FRAMES} detections of 2 objects, drawn in" in text
     lines = output(capsys, "predict", artifact, video, "--track", "--json-lines").splitlines()
-    assert [json.loads(line)["tracks"] for line in lines] == [[1]] * FRAMES
+    assert [json.loads(line)["tracks"] for line in lines] == [[1, 2]] * FRAMES
 
 
 @pytest.mark.parametrize(("rotation", "white"), [(90, "bottom"), (-90, "top"), (180, "right")])
@@ -130,5 +130,5 @@ def test_patterns_are_followed(capsys: Capture, artifact: Path, tmp_path: Path) 
     found = [json.loads(line)["image"] for line in text.splitlines()]
     assert found == [str(tmp_path / "a/1.png"), str(tmp_path / "a/b/2.png")]
     text = output(capsys, "predict", artifact, tmp_path / "a/**1.png")
-    assert text.startswith(f"{tmp_path / 'a/1.png'}: 1 detection")
+    assert text.startswith(f"{tmp_path / 'a/1.png'}: 2 detections")
     assert "no photo at" in complaint(capsys, "predict", artifact, tmp_path / "z/*.png")
