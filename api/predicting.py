@@ -5,6 +5,7 @@ from typing import Any, overload
 from deimv2.api.detector import Detector, Photo, Photos, Result, load
 from deimv2.api.options import Pathish
 from deimv2.converters.manifest import SCORE_THRESHOLD
+from deimv2.model.errors import InputError
 
 
 @overload
@@ -25,6 +26,15 @@ def predict(
     **options: Any,
 ) -> Result | list[Result]:
     """`deimv2.load(model, **options)(photo, threshold)`: for one call. To run a model more often,
-    load it once."""
-    detector = model if isinstance(model, Detector) else load(model, **options)
-    return detector(photo, threshold)
+    load it once.
+
+    Raises InputError for options beside a detector, which is loaded already.
+    """
+    if not isinstance(model, Detector):
+        model = load(model, **options)
+    elif options:
+        raise InputError(
+            f"{', '.join(options)} given with a detector that is loaded already, expected the "
+            "photo and the threshold alone; give it to deimv2.load"
+        )
+    return model(photo, threshold)

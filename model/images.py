@@ -55,7 +55,8 @@ def load_photo(path: str | PathLike[str]) -> Image.Image:
         ) from None
     except UnidentifiedImageError:
         raise InputError(
-            f"'{path}' is not an image, whatever its name says; expected {KINDS}; convert it first"
+            f"'{path}' is of no kind that is read here, whatever its name says; expected {KINDS}; "
+            "convert it first"
         ) from None
     except DAMAGED as error:
         reason = " ".join(str(error).split())

@@ -149,8 +149,12 @@ def test_a_precision_that_checkpoints_do_not_have_is_refused(checkpoint: Path) -
 
 
 def test_a_variants_name_loads_its_weights() -> None:
-    assert deimv2.load("atto", weights="demo").classes[0] == "T-shirt"
+    detector = deimv2.load("atto", weights="demo")
+    assert detector.classes[0] == "T-shirt"
     assert deimv2.predict("atto", PHOTO, weights="demo", threshold=0.9).path == PHOTO
+    assert deimv2.predict(detector, PHOTO, threshold=0.9).path == PHOTO
+    with pytest.raises(deimv2.InputError, match="threads given with a detector that is loaded"):
+        deimv2.predict(detector, PHOTO, threads=2)
 
 
 def test_a_repository_of_the_hub_is_fetched(

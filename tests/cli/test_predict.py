@@ -117,7 +117,7 @@ def test_a_bad_photo_is_one_line_and_leaves_no_drawing(
     text = tmp_path / "text.jpg"
     text.write_text("not a photo")
     line = complaint(capsys, "predict", artifact, text, "--output", tmp_path / "drawn")
-    assert "text.jpg' is not an image" in line
+    assert "text.jpg' is of no kind that is read" in line
     assert list((tmp_path / "drawn").iterdir()) == []
     assert "no photo at" in complaint(capsys, "predict", artifact, tmp_path / "none.jpg")
     (tmp_path / "empty").mkdir()

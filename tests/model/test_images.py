@@ -145,12 +145,12 @@ def test_a_folder_is_not_a_photo(tmp_path: Path) -> None:
 def test_text_under_an_image_name_is_not_a_photo(tmp_path: Path) -> None:
     path = tmp_path / "text.jpg"
     path.write_text("not a photo at all")
-    assert "is not an image" in complaint(path)
+    assert "is of no kind that is read" in complaint(path)
 
 
 def test_a_format_outside_the_list_is_refused(tmp_path: Path) -> None:
     path = save(Image.new("RGB", (4, 4)), tmp_path / "page.jpg", format="EPS")
-    assert "is not an image" in complaint(path)
+    assert "is of no kind that is read" in complaint(path)
 
 
 def test_an_empty_file_is_not_a_photo(tmp_path: Path) -> None:
