@@ -164,7 +164,10 @@ def _to_rgb(photo: Image.Image, name: str) -> Image.Image:
         wide = np.asarray(photo).astype(np.int64)
         if wide.min() < 0 or wide.max() > 65535:
             raise InputError(f"{name} has 32-bit pixels, expected 8 or 16; save it as 8-bit")
-        photo = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+        # 32 bits hold either; what is nearly black in 16 of them was meant in 8
+        in_8_bits = photo.mode == "I" and wide.max() <= 255
+        wide = wide if in_8_bits else (wide * 255 + 32767) // 65535
+        photo = Image.fromarray(wide.astype(np.uint8))
     if photo.mode == "P" and "transparency" in photo.info:
         photo = photo.convert("RGBA")  # the same colours, without Pillow's warning
     return photo.convert("RGB")

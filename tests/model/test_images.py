@@ -102,6 +102,11 @@ def test_16_bit_grey_in_32_bit_integers_is_scaled_too(tmp_path: Path) -> None:
     assert np.asarray(load_photo(path))[0, :, 0].tolist() == [0, 128, 255]
 
 
+def test_8_bit_grey_in_32_bit_integers_stays_as_it_is(tmp_path: Path) -> None:
+    path = save(Image.fromarray(np.array([[0, 128, 255]], np.int32)), tmp_path / "deep.tiff")
+    assert np.asarray(load_photo(path))[0, :, 0].tolist() == [0, 128, 255]
+
+
 @pytest.mark.parametrize(
     "pixels", [np.array([[70000]], np.int32), np.array([[-1]], np.int32), np.ones((1, 1), "f4")]
 )
