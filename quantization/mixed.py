@@ -22,7 +22,8 @@ LOOKED_AT = 32  # photos, of those to calibrate on, that the blocks are measured
 
 def calibrate_share(net: DEIMv2, images: Images, share: float) -> Calibration:
     """As `calibrate`, with blocks of the encoder in float, while at least `share` (0..1) of the
-    network's multiply-accumulates stay in int8. The result names them."""
+    network's multiply-accumulates stay in int8: those that cost most for their work first, and then
+    whatever fits, as some cost nothing only where their neighbours round. The result names them."""
     work = multiply_accumulates(net.eval())
     spare = sum(work.get(name, 0) for name in int8_layers(net)) - share * work[""]
     kept: list[str] = []
@@ -31,7 +32,7 @@ def calibrate_share(net: DEIMv2, images: Images, share: float) -> Calibration:
         photos = calibrate(trial, images).photos
         cost = costs(trial, Teacher(net), images, max(1, photos // LOOKED_AT))
         for block in sorted(cost, key=lambda name: -cost[name] / work[name]):
-            if cost[block] > 0 and work[block] <= spare:
+            if work[block] <= spare:
                 kept.append(block)
                 spare -= work[block]
     float_blocks = tuple(sorted(kept))
