@@ -7,6 +7,7 @@ import { gzipSync } from "fflate";
 import { defineConfig, type Plugin } from "vite";
 
 const LITERT = dirname(createRequire(import.meta.url).resolve("@litertjs/core/package.json"));
+const { version: VERSION } = JSON.parse(readFileSync(`${LITERT}/package.json`, "utf8"));
 const BUILDS = [
   "litert_wasm_compat_internal",
   "litert_wasm_internal",
@@ -15,7 +16,6 @@ const BUILDS = [
 
 /** LiteRT.js's builds that `src/litert.ts` chooses from, beside the page. */
 function litert(): Plugin {
-  const { version } = JSON.parse(readFileSync(`${LITERT}/package.json`, "utf8"));
   return {
     name: "litert",
     apply: "build",
@@ -31,7 +31,7 @@ function litert(): Plugin {
       emit("LICENSE", readFileSync("../LICENSE"));
       emit(
         "NOTICE",
-        `LiteRT.js (npm package @litertjs/core ${version}), Copyright Google LLC, Apache License, Version 2.0:\n` +
+        `LiteRT.js (npm package @litertjs/core ${VERSION}), Copyright Google LLC, Apache License, Version 2.0:\n` +
           "see LICENSE. The .js files are as published, the .wasm files gzipped; page and worker hold parts of it.\n",
       );
     },
@@ -40,6 +40,7 @@ function litert(): Plugin {
 
 export default defineConfig({
   base: "./",
+  define: { LITERT_VERSION: JSON.stringify(VERSION) },
   plugins: [litert()],
   worker: { format: "iife", rolldownOptions: { output: { entryFileNames: "worker.js" } } },
   build: {

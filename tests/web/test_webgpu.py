@@ -46,6 +46,14 @@ def test_a_gpu_that_passes_is_taken_and_remembered(gpu: Chromium, fp32: Path) ->
             assert not [each for each in tab.visit.requests if "/golden/" in each]
 
 
+def test_a_browser_that_says_nothing_of_its_gpu_opens(gpu: Chromium, fp32: Path) -> None:
+    """As before `GPUAdapter.info`."""
+    silent = "Object.defineProperty(GPUAdapter.prototype, 'info', {value: undefined})"
+    with at(fp32) as address, gpu.tab(address, before=silent) as tab:
+        assert tab.wait(READY, 120) is True
+        assert tab.value(STATUS).startswith("Ready")
+
+
 def test_a_gpu_that_fails_is_not_taken(gpu: Chromium, fp32: Path, tmp_path: Path) -> None:
     with at(with_another_score(fp32, tmp_path)) as address:
         for _ in range(2):  # tried, and remembered

@@ -7,7 +7,9 @@ import type { Manifest } from "./manifest.ts";
 import type { Accelerator, Opening } from "./messages.ts";
 import { sentenceOf } from "./problem.ts";
 
-// A GPU's driver can end the page. Then this verdict stands, until WebGPU is chosen by hand.
+declare const LITERT_VERSION: string; // vite.config.ts puts it here
+
+// A GPU's driver can end the page. Then this verdict stands, until WebGPU is chosen by hand or LiteRT.js is another.
 const ENDED = "the page ended while it was tried";
 
 export type Choice = "auto" | Accelerator;
@@ -26,12 +28,14 @@ export async function choose(
   goldens: () => Promise<Golden[]>,
   listener: Listener,
 ): Promise<Chosen> {
-  const open = (accelerator: Accelerator) => Detector.open({ ...opening, accelerator }, listener);
+  const open = (accelerator: Accelerator, told = listener) =>
+    Detector.open({ ...opening, accelerator }, told);
+  if (choice === "wasm") return { detector: await open("wasm"), fallback: null };
   const gpu = await gpuName();
-  const key = `deimv2 ${opening.file.sha256} ${gpu} ${navigator.userAgent}`;
-  if (choice !== "auto") {
-    const detector = await open(choice);
-    if (choice === "webgpu") remember(key, null); // to be tried again
+  const key = `deimv2 ${opening.file.sha256} LiteRT.js ${LITERT_VERSION} ${gpu} ${navigator.userAgent}`;
+  if (choice === "webgpu") {
+    const detector = await open("webgpu");
+    remember(key, null); // to be tried again
     return { detector, fallback: null };
   }
   const leftOut = opening.file.accelerators?.includes("gpu") === false;
@@ -39,19 +43,22 @@ export async function choose(
   let verdict = recall(key);
   if (verdict === null || verdict === "") {
     let detector: Detector | null = null;
+    const over = new AbortController();
     try {
-      const isNew = verdict === null;
-      if (isNew) remember(key, ENDED);
-      detector = await open("webgpu");
-      if (isNew) {
+      const photos = verdict === null ? await goldens() : null;
+      const loaded = () => photos && mark(key, over.signal);
+      detector = await open("webgpu", { ...listener, loaded });
+      if (photos !== null) {
         listener.progress("Checking the GPU on the golden photographs");
-        verdict = (await replay(detector, manifest, await goldens())).problems.join("; ");
+        verdict = (await replay(detector, manifest, photos)).problems.join("; ");
         remember(key, verdict);
       }
       if (verdict === "") return { detector, fallback: null };
     } catch (error) {
       remember(key, null);
       verdict = sentenceOf(error);
+    } finally {
+      over.abort();
     }
     detector?.close();
   }
@@ -60,10 +67,27 @@ export async function choose(
 
 /** Of a GPU that is one; a software renderer is slower than WASM. Null where there is none. */
 async function gpuName(): Promise<string | null> {
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-  if (!adapter || adapter.info.isFallbackAdapter) return null;
-  const { vendor, architecture, description } = adapter.info;
-  return `${vendor} ${architecture} ${description}`;
+  const adapter: Adapter | null | undefined = await navigator.gpu
+    ?.requestAdapter()
+    .catch(() => null);
+  if (!adapter || (adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter)) return null;
+  const { vendor, architecture, description } = adapter.info ?? {};
+  return [vendor, architecture, description].join(" ");
+}
+
+/** Older browsers have no `info`, or say beside it what a fallback is. */
+interface Adapter {
+  info?: Partial<GPUAdapterInfo>;
+  isFallbackAdapter?: boolean;
+}
+
+/** Says from now on that a trial runs, while the page is shown: one that is left or closed has not failed. */
+function mark(key: string, over: AbortSignal): void {
+  const say = (event?: Event) =>
+    remember(key, event?.type === "pagehide" || document.hidden ? null : ENDED);
+  say();
+  addEventListener("pagehide", say, { signal: over });
+  document.addEventListener("visibilitychange", say, { signal: over });
 }
 
 /** What the check said of a file on a GPU: "" if it passed, null if it was never asked. */

@@ -5,6 +5,8 @@ import { Problem } from "./problem.ts";
 
 export interface Listener {
   progress(sentence: string): void;
+  /** Nothing more is fetched: what comes now is compiled and run. */
+  loaded?(): void;
   /** The detector is of no use any more. */
   lost(sentence: string): void;
 }
@@ -26,6 +28,7 @@ export class Detector {
   ) {
     worker.onmessage = ({ data }: MessageEvent<Reply>) => {
       if (data.kind === "progress") listener.progress(data.sentence);
+      else if (data.kind === "loaded") listener.loaded?.();
       else if (data.kind === "lost") listener.lost(data.sentence);
       else this.answer?.(data);
     };

@@ -74,8 +74,8 @@ function log(line: string): void {
   if (!line.startsWith("INFO")) console.warn(line);
 }
 
-/** Once a worker. Throws Problem. */
-async function start(folder: string): Promise<Build> {
+/** Fetches LiteRT.js and starts it, once a worker; gives the number of its threads. Throws Problem. */
+export async function start(folder: string): Promise<number> {
   try {
     const build = await chooseBuild();
     const script = `${folder}${build.name}.js`;
@@ -92,7 +92,7 @@ async function start(folder: string): Promise<Build> {
       Object.assign(self, { Module: loader });
       loadLiteRt(script).then(resolve, reject);
     });
-    return build;
+    return build.threads;
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw new Problem(
@@ -109,10 +109,9 @@ export class Model {
     readonly runsOn: string,
   ) {}
 
-  /** bytes: of the .tflite. Throws Problem for what this browser cannot run. */
-  static async open(bytes: Uint8Array, opening: Opening): Promise<Model> {
+  /** bytes: of the .tflite; threads: as `start` gave them. Throws Problem for what this browser cannot run. */
+  static async open(bytes: Uint8Array, opening: Opening, threads: number): Promise<Model> {
     const { accelerator, file, input } = opening;
-    const { threads } = await start(opening.runtime);
     if (accelerator === "webgpu" && getWebGpuDevice() === null) {
       throw new Problem("this browser gives no WebGPU device; choose WASM");
     }

@@ -24,10 +24,11 @@ export interface Found {
 
 export type Request = { open: Opening } | { picture: ImageBitmap };
 
-/** One answer to each request; `progress` and `lost` (the GPU went away) come unasked. */
+/** One answer to each request; `progress`, `loaded` and `lost` (the GPU went away) come unasked. */
 export type Reply =
   | { kind: "opened"; runsOn: string }
   | { kind: "found"; found: Found }
   | { kind: "problem"; sentence: string }
   | { kind: "progress"; sentence: string }
+  | { kind: "loaded" }
   | { kind: "lost"; sentence: string };

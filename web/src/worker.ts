@@ -1,7 +1,7 @@
 /** The page's worker: opens one model on one accelerator and detects in pictures, one after the other. */
 
 import { webFolder } from "./folder.ts";
-import { gpuLost, Model } from "./litert.ts";
+import { gpuLost, Model, start } from "./litert.ts";
 import { readChecked } from "./manifest.ts";
 import type { Found, Opening, Reply, Request } from "./messages.ts";
 import { sentenceOf } from "./problem.ts";
@@ -33,8 +33,10 @@ async function open(opening: Opening): Promise<string> {
   const { file, input, accelerator } = opening;
   say({ kind: "progress", sentence: `Loading ${file.name}, ${megabytes(file.size)} MB` });
   const bytes = await readChecked(webFolder(opening.folder), file.name, file.sha256);
+  const threads = await start(opening.runtime);
   say({ kind: "progress", sentence: `Compiling ${file.name}` });
-  model = await Model.open(bytes, opening);
+  say({ kind: "loaded" });
+  model = await Model.open(bytes, opening, threads);
   resizer = new Resizer(...input.size);
   canvas = new OffscreenCanvas(input.size[1], input.size[0]);
   if (accelerator === "webgpu") {
