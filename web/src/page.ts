@@ -169,13 +169,13 @@ export class Page {
       elements.camera.disabled = this.detector === null;
     });
     this.camera = camera;
-    elements.camera.setAttribute("aria-pressed", "true");
-    elements.turn.hidden = (await Camera.count()) < 2;
-    elements.picture.setAttribute("aria-label", "The camera, with what is detected");
-    elements.caption.textContent = "";
-    show.status("The camera runs");
     const times: number[] = [];
     try {
+      elements.camera.setAttribute("aria-pressed", "true");
+      elements.turn.hidden = (await Camera.count()) < 2;
+      elements.picture.setAttribute("aria-label", "The camera, with what is detected");
+      elements.caption.textContent = "";
+      show.status("The camera runs");
       while (this.camera === camera) {
         const picture = await camera.frame();
         if (picture === null || this.camera !== camera) break;
@@ -220,7 +220,7 @@ export class Page {
     try {
       const goldens = await this.readGoldens();
       const accelerators: Accelerator[] = ["wasm"];
-      if (await navigator.gpu?.requestAdapter()) accelerators.push("webgpu");
+      if (await navigator.gpu?.requestAdapter().catch(() => null)) accelerators.push("webgpu");
       const rows: Row[] = [];
       for (const file of this.files) {
         for (const accelerator of accelerators) {
