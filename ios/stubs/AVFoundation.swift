@@ -22,6 +22,7 @@ open class AVCaptureDevice: NSObject {
 
   open var hasTorch: Bool { stub() }
   open var torchMode: TorchMode = .off
+  open func isTorchModeSupported(_ torchMode: TorchMode) -> Bool { stub() }
   open var videoZoomFactor: CGFloat = 1
   open var activeFormat: Format { stub() }
   open func lockForConfiguration() throws {}

@@ -15,9 +15,9 @@ struct CameraControls: View {
   var body: some View {
     VStack {
       HStack {
-        Button("Other camera") { position = position == .back ? .front : .back }
+        Button("Other camera") { turn() }
         if device.hasTorch {
-          Button(isLit ? "Light off" : "Light on") { isLit = !isLit }
+          Button(isLit ? "Light off" : "Light on") { light(!isLit) }
         }
       }
       .buttonStyle(.bordered)
@@ -27,12 +27,29 @@ struct CameraControls: View {
       }
     }
     .padding()
-    .onChange(of: isLit) { change { $0.torchMode = isLit ? .on : .off } }
-    .onChange(of: zoom) { change { $0.videoZoomFactor = zoom } }
-    .onChange(of: position) { (isLit, zoom) = (false, 1) }
+    .onChange(of: zoom) { magnify(zoom) }
   }
 
   private var zoomLimit: CGFloat { min(device.activeFormat.videoMaxZoomFactor, Self.mostZoom) }
+
+  /// Leaves this camera as it was found: `device` is the other one as soon as the position is.
+  private func turn() {
+    if isLit { light(false) }
+    magnify(1)
+    zoom = 1
+    position = position == .back ? .front : .back
+  }
+
+  /// A mode that the device does not have would raise an exception, which ends the app; so would a zoom.
+  private func light(_ on: Bool) {
+    let mode: AVCaptureDevice.TorchMode = on ? .on : .off
+    if device.hasTorch, device.isTorchModeSupported(mode) { change { $0.torchMode = mode } }
+    isLit = device.torchMode == .on
+  }
+
+  private func magnify(_ factor: CGFloat) {
+    change { $0.videoZoomFactor = max(1, min(factor, zoomLimit)) }
+  }
 
   private func change(_ set: (AVCaptureDevice) -> Void) {
     do {
