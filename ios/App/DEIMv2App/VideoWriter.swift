@@ -45,10 +45,10 @@ final class VideoWriter {
 
   /// Waits until the encoder takes it. Throws NotSaved, and CancellationError.
   func append(_ picture: DetectionsView, at time: CMTime) async throws {
-    while !input.isReadyForMoreMediaData {
-      guard writer.status == .writing else { throw failure() }
+    while writer.status == .writing, !input.isReadyForMoreMediaData {
       try await Task.sleep(for: .milliseconds(5))
     }
+    try requireWriting()
     var made: CVPixelBuffer?
     guard let pool = adaptor.pixelBufferPool,
       CVPixelBufferPoolCreatePixelBuffer(nil, pool, &made) == 0, let made, draw(picture, into: made)
@@ -58,6 +58,7 @@ final class VideoWriter {
 
   /// The file, whole. Throws NotSaved.
   func finish() async throws -> TemporaryFile {
+    try requireWriting()
     input.markAsFinished()
     await withCheckedContinuation { continuation in
       writer.finishWriting { continuation.resume() }
@@ -86,6 +87,11 @@ final class VideoWriter {
     else { return false }
     context.draw(drawn, in: area)
     return true
+  }
+
+  /// In another state, as after a failure, AVFoundation raises exceptions.
+  private func requireWriting() throws {
+    guard writer.status == .writing else { throw failure() }
   }
 
   private func failure() -> NotSaved {
