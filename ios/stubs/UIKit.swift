@@ -13,4 +13,6 @@
   open var systemVersion: String { stub() }
 }
 
-open class UIImage: NSObject { open func pngData() -> Data? { stub() } }
+open class UIImage: NSObject, @unchecked Sendable {
+  open func jpegData(compressionQuality: CGFloat) -> Data? { stub() }
+}
