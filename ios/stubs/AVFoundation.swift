@@ -69,6 +69,7 @@ public protocol AVCaptureVideoDataOutputSampleBufferDelegate: NSObjectProtocol {
 }
 
 open class AVCaptureSession: NSObject {
+  open class var runtimeErrorNotification: NSNotification.Name { stub() }
   public struct Preset: Hashable, Sendable {
     public static let hd1280x720 = Preset()
   }
@@ -87,6 +88,8 @@ open class AVCaptureSession: NSObject {
   open func startRunning() {}
   open func stopRunning() {}
 }
+
+public let AVCaptureSessionErrorKey = ""
 
 open class AVPartialAsyncProperty<Root> {}
 public final class AVAsyncProperty<Root, Value>: AVPartialAsyncProperty<Root> {}

@@ -7,9 +7,14 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
   private let session = AVCaptureSession()
   private let rotation: AVCaptureDevice.RotationCoordinator
   private let frames: AsyncThrowingStream<Captured, any Error>.Continuation
+  private var failures: (any NSObjectProtocol)?
 
   /// A frame as it came. Unchecked, because only the reader of `shots` looks at it.
   struct Captured: @unchecked Sendable { let buffer: CVImageBuffer }
+
+  typealias Shots = AsyncThrowingMapSequence<
+    AsyncThrowingStream<Captured, any Error>, Result<Shot, any Error>
+  >
 
   /// The one on that side, or else the other.
   static func device(at position: AVCaptureDevice.Position) -> AVCaptureDevice? {
@@ -19,13 +24,14 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
     }.first
   }
 
-  /// Frames, upright, until the task that reads them ends. A frame that comes while the one before is
-  /// still being detected replaces it, so the picture never lags behind; it is scaled when it is read.
-  static func shots(
-    from device: AVCaptureDevice, for manifest: Manifest
-  ) throws -> AsyncThrowingMapSequence<AsyncThrowingStream<Captured, any Error>, Shot> {
+  /// Frames, upright, until the camera fails or the task that reads them ends. A frame that comes
+  /// while the one before is still being detected replaces it, so the picture never lags behind; it
+  /// is scaled when it is read, and one that cannot be scaled takes no other with it.
+  static func shots(from device: AVCaptureDevice, for manifest: Manifest) throws -> Shots {
     nonisolated(unsafe) let preprocessor = try CameraPreprocessor(manifest)  // of one reader
-    let (shots, frames) = newest { (frame: Captured) in try Shot(frame.buffer, by: preprocessor) }
+    let (shots, frames) = newest { (frame: Captured) in
+      Result { try Shot(frame.buffer, by: preprocessor) }
+    }
     let camera = try Camera(device, frames)
     frames.onTermination = { _ in camera.stop() }
     camera.start()
@@ -38,6 +44,12 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
     self.frames = frames
     rotation = AVCaptureDevice.RotationCoordinator(device: device, previewLayer: nil)
     super.init()
+    failures = NotificationCenter.default.addObserver(
+      forName: AVCaptureSession.runtimeErrorNotification, object: session, queue: nil
+    ) { failure in
+      let error = failure.userInfo?[AVCaptureSessionErrorKey] as? any Error
+      frames.finish(throwing: error ?? DEIMv2Error.image(reason: "the camera stopped"))
+    }
     let output = AVCaptureVideoDataOutput()
     output.videoSettings = [
       kCVPixelBufferPixelFormatTypeKey as String: kCVPixelFormatType_32BGRA
@@ -57,6 +69,10 @@ final class Camera: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate, @unc
 
   private func start() { queue.async { self.session.startRunning() } }
   private func stop() { queue.async { self.session.stopRunning() } }
+
+  deinit {
+    if let failures { NotificationCenter.default.removeObserver(failures) }
+  }
 
   func captureOutput(
     _ output: AVCaptureOutput, didOutput sample: CMSampleBuffer,

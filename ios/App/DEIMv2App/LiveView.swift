@@ -8,10 +8,10 @@ struct LiveView: View {
   @Environment(DetectorModel.self) private var model
   @Environment(\.openURL) private var openURL
   @State private var permission = AVCaptureDevice.authorizationStatus(for: .video)
-  @State private var result: Result?
+  @State private var seen: Seen?
   @State private var position = AVCaptureDevice.Position.back
 
-  private struct Result {
+  private struct Seen {
     let shot: Shot
     let found: [DetectionsView.Named]
     let latencyMs: Double
@@ -54,9 +54,9 @@ struct LiveView: View {
 
   private func live(_ device: AVCaptureDevice) -> some View {
     VStack {
-      if let result {
-        DetectionsView(image: result.shot.image, found: result.found)
-        Text(readOut(result)).font(.footnote.monospacedDigit())
+      if let seen {
+        DetectionsView(image: seen.shot.image, found: seen.found)
+        Text(readOut(seen)).font(.footnote.monospacedDigit())
         ThresholdSlider()
         CameraControls(device: device, position: $position)
       } else {
@@ -65,38 +65,52 @@ struct LiveView: View {
     }
     .frame(maxWidth: .infinity, maxHeight: .infinity)
     .task(id: model.detector.map { "\($0.artifact) \($0.processor) \(position.rawValue)" }) {
-      UIApplication.shared.isIdleTimerDisabled = true  // the screen stays on
       await watch(device)
       UIApplication.shared.isIdleTimerDisabled = false
     }
   }
 
-  private func readOut(_ result: Result) -> String {
-    let latency = result.latencyMs.formatted(.number.precision(.fractionLength(1)))
-    let rate = result.framesPerSecond.formatted(.number.precision(.fractionLength(0)))
+  private func readOut(_ seen: Seen) -> String {
+    let latency = seen.latencyMs.formatted(.number.precision(.fractionLength(1)))
+    let rate = seen.framesPerSecond.formatted(.number.precision(.fractionLength(0)))
     let hot = ProcessInfo.processInfo.isHot ? ", slower until the phone has cooled" : ""
     return "\(latency) ms, \(rate) frames/s, \(model.detector?.processor ?? "")\(hot)"
   }
 
+  /// Ends with its task, or after a second of frames that fail: one may, as on the way to the background.
   private func watch(_ device: AVCaptureDevice) async {
     guard let detector = model.detector else { return }
+    var (rate, tracker, patience) = (FrameRate(), Tracker(), Patience(most: 30))
     do {
-      let clock = ContinuousClock()
-      var (rate, tracker) = (FrameRate(), Tracker())
       for try await shot in try Camera.shots(from: device, for: detector.manifest) {
-        let start = clock.now
-        let detections = try await detector.detect(shot.frame)
-        let end = clock.now
-        result = Result(
-          shot: shot,
-          found: try named(detections, by: detector.manifest, &tracker),
-          latencyMs: start.duration(to: end) / .milliseconds(1),
-          framesPerSecond: rate.count(end))
+        // For each, since the task before this one ends when it likes. The screen stays on.
+        UIApplication.shared.isIdleTimerDisabled = true
+        do {
+          seen = try await detect(shot.get(), by: detector, &rate, &tracker)
+          patience.renew()
+        } catch {
+          try patience.spend(on: error)
+        }
         if ProcessInfo.processInfo.isHot { try await Task.sleep(for: .milliseconds(200)) }
       }
     } catch {
-      model.show(error)
+      if !Task.isCancelled { model.show(error) }
     }
+  }
+
+  private func detect(
+    _ shot: Shot, by detector: any Detector, _ rate: inout FrameRate, _ tracker: inout Tracker
+  ) async throws -> Seen {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let detections = try await detector.detect(shot.frame)
+    let end = clock.now
+    try Task.checkCancellation()
+    return Seen(
+      shot: shot,
+      found: try named(detections, by: detector.manifest, &tracker),
+      latencyMs: start.duration(to: end) / .milliseconds(1),
+      framesPerSecond: rate.count(end))
   }
 
   private func named(
