@@ -35,13 +35,16 @@
     func testTheFastestProcessorIsOneThatPasses() async throws {
       let manifest = try export()
       let goldens = try Golden.all(of: manifest)
-      let (detector, rows) = await CoreMLDetector.fastest(manifest, on: goldens)
+      let (detector, rows) = await CoreMLDetector.fastest(manifest, on: goldens, afresh: true)
       XCTAssertEqual(rows.count, ComputeUnits.candidates(for: manifest.precision).count)
       let fastest = try XCTUnwrap(detector)
       let passed = rows.filter(\.passed)
       XCTAssertTrue(passed.map(\.runsOn).contains(fastest.processor))
       let report = ParityCheck.Report(folder: "export", device: "this Mac", rows: rows)
       print(String(decoding: try report.json(), as: UTF8.self))
+      let again = await CoreMLDetector.fastest(manifest, on: goldens)  // as it is remembered
+      XCTAssertEqual(again.detector?.units, fastest.units)
+      XCTAssertTrue(again.rows.isEmpty)
     }
 
     func testAPixelBufferIsDetectedInLikeItsBytes() async throws {
