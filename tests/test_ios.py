@@ -22,10 +22,11 @@ def test_the_library_carries_the_schema_of_the_manifest() -> None:
 
 def test_the_phones_runtime_is_the_exporters() -> None:
     (version,) = re.findall(
-        r'branch: "swiftpm-(.+)"', (IOS / "ExecuTorch/Package.swift").read_text()
+        r'revision: "[0-9a-f]{40}"\),  // swiftpm-([0-9.]+);',
+        (IOS / "ExecuTorch/Package.swift").read_text(),
     )
     (exporter,) = re.findall(r"^executorch==(.+)$", (ROOT / "requirements.lock").read_text(), re.M)
-    assert version.split(".")[:2] == exporter.split(".")[:2]  # not every patch has a branch
+    assert version.split(".")[:2] == exporter.split(".")[:2]  # not every patch has a package
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS has a Swift of its own")

@@ -8,7 +8,9 @@ let package = Package(
   products: [.library(name: "DEIMv2ExecuTorch", targets: ["DEIMv2ExecuTorch"])],
   dependencies: [
     .package(name: "DEIMv2Kit", path: "../.."),
-    .package(url: "https://github.com/pytorch/executorch.git", branch: "swiftpm-1.5.0"),
+    .package(
+      url: "https://github.com/pytorch/executorch.git",
+      revision: "56cc93a96d5fb8d21554ec5f00fbad5a5b228bc4"),  // swiftpm-1.5.0; README.md says why
   ],
   targets: [
     .target(
