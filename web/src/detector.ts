@@ -9,6 +9,8 @@ export interface Listener {
   loaded?(): void;
   /** The detector is of no use any more. */
   lost(sentence: string): void;
+  /** Aborted when another detector is wanted: then this one is closed, also while it opens. */
+  unwanted?: AbortSignal;
 }
 
 const CLOSED = "the detector was closed";
@@ -41,8 +43,10 @@ export class Detector {
 
   /** Throws Problem for a file that is not the manifest's, or does not run here. */
   static async open(opening: Opening, listener: Listener): Promise<Detector> {
+    if (listener.unwanted?.aborted) throw new Problem(CLOSED);
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { name: "detector" });
     const detector = new Detector(worker, opening, listener);
+    listener.unwanted?.addEventListener("abort", () => detector.close());
     try {
       const reply = await detector.ask({ open: opening });
       if (reply.kind === "opened") detector.runsOn = reply.runsOn;

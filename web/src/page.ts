@@ -17,7 +17,7 @@ const FRAMES = 20; // over which the speed is taken
 export class Page {
   private readonly files: ModelFile[];
   private detector: Detector | null = null;
-  private opened = 0;
+  private another = new AbortController(); // another model is opened
   private last: Found | null = null;
   private camera: Camera | null = null;
   private facing: Facing = "environment";
@@ -44,9 +44,10 @@ export class Page {
 
   /** Opens the chosen file on the chosen accelerator, in place of the one before. */
   async open(): Promise<void> {
-    const turn = ++this.opened;
-    const listener = this.listener(turn);
-    this.detector?.close();
+    this.another.abort(); // closes the detector
+    this.another = new AbortController();
+    const { signal } = this.another;
+    const listener = this.listener(signal);
     this.detector = null;
     for (const control of controls) {
       control.disabled = control !== elements.file && control !== elements.choice;
@@ -55,13 +56,10 @@ export class Page {
     const opening = this.opening(this.files[Number(elements.file.value)]);
     const read = () => this.readGoldens();
     const chosen = await choose(choice, opening, this.manifest, read, listener).catch((error) => {
-      if (turn === this.opened) throw error;
+      if (!signal.aborted) throw error;
       return null;
     });
-    if (turn !== this.opened || chosen === null) {
-      chosen?.detector.close(); // something else was chosen meanwhile
-      return;
-    }
+    if (signal.aborted || chosen === null) return; // something else was chosen meanwhile
     this.detector = chosen.detector;
     for (const control of controls) control.disabled = false;
     show.noProblem();
@@ -78,11 +76,12 @@ export class Page {
     };
   }
 
-  private listener(turn: number): Listener {
+  private listener(unwanted: AbortSignal): Listener {
     return {
-      progress: (sentence) => turn === this.opened && show.status(sentence),
+      unwanted,
+      progress: (sentence) => !unwanted.aborted && show.status(sentence),
       lost: (sentence) => {
-        if (turn !== this.opened) return;
+        if (unwanted.aborted) return;
         elements.choice.value = "wasm";
         this.guard(async () => {
           await this.open();

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { type Choice, choose } from "../src/choose.ts";
-import type { Listener } from "../src/detector.ts";
 import type { Golden } from "../src/golden.ts";
 import type { Manifest } from "../src/manifest.ts";
 import type { Opening } from "../src/messages.ts";
@@ -11,6 +10,7 @@ type Message = { kind: string; [more: string]: unknown };
 /** Opens on WASM at once; on WebGPU when the test says so. */
 class Slow {
   static gpu: Slow | null = null;
+  terminated = false;
   onmessage: ((event: { data: Message }) => void) | null = null;
 
   postMessage({ open }: { open: Opening }): void {
@@ -22,12 +22,14 @@ class Slow {
     this.onmessage?.({ data });
   }
 
-  terminate(): void {}
+  terminate(): void {
+    this.terminated = true;
+  }
 }
 
 const ENDED = "the page ended while it was tried";
 const kept = new Map<string, string>();
-const listener: Listener = { progress: () => {}, lost: () => {} };
+let unwanted = new AbortController();
 let asked = 0;
 
 /** A page in a browser with this adapter, which keeps what it kept. */
@@ -55,7 +57,11 @@ function browser(adapter: object | null): void {
 
 function chosen(choice: Choice, goldens: () => Promise<Golden[]> = async () => []) {
   const opening = { file: { name: "a.tflite", sha256: "0f" } } as Omit<Opening, "accelerator">;
-  return choose(choice, opening, { precision: "fp32" } as Manifest, goldens, listener);
+  return choose(choice, opening, { precision: "fp32" } as Manifest, goldens, {
+    progress: () => {},
+    lost: () => {},
+    unwanted: unwanted.signal,
+  });
 }
 
 /** A trial on the GPU, whose worker has just begun. */
@@ -73,6 +79,7 @@ const GPU = {
 beforeEach(() => {
   kept.clear();
   [asked, Slow.gpu] = [0, null];
+  unwanted = new AbortController();
   browser(GPU);
 });
 
@@ -108,6 +115,15 @@ test("a page that was closed, or is not shown, has not failed", async () => {
   worker.say({ kind: "problem", sentence: "no device" });
   await ends;
   assert.equal(turn(false), undefined, "the mark of a trial that is over");
+});
+
+test("a trial that is not wanted any more ends at once, without a verdict", async () => {
+  const { worker, ends } = await trial();
+  worker.say({ kind: "loaded" });
+  unwanted.abort();
+  await assert.rejects(ends, /the detector was closed/);
+  assert.ok(worker.terminated);
+  assert.equal(kept.size, 0);
 });
 
 test("photographs that cannot be read are no verdict on the GPU", async () => {
