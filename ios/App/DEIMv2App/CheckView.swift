@@ -1,6 +1,7 @@
 import DEIMv2Kit
 import Foundation
 import SwiftUI
+import UIKit
 
 /// **Check this phone**: does it show what the desktop shows? Replays the golden photographs.
 struct CheckView: View {
@@ -33,8 +34,9 @@ struct CheckView: View {
 
   private func check(timed: Bool) {
     running = true
+    UIApplication.shared.isIdleTimerDisabled = true  // the screen stays on
     Task {
-      defer { running = false }
+      defer { (running, UIApplication.shared.isIdleTimerDisabled) = (false, false) }
       do {
         report = try await model.check(timed: timed)
       } catch {
