@@ -64,6 +64,8 @@ MISUSES = {
         ("Artifacts.kt", "assets.list(from).orEmpty()", "assets.list(1).orEmpty()"),
         ("Manifest.kt", "JSONTokener(text)", "JSONTokener(1)"),
         ("LiteRtDetector.kt", "File(context.cacheDir,", "File(context.cacheFolder,"),
+        ("Death.kt", "ExitReasons(null, pid, 1)", "ExitReasons(pid, 1)"),
+        ("Trials.kt", "getPackageInfo(app.packageName, 0)", "getPackageInfo(app, 0)"),
         # ExecuTorch
         ("ExecuTorchDetector.kt", "Module.load(path.path,", "Module.load(path,"),
         ("ExecuTorchDetector.kt", "Metadata(METHOD).backends", "Metadata(METHOD).all"),

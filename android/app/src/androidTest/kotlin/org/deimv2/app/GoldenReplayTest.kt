@@ -32,7 +32,7 @@ class GoldenReplayTest {
                         }
 
                         else -> {
-                            ExecuTorchDetector.open(manifest, file)
+                            ExecuTorchDetector.open(context, manifest, file)
                         }
                     }
                 val replay = detector.use { Replay.of(it, goldens) }

@@ -141,8 +141,10 @@ class DetectionModel(
 
     /** Forgets what failed before, and measures anew. */
     fun tryAgain() {
-        Trials.of(getApplication()).forget()
-        choice?.let(::choose)
+        viewModelScope.launch {
+            Trials.of(getApplication()).forget()
+            choice?.let(::choose)
+        }
     }
 
     private suspend fun replay(
@@ -180,7 +182,7 @@ class DetectionModel(
         val (file, accelerator) = selection
         return when {
             file.format != LiteRtDetector.FORMAT -> {
-                ExecuTorchDetector.open(manifest, file)
+                ExecuTorchDetector.open(getApplication(), manifest, file)
             }
 
             accelerator != null -> {

@@ -1,10 +1,10 @@
 package org.deimv2.detector
 
+import android.content.Context
 import kotlinx.coroutines.ExecutorCoroutineDispatcher
 import org.pytorch.executorch.EValue
 import org.pytorch.executorch.Module
 import org.pytorch.executorch.Tensor
-import java.io.File
 import java.nio.FloatBuffer
 import java.nio.IntBuffer
 
@@ -15,7 +15,7 @@ class ExecuTorchDetector private constructor(
     thread: ExecutorCoroutineDispatcher,
     private val module: Module,
 ) : ThreadDetector(manifest, file, thread) {
-    private val delegates = module.getMethodMetadata(METHOD).backends.toList()
+    private val delegates = backendsOf(module)
     override val runsOn = "ExecuTorch ${delegates.joinToString().ifEmpty { "CPU" }}"
     override val fallbacks =
         if (delegates.isEmpty()) {
@@ -82,32 +82,41 @@ class ExecuTorchDetector private constructor(
         const val FORMAT = "pte"
         private const val METHOD = "forward"
 
-        /** Checks the file's hash first: the runtime may end the app on a damaged file. Then runs it once. */
+        /**
+         * Checks the file's hash first: the runtime may end the app on a damaged file. Then runs it once; where a
+         * delegate's driver ended this app's process doing so before, it is not tried again, as [Trials] remember.
+         */
         suspend fun open(
+            context: Context,
             manifest: Manifest,
             file: ModelFile,
         ): ExecuTorchDetector =
             onOwnThread { thread ->
                 val path = manifest.check(file)
-                running(path) { open(manifest, file, thread, path) }
+                val module = running(path) { Module.load(path.path, Module.LOAD_MODE_MMAP) } // no delegate starts yet
+                try {
+                    val accelerator = Trials.acceleratorOf(running(path) { backendsOf(module) })
+                    Trials.of(context).run(file.sha256, accelerator) {
+                        running(path) { create(manifest, file, thread, module) }
+                    }
+                } catch (error: Throwable) {
+                    module.close()
+                    throw error
+                }
             }
 
-        private fun open(
+        private fun create(
             manifest: Manifest,
             file: ModelFile,
             thread: ExecutorCoroutineDispatcher,
-            path: File,
+            module: Module,
         ): ExecuTorchDetector {
-            val module = Module.load(path.path, Module.LOAD_MODE_MMAP)
-            try {
-                module.loadMethod(METHOD)
-                val detector = ExecuTorchDetector(manifest, file, thread, module)
-                detector.run(ByteArray(manifest.inputHeight * manifest.inputWidth * 3), Detections(manifest.queries))
-                return detector
-            } catch (error: Throwable) {
-                module.close()
-                throw error
-            }
+            module.loadMethod(METHOD)
+            val detector = ExecuTorchDetector(manifest, file, thread, module)
+            detector.run(ByteArray(manifest.inputHeight * manifest.inputWidth * 3), Detections(manifest.queries))
+            return detector
         }
+
+        private fun backendsOf(module: Module) = module.getMethodMetadata(METHOD).backends.toList()
     }
 }

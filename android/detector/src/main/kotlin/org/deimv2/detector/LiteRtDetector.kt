@@ -5,7 +5,9 @@ import com.google.ai.edge.litert.CompiledModel
 import com.google.ai.edge.litert.CompiledModel.GpuOptions.Precision.DEFAULT
 import com.google.ai.edge.litert.CompiledModel.GpuOptions.Precision.FP32
 import com.google.ai.edge.litert.Environment
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.ExecutorCoroutineDispatcher
+import kotlinx.coroutines.withContext
 import java.io.File
 import com.google.ai.edge.litert.Accelerator as LiteRtAccelerator
 
@@ -83,24 +85,21 @@ class LiteRtDetector private constructor(
         /**
          * Checks the file's hash, then takes the first of [accelerators] that compiles all of it and
          * runs it once; the ones before are in [fallbacks]. One that ended this app's process before
-         * is not tried again, as [trials] remember.
+         * is not tried again, as [Trials] remember.
          */
         suspend fun open(
             context: Context,
             manifest: Manifest,
             file: ModelFile,
             accelerators: List<Accelerator> = Accelerator.of(file),
-            trials: Trials = Trials.of(context),
         ): LiteRtDetector =
             onOwnThread { thread ->
                 val path = manifest.check(file)
                 val fallbacks = mutableListOf<String>()
                 for (accelerator in accelerators) {
                     try {
-                        return@onOwnThread running(path) {
-                            trials.run(file.sha256, accelerator.name) {
-                                open(context, manifest, file, thread, path, accelerator, fallbacks.toList())
-                            }
+                        return@onOwnThread Trials.of(context).run(file.sha256, accelerator.name) {
+                            running(path) { create(context, manifest, file, thread, accelerator, fallbacks.toList()) }
                         }
                     } catch (error: DetectorException) {
                         fallbacks += "$accelerator: ${error.cause?.message ?: error.message}"
@@ -110,41 +109,54 @@ class LiteRtDetector private constructor(
             }
 
         /**
-         * The accelerator on which the golden photographs pass in the least time, by [trials] where
-         * they know it, else by running them on each, which takes seconds. [fallbacks] say what the
-         * others lacked.
+         * The accelerator on which the golden photographs pass in the least time, as [Trials] remember
+         * it, else by running them on each, which takes seconds. [fallbacks] say what the others lacked.
          */
         suspend fun fastest(
             context: Context,
             manifest: Manifest,
             file: ModelFile,
             goldens: List<Golden>,
-            trials: Trials = Trials.of(context),
-        ): LiteRtDetector {
-            val chosen =
-                trials.chosen(file.sha256)
-                    ?: Choice
-                        .ofFastest(Accelerator.of(file).map { it.name }) { name ->
-                            open(context, manifest, file, listOf(Accelerator.valueOf(name)), trials).use {
-                                Replay.of(it, goldens)
-                            }
-                        }.also { trials.choose(file.sha256, it) }
-            val order = listOf(Accelerator.valueOf(chosen.accelerator), Accelerator.CPU).distinct()
-            return open(context, manifest, file, order, trials).also { it.fallbacks += chosen.others }
+        ): LiteRtDetector =
+            withContext(Dispatchers.IO) {
+                val trials = Trials.of(context)
+                val chosen =
+                    trials.chosen(file.sha256)
+                        ?: measured(context, manifest, file, goldens).also { trials.choose(file.sha256, it) }
+                val order = listOf(Accelerator.valueOf(chosen.accelerator), Accelerator.CPU).distinct()
+                open(context, manifest, file, order).also { it.fallbacks += chosen.others }
+            }
+
+        /** A driver may also end the process while the photographs run: they are part of the trial. */
+        private suspend fun measured(
+            context: Context,
+            manifest: Manifest,
+            file: ModelFile,
+            goldens: List<Golden>,
+        ): Choice {
+            val path = manifest.check(file)
+            return Choice.ofFastest(Accelerator.of(file).map { it.name }) { name ->
+                Trials.of(context).run(file.sha256, name) {
+                    onOwnThread { thread ->
+                        val accelerator = Accelerator.valueOf(name)
+                        running(path) { create(context, manifest, file, thread, accelerator, emptyList()) }
+                    }.use { Replay.of(it, goldens) }
+                }
+            }
         }
 
-        private fun open(
+        private fun create(
             context: Context,
             manifest: Manifest,
             file: ModelFile,
             thread: ExecutorCoroutineDispatcher,
-            path: File,
             accelerator: Accelerator,
             fallbacks: List<String>,
         ): LiteRtDetector {
             val environment = Environment.create(context)
             val made = mutableListOf<AutoCloseable>(environment)
             try {
+                val path = File(manifest.folder, file.name)
                 val options = options(context, accelerator, manifest.precision, file)
                 val model = CompiledModel.create(path.path, options, environment).also { made += it }
                 val detector = LiteRtDetector(manifest, file, thread, model, made, accelerator, fallbacks)

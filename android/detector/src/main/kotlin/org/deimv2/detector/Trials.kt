@@ -2,6 +2,11 @@ package org.deimv2.detector
 
 import android.content.Context
 import android.os.Build
+import android.os.Process
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
+import kotlinx.coroutines.withContext
 import org.json.JSONArray
 import org.json.JSONException
 import org.json.JSONObject
@@ -12,51 +17,55 @@ import java.io.IOException
  * What accelerators did with each file on this device, in a file that outlives the process.
  *
  * A driver can end the process, which no exception announces. So a trial is written down before it
- * begins and crossed out when it ends, well or badly; what still stands there at the next start has
- * ended the process, and is not tried again until [forget].
+ * begins and crossed out when it ends, well or badly. Where one still stands there at the next start,
+ * [deathOf] says whether the driver ended the process [pid]; if so, it is not tried again until [forget].
  *
- * [device]: what a system update changes; it makes all that is known void.
+ * [device]: what an update of system or app changes; it makes all that is known void.
  */
-class Trials(
+class Trials internal constructor(
     private val file: File,
     private val device: String,
+    private val pid: Int,
+    private val deathOf: (pid: Int) -> Death,
 ) {
-    private val known: JSONObject = read()
+    private val known by lazy(::read)
+    private val oneAtATime = Mutex() // else nobody could say which one ended the process
 
-    /** Runs a trial. Throws [DetectorException], without running it, if it ended the process before. */
-    @Synchronized
-    fun <T> run(
+    /**
+     * Runs a trial; one on the CPU, which has no driver, unrecorded. Throws [DetectorException], without
+     * running it, if it ended the process before. Reads and writes a small file on the caller's thread.
+     */
+    internal suspend fun <T> run(
         sha256: String,
         accelerator: String,
-        trial: () -> T,
+        trial: suspend () -> T,
     ): T {
+        if (accelerator == CPU) return trial()
         val name = "$sha256 $accelerator"
-        if (name in strings(ENDED)) {
-            throw DetectorException("it ended this app's process when it was tried; Trials.forget() allows it again")
-        }
-        write { put(RUNNING, name) }
-        try {
-            return trial()
-        } finally {
-            write { remove(RUNNING) }
+        return oneAtATime.withLock {
+            if (hasEnded(name)) {
+                throw DetectorException(
+                    "$accelerator ended this app's process when it was tried; Trials.forget() allows it again",
+                )
+            }
+            begin(name)
+            try {
+                trial()
+            } finally {
+                end(name)
+            }
         }
     }
 
-    /** Accelerators that ended the process with this file. */
+    /** The fastest accelerator that was found for a file; null if none was looked for. Reads a small file. */
     @Synchronized
-    fun ended(sha256: String): List<String> =
-        strings(ENDED).filter { it.startsWith("$sha256 ") }.map { it.substringAfter(' ') }
-
-    /** The fastest accelerator that was found for a file; null if none was looked for. */
-    @Synchronized
-    fun chosen(sha256: String): Choice? {
+    internal fun chosen(sha256: String): Choice? {
         val row = known.optJSONObject(CHOSEN)?.optJSONObject(sha256) ?: return null
-        val others = row.getJSONArray("others")
-        return Choice(row.getString("accelerator"), List(others.length()) { others.getString(it) })
+        return Choice(row.getString("accelerator"), row.strings("others"))
     }
 
     @Synchronized
-    fun choose(
+    internal fun choose(
         sha256: String,
         choice: Choice,
     ) = write {
@@ -65,32 +74,49 @@ class Trials(
     }
 
     /** Everything may be tried again, and is measured again. */
+    suspend fun forget() =
+        withContext(Dispatchers.IO) {
+            synchronized(this@Trials) {
+                write { listOf(ENDED, SUSPECTED, CHOSEN).forEach(::remove) }
+            }
+        }
+
     @Synchronized
-    fun forget() =
+    private fun hasEnded(name: String) = name in known.strings(ENDED)
+
+    @Synchronized
+    private fun begin(name: String) = write { put(RUNNING, JSONObject().put("trial", name).put("pid", pid)) }
+
+    @Synchronized
+    private fun end(name: String) =
         write {
-            remove(ENDED)
-            remove(CHOSEN)
+            remove(RUNNING)
+            put(SUSPECTED, JSONArray(strings(SUSPECTED) - name))
         }
 
     private fun read(): JSONObject {
-        val fresh = JSONObject().put(DEVICE, device)
-        val stored =
-            try {
-                JSONObject(file.readText())
-            } catch (_: IOException) {
-                return fresh
-            } catch (_: JSONException) {
-                return fresh
-            }
-        if (stored.optString(DEVICE) != device) return fresh
-        val running = stored.remove(RUNNING) ?: return stored
-        val ended = stored.optJSONArray(ENDED) ?: JSONArray()
-        return stored.put(ENDED, ended.put(running))
+        try {
+            val stored = JSONObject(file.readText())
+            if (stored.optString(DEVICE) == device) return stored.apply { judge() }
+        } catch (_: IOException) {
+            // none yet
+        } catch (_: JSONException) {
+            // damaged: all is found out anew
+        }
+        return JSONObject().put(DEVICE, device)
     }
 
-    private fun strings(key: String): List<String> {
-        val array = known.optJSONArray(key) ?: return emptyList()
-        return List(array.length()) { array.getString(it) }
+    /** Whether what was running ended the process: surely, or now for the second time perhaps. */
+    private fun JSONObject.judge() {
+        val running = remove(RUNNING) as? JSONObject ?: return
+        val name = running.getString("trial")
+        val key =
+            when (deathOf(running.getInt("pid"))) {
+                Death.DRIVER -> ENDED
+                Death.UNCLEAR -> if (name in strings(SUSPECTED)) ENDED else SUSPECTED
+                Death.OTHER -> return
+            }
+        put(key, JSONArray(strings(key) + name))
     }
 
     /** To a file beside it first: a death while writing leaves the old one. A full disk costs the memory alone. */
@@ -107,20 +133,31 @@ class Trials(
     }
 
     companion object {
+        internal const val CPU = "CPU"
         private const val DEVICE = "device"
         private const val RUNNING = "running"
         private const val ENDED = "ended"
+        private const val SUSPECTED = "suspected" // perhaps ended the process, once
         private const val CHOSEN = "chosen"
 
         @Volatile
         private var ofApp: Trials? = null
 
-        /** Those of this app: in its files, until the next system update. */
-        fun of(context: Context): Trials =
-            ofApp ?: synchronized(this) {
-                ofApp ?: Trials(File(context.noBackupFilesDir, "deimv2-trials.json"), Build.FINGERPRINT)
-                    .also { ofApp = it }
-            }
+        /** Those of this app: in its files, until the next update of the system or the app, with its runtimes. */
+        fun of(context: Context): Trials = ofApp ?: synchronized(this) { ofApp ?: made(context).also { ofApp = it } }
+
+        /** Of a `.pte` file's delegates, those with a driver; XNNPACK computes on the CPU. */
+        internal fun acceleratorOf(delegates: List<String>): String =
+            (delegates - "XnnpackBackend").joinToString(" ").ifEmpty { CPU }
+
+        private fun made(context: Context): Trials {
+            val app = context.applicationContext
+            val updated = app.packageManager.getPackageInfo(app.packageName, 0).lastUpdateTime
+            val file = File(app.noBackupFilesDir, "deimv2-trials.json")
+            return Trials(file, "${Build.FINGERPRINT} $updated", Process.myPid()) { Death.of(app, it) }
+        }
+
+        private fun JSONObject.strings(key: String) = optJSONArray(key)?.map { getString(it) }.orEmpty()
     }
 }
 

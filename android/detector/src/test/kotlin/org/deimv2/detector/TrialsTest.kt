@@ -1,6 +1,12 @@
 package org.deimv2.detector
 
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.joinAll
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
+import kotlinx.coroutines.yield
 import java.io.File
 import java.nio.file.Files
 import kotlin.test.Test
@@ -14,45 +20,133 @@ import kotlin.test.assertTrue
 class TrialsTest {
     private val file = File(Files.createTempDirectory("trials").toFile(), "new/trials.json")
 
-    /** As the next start of the app has them. */
-    private fun next(device: String = "phone, Android 16") = Trials(file, device)
+    /** As the next start of the app has them, where the system says [death] of the process before. */
+    private fun next(
+        death: Death = Death.DRIVER,
+        device: String = "phone, Android 16",
+    ) = Trials(file, device, pid = 42) { if (it == 42) death else Death.OTHER }
+
+    private fun Trials.seven(
+        sha256: String = "a",
+        accelerator: String = "GPU",
+    ) = runBlocking { run(sha256, accelerator) { 7 } }
+
+    /** The process ends in the middle of a trial: nothing crosses it out. */
+    private fun die(trials: Trials) {
+        val atDeath = runBlocking { trials.run("a", "GPU") { file.readText() } }
+        file.writeText(atDeath)
+    }
+
+    private fun assertRefused(trials: Trials) {
+        val said = assertFailsWith<DetectorException> { trials.seven() }.message.orEmpty()
+        assertTrue("GPU ended this app's process" in said && "forget" in said, said)
+    }
 
     @Test
     fun aTrialThatEndsLeavesNothing() {
-        assertEquals(7, next().run("a", "GPU") { 7 })
-        assertFailsWith<DetectorException> { next().run("a", "GPU") { throw DetectorException("no") } }
-        assertEquals(emptyList(), next().ended("a"))
+        assertEquals(7, next().seven())
+        assertFailsWith<DetectorException> {
+            runBlocking { next().run("a", "GPU") { throw DetectorException("no") } }
+        }
+        assertEquals(7, next().seven())
     }
 
     @Test
     fun aTrialThatEndsTheProcessIsNotRepeated() {
-        val atDeath = next().run("a", "GPU") { file.readText() }
-        file.writeText(atDeath) // the process ended in the middle: nothing crossed the trial out
-        val said = assertFailsWith<DetectorException> { next().run("a", "GPU") { 7 } }.message.orEmpty()
-        assertTrue("ended this app's process" in said && "forget" in said, said)
-        assertEquals(listOf("GPU"), next().ended("a"))
-        // another processor, another file, and the same after a system update
-        assertEquals(7, next().run("a", "CPU") { 7 })
-        assertEquals(7, next().run("b", "GPU") { 7 })
-        assertEquals(7, next("phone, Android 17").run("a", "GPU") { 7 })
+        die(next())
+        assertRefused(next())
+        // another processor, another file, and the same after an update of system or app
+        assertEquals(7, next().seven(accelerator = "CPU"))
+        assertEquals(7, next().seven(sha256 = "b"))
+        assertRefused(next())
+        assertEquals(7, next(device = "phone, Android 17").seven())
+    }
+
+    @Test
+    fun aDeathThatNobodyExplainsCountsTheSecondTimeInARow() {
+        die(next())
+        die(next(Death.UNCLEAR))
+        assertRefused(next(Death.UNCLEAR))
+    }
+
+    @Test
+    fun aTrialThatEndsWellBetweenTwoSuchDeathsClearsIt() {
+        repeat(3) {
+            die(next())
+            assertEquals(7, next(Death.UNCLEAR).seven())
+        }
+    }
+
+    @Test
+    fun aProcessThatTheUserEndedSaysNothing() {
+        repeat(3) { die(next(Death.OTHER)) }
+        assertEquals(7, next(Death.OTHER).seven())
+    }
+
+    @Test
+    fun theCpuIsNotWrittenDown() {
+        runBlocking { next().run("a", "CPU") { assertFalse(file.exists()) } }
+        runBlocking { next().run("a", "GPU") { assertTrue(file.exists()) } }
     }
 
     @Test
     fun whatEndedTheProcessMayBeTriedAgainOnDemand() {
-        file.parentFile.mkdirs()
-        file.writeText("""{"device": "phone, Android 16", "running": "a GPU"}""")
-        assertEquals(listOf("GPU"), next().ended("a"))
-        next().forget()
-        assertEquals(7, next().run("a", "GPU") { 7 })
+        die(next())
+        assertRefused(next())
+        runBlocking { next().forget() }
+        assertEquals(7, next().seven())
+    }
+
+    @Test
+    fun onlyAnotherTrialWaitsForOneThatRuns() =
+        runBlocking {
+            val trials = next()
+            val end = CompletableDeferred<Unit>()
+            val order = mutableListOf<String>()
+            val first =
+                launch(start = CoroutineStart.UNDISPATCHED) {
+                    trials.run("a", "GPU") { end.await() }
+                    order += "first"
+                }
+            val second = launch { trials.run("b", "GPU") { order += "second" } }
+            withTimeout(10_000) { trials.forget() }
+            assertNull(trials.chosen("a"))
+            yield()
+            assertEquals(emptyList(), order)
+            end.complete(Unit)
+            joinAll(first, second)
+            assertEquals(listOf("first", "second"), order)
+        }
+
+    @Test
+    fun whatTheSystemSaysOfADeathIsWeighed() {
+        val crash = 5
+        val signal = 2
+        val (segv, kill) = 11 to 9
+        assertEquals(listOf(Death.DRIVER, Death.DRIVER), listOf(Death.of(crash, segv), Death.of(signal, segv)))
+        assertEquals(Death.UNCLEAR, Death.of(signal, kill))
+        val (unknown, exit, memory, anr) = listOf(0, 1, 3, 6)
+        for (reason in listOf(unknown, exit, memory, anr)) assertEquals(Death.UNCLEAR, Death.of(reason, 0))
+        val (java, user, stopped, updated) = listOf(4, 10, 11, 16)
+        for (reason in listOf(java, user, stopped, updated)) assertEquals(Death.OTHER, Death.of(reason, 0))
+    }
+
+    @Test
+    fun aDelegateOnTheCpuHasNoDriver() {
+        assertEquals("CPU", Trials.acceleratorOf(emptyList()))
+        assertEquals("CPU", Trials.acceleratorOf(listOf("XnnpackBackend")))
+        assertEquals("VulkanBackend", Trials.acceleratorOf(listOf("XnnpackBackend", "VulkanBackend")))
     }
 
     @Test
     fun aFileThatIsDamagedOrCannotBeWrittenIsNoProblem() {
         file.parentFile.mkdirs()
-        file.writeText("{\"device\"")
-        assertEquals(7, next().run("a", "GPU") { 7 })
-        val nowhere = Trials(File("/proc/trials/trials.json"), "phone")
-        assertEquals(7, nowhere.run("a", "GPU") { 7 })
+        for (damaged in listOf("{\"device\"", """{"device": "phone, Android 16", "running": {}}""")) {
+            file.writeText(damaged)
+            assertEquals(7, next().seven())
+        }
+        val nowhere = Trials(File("/proc/trials/trials.json"), "phone", pid = 42) { Death.OTHER }
+        assertEquals(7, nowhere.seven())
     }
 
     @Test
@@ -61,7 +155,7 @@ class TrialsTest {
         next().choose("a", Choice("GPU", listOf("CPU: slow")))
         assertEquals(Choice("GPU", listOf("CPU: slow")), next().chosen("a"))
         assertNull(next().chosen("b"))
-        assertNull(next("phone, Android 17").chosen("a"))
+        assertNull(next(device = "phone, Android 17").chosen("a"))
     }
 
     @Test
