@@ -70,10 +70,10 @@ MISUSES = {
         ("ExecuTorchDetector.kt", "Module.load(path.path,", "Module.load(path,"),
         ("ExecuTorchDetector.kt", "Metadata(METHOD).backends", "Metadata(METHOD).all"),
         ("ExecuTorchDetector.kt", "module.forward(this.input)", "module.forward(pixels)"),
-        ("ExecuTorchDetector.kt", "boxes.clear() as FloatBuffer", "into.boxes"),
+        ("ExecuTorchDetector.kt", "dataAsIntArray,", "dataAsLongArray,"),
         # LiteRT
         ("LiteRtDetector.kt", "CompiledModel.create(path.path,", "CompiledModel.create(path,"),
-        ("LiteRtDetector.kt", "writeInt8(input)", "writeInt8(into.scores)"),
+        ("LiteRtDetector.kt", "writeInt8(input)", "writeInt8(outputs)"),
         ("LiteRtDetector.kt", "model.run(inputs, outputs)", "model.run(outputs)"),
         ("LiteRtDetector.kt", "CpuOptions(numThreads =", "CpuOptions(threads ="),
         ("LiteRtDetector.kt", "Environment.create(context)", "Environment.create(path)"),

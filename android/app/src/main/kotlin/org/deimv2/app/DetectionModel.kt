@@ -103,7 +103,7 @@ class DetectionModel(
         var result: Found? = null
         said {
             using.withLock {
-                val detections = detector?.detect(frame)?.copy() ?: return@withLock
+                val detections = detector?.detect(frame) ?: return@withLock
                 val ids = tracker?.update(detections, threshold)
                 val perSecond = if (live) rate.count(System.nanoTime()) else 0.0
                 result = Found(detections, frame.uprightWidth, frame.uprightHeight, perSecond, ids)

@@ -71,9 +71,6 @@ class Detections(
         return into
     }
 
-    /** A copy that the next frame does not overwrite. */
-    fun copy() = Detections(boxes.copyOf(), scores.copyOf(), labels.copyOf())
-
     operator fun plus(other: Detections) = Detections(boxes + other.boxes, scores + other.scores, labels + other.labels)
 
     companion object {

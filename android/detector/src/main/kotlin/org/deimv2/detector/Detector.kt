@@ -24,9 +24,8 @@ interface Detector : AutoCloseable {
     val fallbacks: List<String>
 
     /**
-     * Detections of one frame, best first, off the caller's thread. The result is the same object
-     * every time and holds until the next call; [Detections.copy] keeps it. For a frame of the same
-     * size as the one before, nothing is allocated but the arrays in which LiteRT gives its outputs.
+     * Detections of one frame, best first, off the caller's thread. For a frame of the same size as the
+     * one before, nothing is allocated but the result.
      *
      * Throws [DetectorException] if the artifact fails or gives what the manifest does not say.
      */
@@ -36,14 +35,13 @@ interface Detector : AutoCloseable {
     override fun close()
 }
 
-/** What both runtimes share: one thread, which some GPU drivers ask for, the input and the output. */
+/** What both runtimes share: one thread, which some GPU drivers ask for, and the input. */
 abstract class ThreadDetector internal constructor(
     final override val manifest: Manifest,
     final override val file: ModelFile,
     private val thread: ExecutorCoroutineDispatcher,
 ) : Detector {
     private val preprocessor = Preprocessor(manifest.inputHeight, manifest.inputWidth)
-    private val found = Detections(manifest.queries)
     private val closed = AtomicBoolean()
 
     override suspend fun detect(frame: Frame): Detections =
@@ -51,7 +49,7 @@ abstract class ThreadDetector internal constructor(
             val start = System.nanoTime()
             val input = preprocessor.fill(frame)
             val ready = System.nanoTime()
-            running(File(manifest.folder, file.name)) { run(input, found) }
+            val found = running(File(manifest.folder, file.name)) { run(input) }
             found.preprocessNanos = ready - start
             found.inferenceNanos = System.nanoTime() - ready
             for (label in found.labels) manifest.nameOf(label)
@@ -67,11 +65,8 @@ abstract class ThreadDetector internal constructor(
         thread.close()
     }
 
-    /** Runs on uint8 RGB [H, W, 3] and writes the detections. */
-    protected abstract fun run(
-        input: ByteArray,
-        into: Detections,
-    )
+    /** Runs on uint8 RGB [H, W, 3]. */
+    protected abstract fun run(input: ByteArray): Detections
 
     protected abstract fun release()
 

@@ -5,8 +5,6 @@ import kotlinx.coroutines.ExecutorCoroutineDispatcher
 import org.pytorch.executorch.EValue
 import org.pytorch.executorch.Module
 import org.pytorch.executorch.Tensor
-import java.nio.FloatBuffer
-import java.nio.IntBuffer
 
 /** Runs a `.pte` file by ExecuTorch (`org.pytorch:executorch-android` 1.5.1), on the delegates inside the file. */
 class ExecuTorchDetector private constructor(
@@ -34,32 +32,19 @@ class ExecuTorchDetector private constructor(
                 longArrayOf(1, manifest.inputHeight.toLong(), manifest.inputWidth.toLong(), 3),
             ),
         )
-    private var lastInto: Detections? = null
-    private lateinit var boxes: FloatBuffer
-    private lateinit var scores: FloatBuffer
-    private lateinit var labels: IntBuffer
 
-    override fun run(
-        input: ByteArray,
-        into: Detections,
-    ) {
-        if (into !== lastInto) wrap(into)
+    override fun run(input: ByteArray): Detections {
         pixels.clear()
         pixels.put(input)
         val outputs = module.forward(this.input)
-        output(outputs, "boxes").copyDataInto(boxes.clear() as FloatBuffer)
-        output(outputs, "scores").copyDataInto(scores.clear() as FloatBuffer)
-        output(outputs, "labels").copyDataInto(labels.clear() as IntBuffer)
+        return Detections(
+            output(outputs, "boxes").dataAsFloatArray,
+            output(outputs, "scores").dataAsFloatArray,
+            output(outputs, "labels").dataAsIntArray,
+        )
     }
 
     override fun release() = module.close()
-
-    private fun wrap(into: Detections) {
-        boxes = FloatBuffer.wrap(into.boxes)
-        scores = FloatBuffer.wrap(into.scores)
-        labels = IntBuffer.wrap(into.labels)
-        lastInto = into
-    }
 
     /** A `.pte` file's outputs carry no names: the manifest says which is which, and in what shape. */
     private fun output(
@@ -113,7 +98,7 @@ class ExecuTorchDetector private constructor(
         ): ExecuTorchDetector {
             module.loadMethod(METHOD)
             val detector = ExecuTorchDetector(manifest, file, thread, module)
-            detector.run(ByteArray(manifest.inputHeight * manifest.inputWidth * 3), Detections(manifest.queries))
+            detector.run(ByteArray(manifest.inputHeight * manifest.inputWidth * 3))
             return detector
         }
 

@@ -46,33 +46,28 @@ class LiteRtDetector private constructor(
     private val inputs = mapOf(manifest.inputName to model.createInputBuffer(manifest.inputName).also(made::add))
     private val outputs = manifest.outputs.associate { it.name to model.createOutputBuffer(it.name).also(made::add) }
 
-    override fun run(
-        input: ByteArray,
-        into: Detections,
-    ) {
+    override fun run(input: ByteArray): Detections {
         inputs.getValue(manifest.inputName).writeInt8(input)
         model.run(inputs, outputs)
         val boxes = outputs.getValue("boxes").readFloat()
         val scores = outputs.getValue("scores").readFloat()
         val labels = outputs.getValue("labels").readInt()
-        requireSizes(into, boxes.size, scores.size, labels.size)
-        boxes.copyInto(into.boxes)
-        scores.copyInto(into.scores)
-        labels.copyInto(into.labels)
+        requireSizes(boxes.size, scores.size, labels.size)
+        return Detections(boxes, scores, labels)
     }
 
     override fun release() = close(made)
 
     private fun requireSizes(
-        into: Detections,
         boxes: Int,
         scores: Int,
         labels: Int,
     ) {
-        if (boxes != into.boxes.size || scores != into.size || labels != into.size) {
+        val queries = manifest.queries
+        if (boxes != 4 * queries || scores != queries || labels != queries) {
             throw DetectorException(
                 "'${file.name}' gives $boxes numbers of boxes, $scores scores and $labels labels, expected " +
-                    "${into.boxes.size}, ${into.size} and ${into.size}; use a file of 'deimv2 export'",
+                    "${4 * queries}, $queries and $queries; use a file of 'deimv2 export'",
             )
         }
     }
@@ -160,7 +155,7 @@ class LiteRtDetector private constructor(
                 val options = options(context, accelerator, manifest.precision, file)
                 val model = CompiledModel.create(path.path, options, environment).also { made += it }
                 val detector = LiteRtDetector(manifest, file, thread, model, made, accelerator, fallbacks)
-                detector.run(ByteArray(manifest.inputHeight * manifest.inputWidth * 3), Detections(manifest.queries))
+                detector.run(ByteArray(manifest.inputHeight * manifest.inputWidth * 3))
                 return detector
             } catch (error: Throwable) {
                 close(made)

@@ -33,14 +33,6 @@ class DetectionsTest {
     }
 
     @Test
-    fun aCopyDoesNotChangeWithTheOriginal() {
-        val detections = Detections(1)
-        val copy = detections.copy()
-        detections.scores[0] = 1f
-        assertEquals(0f, copy.scores[0])
-    }
-
-    @Test
     fun partsOfOtherLengthsAreRefused() {
         assertFailsWith<DetectorException> { Detections(FloatArray(8), FloatArray(2), IntArray(1)) }
         assertEquals(0, Detections.of(JSONArray()).size)

@@ -41,7 +41,7 @@ class DetectorTest {
     @Test
     fun aWrongScoreFailsTheReplayWithItsNumber() =
         runBlocking {
-            val wrong = right.copy().also { it.scores[0] -= 0.1f }
+            val wrong = copyOf(right).also { it.scores[0] -= 0.1f }
             val replay = open(wrong).use { Replay.of(it, goldens) }
             val said =
                 "a score is up to 0.1 off in 99% of the pairs (the worst: 0.1), the limit is 0.0001 (worst label: 1)"
@@ -65,9 +65,21 @@ class DetectorTest {
         }
 
     @Test
+    fun whatWasFoundStaysWhenTheNextFrameIsDetected() =
+        runBlocking {
+            open(right).use { detector ->
+                val first = detector.detect(goldens[0].frame)
+                detector.next = Detections(right.size)
+                detector.detect(goldens[0].frame)
+                assertContentEquals(right.scores, first.scores)
+                assertContentEquals(right.boxes, first.boxes)
+            }
+        }
+
+    @Test
     fun aLabelWithoutANameIsRefusedWhereItAppears() =
         runBlocking {
-            val strange = right.copy().also { it.labels[1] = 80 }
+            val strange = copyOf(right).also { it.labels[1] = 80 }
             open(strange).use { detector ->
                 val said = assertFailsWith<DetectorException> { detector.detect(goldens[0].frame) }.message
                 assertEquals(
@@ -118,6 +130,8 @@ class DetectorTest {
             assertTrue(detector.released.await(10, TimeUnit.SECONDS))
         }
 
+    private fun copyOf(of: Detections) = Detections(of.boxes.copyOf(), of.scores.copyOf(), of.labels.copyOf())
+
     private fun open(
         detections: Detections,
         fail: Exception? = null,
@@ -125,7 +139,7 @@ class DetectorTest {
 
     private inner class Fake(
         thread: ExecutorCoroutineDispatcher,
-        private val detections: Detections,
+        var next: Detections,
         private val fail: Exception?,
     ) : ThreadDetector(manifest, manifest.files.first(), thread) {
         override val runsOn = "a test"
@@ -134,17 +148,12 @@ class DetectorTest {
         var mostAtOnce = 0
         private var atOnce = 0
 
-        override fun run(
-            input: ByteArray,
-            into: Detections,
-        ) {
+        override fun run(input: ByteArray): Detections {
             fail?.let { throw it }
             mostAtOnce = maxOf(mostAtOnce, ++atOnce)
             Thread.sleep(1)
-            detections.boxes.copyInto(into.boxes)
-            detections.scores.copyInto(into.scores)
-            detections.labels.copyInto(into.labels)
             atOnce--
+            return copyOf(next)
         }
 
         override fun release() = released.countDown()
