@@ -41,6 +41,7 @@ fun Controls(model: DetectionModel) {
             modifier = Modifier.semantics { contentDescription = shown },
         )
         Text(speedOf(model))
+        for (line in model.slower) Text(line)
         model.problem?.let {
             Text(it, color = MaterialTheme.colorScheme.error)
             TextButton(onClick = model::tryAgain) { Text(stringResource(R.string.try_again)) }
@@ -69,7 +70,7 @@ fun Option(
 
 @Composable
 private fun speedOf(model: DetectionModel): String {
-    val runsOn = model.runsOn ?: return stringResource(R.string.opening)
+    val runsOn = model.runsOn ?: return stringResource(if (model.failed) R.string.not_open else R.string.opening)
     val found = model.found ?: return runsOn
     return stringResource(
         R.string.speed,

@@ -45,7 +45,17 @@ class DetectionModel(
         private set
     var choice by mutableStateOf<Selection?>(null)
         private set
+
+    /** Runtime and processor; null while no model is open. */
     var runsOn by mutableStateOf<String?>(null)
+        private set
+
+    /** None will be: [problem] says why. */
+    var failed by mutableStateOf(false)
+        private set
+
+    /** Other processors, which would do as well. */
+    var slower by mutableStateOf(emptyList<String>())
         private set
     var problem by mutableStateOf<String?>(null)
         private set
@@ -67,7 +77,7 @@ class DetectionModel(
 
     init {
         viewModelScope.launch {
-            said {
+            said(opens = true) {
                 val read =
                     withContext(Dispatchers.IO) {
                         Manifest.read(Artifacts.unpack(application.assets, application.noBackupFilesDir))
@@ -82,9 +92,9 @@ class DetectionModel(
 
     fun choose(next: Selection) {
         choice = next
-        runsOn = null
         found = null
-        viewModelScope.launch { said { using.withLock { open(next) } } }
+        reset()
+        viewModelScope.launch { using.withLock { open(next) } }
     }
 
     fun follow(on: Boolean) {
@@ -121,8 +131,8 @@ class DetectionModel(
         viewModelScope.launch {
             said {
                 using.withLock {
-                    close()
                     val goldens = withContext(Dispatchers.IO) { Golden.read(manifest) }
+                    close()
                     for (file in manifest.files) replay(manifest, file, goldens, timed)
                     choice?.let { open(it) }
                 }
@@ -170,11 +180,21 @@ class DetectionModel(
 
     private suspend fun open(selection: Selection) {
         close()
+        said(opens = true) {
+            val opened = newDetector(selection)
+            detector = opened
+            runsOn = opened.runsOn
+            slower = opened.slower
+            problem = opened.fallbacks.joinToString("\n").ifEmpty { null }
+        }
+    }
+
+    /** As long as a model opens. */
+    private fun reset() {
+        runsOn = null
+        failed = false
+        slower = emptyList()
         problem = null
-        val opened = newDetector(selection)
-        detector = opened
-        runsOn = opened.runsOn
-        problem = opened.fallbacks.joinToString("\n").ifEmpty { null }
     }
 
     private suspend fun newDetector(selection: Selection): Detector {
@@ -206,12 +226,18 @@ class DetectionModel(
     private fun close() {
         detector?.close()
         detector = null
+        reset()
     }
 
-    private suspend fun said(block: suspend () -> Unit) {
+    /** [opens]: where it throws, no model is open. */
+    private suspend fun said(
+        opens: Boolean = false,
+        block: suspend () -> Unit,
+    ) {
         try {
             block()
         } catch (error: DetectorException) {
+            failed = failed || opens
             problem = error.message
         }
     }

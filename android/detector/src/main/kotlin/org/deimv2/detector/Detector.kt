@@ -23,6 +23,9 @@ interface Detector : AutoCloseable {
     /** What was asked for first and did not work, with the reason; empty if nothing. */
     val fallbacks: List<String>
 
+    /** What passes here as well, but takes more time; empty where that was not measured. */
+    val slower: List<String> get() = emptyList()
+
     /**
      * Detections of one frame, best first, off the caller's thread. For a frame of the same size as the
      * one before, nothing is allocated but the result.

@@ -43,6 +43,8 @@ class LiteRtDetector private constructor(
     override val threads = if (accelerator == Accelerator.CPU) cpuThreads() else null
     override var fallbacks: List<String> = fallbacks
         private set
+    override var slower = emptyList<String>()
+        private set
     private val inputs = mapOf(manifest.inputName to model.createInputBuffer(manifest.inputName).also(made::add))
     private val outputs = manifest.outputs.associate { it.name to model.createOutputBuffer(it.name).also(made::add) }
 
@@ -105,7 +107,8 @@ class LiteRtDetector private constructor(
 
         /**
          * The accelerator on which the golden photographs pass in the least time, as [Trials] remember
-         * it, else by running them on each, which takes seconds. [fallbacks] say what the others lacked.
+         * it, else by running them on each, which takes seconds. [fallbacks] say what
+         * others lacked, [slower] what others took.
          */
         suspend fun fastest(
             context: Context,
@@ -119,7 +122,10 @@ class LiteRtDetector private constructor(
                     trials.chosen(file.sha256)
                         ?: measured(context, manifest, file, goldens).also { trials.choose(file.sha256, it) }
                 val order = listOf(Accelerator.valueOf(chosen.accelerator), Accelerator.CPU).distinct()
-                open(context, manifest, file, order).also { it.fallbacks += chosen.others }
+                open(context, manifest, file, order).also {
+                    it.fallbacks += chosen.failed
+                    it.slower = chosen.slower
+                }
             }
 
         /** A driver may also end the process while the photographs run: they are part of the trial. */

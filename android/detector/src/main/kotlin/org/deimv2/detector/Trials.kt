@@ -61,7 +61,7 @@ class Trials internal constructor(
     @Synchronized
     internal fun chosen(sha256: String): Choice? {
         val row = known.optJSONObject(CHOSEN)?.optJSONObject(sha256) ?: return null
-        return Choice(row.getString("accelerator"), row.strings("others"))
+        return Choice(row.getString("accelerator"), row.strings("failed"), row.strings("slower"))
     }
 
     @Synchronized
@@ -69,7 +69,11 @@ class Trials internal constructor(
         sha256: String,
         choice: Choice,
     ) = write {
-        val row = JSONObject().put("accelerator", choice.accelerator).put("others", JSONArray(choice.others))
+        val row =
+            JSONObject()
+                .put("accelerator", choice.accelerator)
+                .put("failed", JSONArray(choice.failed))
+                .put("slower", JSONArray(choice.slower))
         put(CHOSEN, (optJSONObject(CHOSEN) ?: JSONObject()).put(sha256, row))
     }
 
@@ -161,10 +165,11 @@ class Trials internal constructor(
     }
 }
 
-/** The accelerator to use for a file, and what the others did. */
+/** The accelerator to use for a file; why others [failed], and how much [slower] those are that pass as well. */
 data class Choice(
     val accelerator: String,
-    val others: List<String>,
+    val failed: List<String>,
+    val slower: List<String>,
 ) {
     companion object {
         /**
@@ -175,7 +180,7 @@ data class Choice(
             accelerators: List<String>,
             replay: suspend (String) -> Replay,
         ): Choice {
-            val others = mutableMapOf<String, String>()
+            val failed = mutableListOf<String>()
             val times = mutableMapOf<String, Double>()
             for (name in accelerators) {
                 try {
@@ -183,24 +188,20 @@ data class Choice(
                     if (row.passed) {
                         times[name] = Latency.of(row.milliseconds)?.p50 ?: continue
                     } else {
-                        others[name] = row.problems.joinToString("; ")
+                        failed += "$name: ${row.problems.joinToString("; ")}"
                     }
                 } catch (error: DetectorException) {
-                    others[name] = error.message.orEmpty()
+                    failed += "$name: ${error.message}"
                 }
             }
-            val best =
+            val (best, least) =
                 times.minByOrNull { it.value }
                     ?: throw DetectorException(
-                        "no accelerator detects here what PyTorch detects (${said(others)}); export or copy it again",
+                        "no accelerator detects here what PyTorch detects (${failed.joinToString("; ")}); " +
+                            "export or copy it again",
                     )
-            for ((name, time) in times) {
-                if (name != best.key) others[name] = "%.1f ms, %s takes %.1f".format(time, best.key, best.value)
-            }
-            return Choice(best.key, others.map { (name, reason) -> "$name: $reason" })
+            val slower = (times - best).map { "${it.key}: %.1f ms, $best takes %.1f".format(it.value, least) }
+            return Choice(best, failed, slower)
         }
-
-        private fun said(reasons: Map<String, String>) =
-            reasons.entries.joinToString("; ") { (name, reason) -> "$name: $reason" }
     }
 }

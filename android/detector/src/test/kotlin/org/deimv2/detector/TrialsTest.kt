@@ -152,8 +152,9 @@ class TrialsTest {
     @Test
     fun theChoiceIsKept() {
         assertNull(next().chosen("a"))
-        next().choose("a", Choice("GPU", listOf("CPU: slow")))
-        assertEquals(Choice("GPU", listOf("CPU: slow")), next().chosen("a"))
+        val choice = Choice("GPU", failed = listOf("X: a score is off"), slower = listOf("CPU: slow"))
+        next().choose("a", choice)
+        assertEquals(choice, next().chosen("a"))
         assertNull(next().chosen("b"))
         assertNull(next(device = "phone, Android 17").chosen("a"))
     }
@@ -162,7 +163,11 @@ class TrialsTest {
     fun theFastestThatPassesIsChosen() {
         val rows = mapOf("GPU" to replay(9.0), "CPU" to replay(20.0), "X" to replay(1.0, "a score is off"))
         assertEquals(
-            Choice("GPU", listOf("X: a score is off", "Y: does not compile", "CPU: 20.0 ms, GPU takes 9.0")),
+            Choice(
+                "GPU",
+                failed = listOf("X: a score is off", "Y: does not compile"),
+                slower = listOf("CPU: 20.0 ms, GPU takes 9.0"),
+            ),
             choose(listOf("X", "Y", "GPU", "CPU"), rows),
         )
         val said = assertFailsWith<DetectorException> { choose(listOf("X", "Y"), rows) }.message.orEmpty()
