@@ -8,7 +8,6 @@ import org.deimv2.detector.Detector
 import org.deimv2.detector.ExecuTorchDetector
 import org.deimv2.detector.Golden
 import org.deimv2.detector.LiteRtDetector
-import org.deimv2.detector.Manifest
 import org.deimv2.detector.Replay
 import kotlin.test.Test
 import kotlin.test.assertEquals
@@ -17,11 +16,11 @@ import kotlin.test.assertTrue
 /** On a device or an emulator: every artifact in the app detects on the CPU what PyTorch detects. */
 class GoldenReplayTest {
     private val context = InstrumentationRegistry.getInstrumentation().targetContext
-    private val manifest = Manifest.read(Artifacts.unpack(context.assets, context.noBackupFilesDir))
 
     @Test
     fun everyArtifactPassesOnTheCpu() =
         runBlocking {
+            val manifest = Artifacts.read(context)
             val goldens = Golden.read(manifest)
             assertTrue(manifest.files.isNotEmpty())
             for (file in manifest.files) {

@@ -78,10 +78,7 @@ class DetectionModel(
     init {
         viewModelScope.launch {
             said(opens = true) {
-                val read =
-                    withContext(Dispatchers.IO) {
-                        Manifest.read(Artifacts.unpack(application.assets, application.noBackupFilesDir))
-                    }
+                val read = Artifacts.read(application)
                 manifest = read
                 threshold = read.scoreThreshold
                 choices = read.files.flatMap(::choicesOf)

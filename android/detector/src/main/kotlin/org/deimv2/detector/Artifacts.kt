@@ -1,6 +1,9 @@
 package org.deimv2.detector
 
+import android.content.Context
 import android.content.res.AssetManager
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.withContext
 import java.io.File
 import java.io.IOException
 
@@ -10,13 +13,20 @@ object Artifacts {
     const val FOLDER = "deimv2"
 
     /**
-     * Copies the assets below [folder], unless an earlier run of the same app did, and gives the copy.
-     * The manifest is copied last: a copy that was cut off is made again.
+     * Copies the assets below [folder] into the app's files, unless an earlier run of the same app did, and
+     * reads the copy's manifest, off the caller's thread. Throws [DetectorException].
      */
-    fun unpack(
+    suspend fun read(
+        context: Context,
+        folder: String = FOLDER,
+    ): Manifest =
+        withContext(Dispatchers.IO) { Manifest.read(unpack(context.assets, context.noBackupFilesDir, folder)) }
+
+    /** The manifest is copied last: a copy that was cut off is made again. */
+    private fun unpack(
         assets: AssetManager,
         into: File,
-        folder: String = FOLDER,
+        folder: String,
     ): File {
         val target = File(into, folder)
         val manifest = File(target, Manifest.NAME)
