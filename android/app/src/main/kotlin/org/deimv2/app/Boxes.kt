@@ -43,13 +43,14 @@ fun Marked(
     }
 }
 
-/** Boxes over a picture that is as large as this; a screen reader is told the names. */
+/** Boxes over a picture that is as large as this, and perhaps [mirrored]; a screen reader is told the names. */
 @Composable
 fun Boxes(
     manifest: Manifest,
     found: Found,
     threshold: Float,
     modifier: Modifier = Modifier,
+    mirrored: Boolean = false,
 ) {
     val measurer = rememberTextMeasurer()
     val corners = remember { FloatArray(4) }
@@ -65,10 +66,21 @@ fun Boxes(
     Canvas(modifier.semantics { contentDescription = spoken }) {
         for (row in rows.asReversed()) { // the best last, on top
             found.detections.toFrame(row, size.width.toInt(), size.height.toInt(), rotation = 0, corners)
+            if (mirrored) mirror(corners, size.width)
             val colour = Color(argbOf(found.detections.labels[row]))
             drawBox(measurer, corners, found.captionOf(row, manifest, language), colour)
         }
     }
+}
+
+/** Moves a box, x1, y1, x2, y2, to where it lies in the mirror image of a picture of this [width]. */
+fun mirror(
+    corners: FloatArray,
+    width: Float,
+) {
+    val left = corners[0]
+    corners[0] = width - corners[2]
+    corners[2] = width - left
 }
 
 private fun DrawScope.drawBox(

@@ -78,7 +78,7 @@ private fun LiveView(model: DetectionModel) {
     Box(Modifier.aspectRatio(aspect)) {
         AndroidView(factory = { camera.view }, modifier = Modifier.fillMaxSize())
         if (found != null && manifest != null) {
-            Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
+            Boxes(manifest, found, model.threshold, Modifier.fillMaxSize(), camera.mirrored)
         }
     }
     CameraControls(camera, onSwitch = { back = !back })

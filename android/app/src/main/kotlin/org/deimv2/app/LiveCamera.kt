@@ -1,6 +1,7 @@
 package org.deimv2.app
 
 import android.content.Context
+import android.os.Build
 import android.util.Size
 import androidx.camera.core.Camera
 import androidx.camera.core.CameraSelector
@@ -41,6 +42,10 @@ class LiveCamera(
         private set
     var zoomLimit by mutableFloatStateOf(1f)
         private set
+
+    /** Before Android 13 the front camera's picture is mirrored, as no app can prevent; its frames are not. */
+    var mirrored by mutableStateOf(false)
+        private set
     var problem by mutableStateOf<String?>(null)
         private set
 
@@ -75,6 +80,7 @@ class LiveCamera(
     ) {
         val cameras = ProcessCameraProvider.awaitInstance(context).also { provider = it }
         cameras.unbindAll()
+        mirrored = !back && Build.VERSION.SDK_INT < FIRST_UNMIRRORED
         val facing = if (back) CameraSelector.LENS_FACING_BACK else CameraSelector.LENS_FACING_FRONT
         try {
             val chosen = CameraSelector.Builder().requireLensFacing(facing).build()
@@ -106,7 +112,7 @@ class LiveCamera(
             .Builder()
             .setResolutionSelector(resolution(side))
             .setTargetRotation(rotation())
-            .setMirrorMode(MirrorMode.MIRROR_MODE_OFF) // the analysed frames are not mirrored either
+            .setMirrorMode(MirrorMode.MIRROR_MODE_OFF) // as the analysed frames; without effect before Android 13
             .build()
             .also { it.surfaceProvider = view.surfaceProvider }
 
@@ -139,5 +145,6 @@ class LiveCamera(
 
     private companion object {
         const val MOST_ZOOM = 8f
+        const val FIRST_UNMIRRORED = 33 // Android 13
     }
 }
