@@ -26,7 +26,15 @@ interface ImageProxy : AutoCloseable {
 
 abstract class UseCase internal constructor()
 
+class InitializationException(
+    message: String?,
+) : Exception(message)
+
 class ImageAnalysis private constructor() : UseCase() {
+    var targetRotation: Int
+        get() = throw UnsupportedOperationException()
+        set(value) = throw UnsupportedOperationException()
+
     fun interface Analyzer {
         fun analyze(image: ImageProxy)
     }
@@ -54,6 +62,10 @@ class ImageAnalysis private constructor() : UseCase() {
 
 class Preview private constructor() : UseCase() {
     interface SurfaceProvider
+
+    var targetRotation: Int
+        get() = throw UnsupportedOperationException()
+        set(value) = throw UnsupportedOperationException()
 
     var surfaceProvider: SurfaceProvider?
         get() = throw UnsupportedOperationException()
@@ -92,8 +104,18 @@ interface ZoomState {
     val maxZoomRatio: Float
 }
 
+abstract class CameraState {
+    enum class Type { PENDING_OPEN, OPENING, OPEN, CLOSING, CLOSED }
+
+    abstract class StateError
+
+    abstract val type: Type
+    abstract val error: StateError?
+}
+
 interface CameraInfo {
     val zoomState: LiveData<ZoomState>
+    val cameraState: LiveData<CameraState>
 
     fun hasFlashUnit(): Boolean
 }

@@ -69,14 +69,6 @@ fun LaunchedEffect(
 ): Unit = throw UnsupportedOperationException()
 
 @Composable
-fun LaunchedEffect(
-    key1: Any?,
-    key2: Any?,
-    key3: Any?,
-    block: suspend CoroutineScope.() -> Unit,
-): Unit = throw UnsupportedOperationException()
-
-@Composable
 fun DisposableEffect(
     key1: Any?,
     effect: DisposableEffectScope.() -> DisposableEffectResult,

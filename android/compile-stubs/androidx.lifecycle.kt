@@ -7,8 +7,19 @@ import kotlinx.coroutines.CoroutineScope
 
 interface LifecycleOwner
 
+fun interface Observer<T> {
+    fun onChanged(value: T)
+}
+
 abstract class LiveData<T> {
     val value: T? get() = throw UnsupportedOperationException()
+
+    fun observe(
+        owner: LifecycleOwner,
+        observer: Observer<in T>,
+    ): Unit = throw UnsupportedOperationException()
+
+    fun removeObserver(observer: Observer<in T>): Unit = throw UnsupportedOperationException()
 }
 
 abstract class ViewModel {

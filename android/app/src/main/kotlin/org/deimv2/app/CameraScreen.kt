@@ -29,7 +29,6 @@ import androidx.compose.runtime.remember
 import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Modifier
-import androidx.compose.ui.platform.LocalConfiguration
 import androidx.compose.ui.platform.LocalContext
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.semantics.contentDescription
@@ -111,7 +110,7 @@ private fun CameraControls(
     camera.problem?.let { Text(it, Modifier.padding(16.dp), MaterialTheme.colorScheme.error) }
 }
 
-/** The back or the front camera, bound while this is on the screen, anew when the display turns. */
+/** The back or the front camera, bound while this is on the screen. */
 @Composable
 private fun rememberCamera(
     model: DetectionModel,
@@ -120,10 +119,10 @@ private fun rememberCamera(
     val context = LocalContext.current
     val owner = LocalLifecycleOwner.current
     val camera = remember { LiveCamera(context) { image -> model.detect(frameOf(image), live = true, model.tracker) } }
-    val turned = LocalConfiguration.current
     val side = model.manifest?.let { maxOf(it.inputHeight, it.inputWidth) } ?: return camera
-    LaunchedEffect(back, turned, side) { camera.bind(owner, back, side) }
+    LaunchedEffect(back, side) { camera.bind(owner, back, side) }
     DisposableEffect(owner) {
+        camera.open()
         onDispose { camera.close() }
     }
     return camera

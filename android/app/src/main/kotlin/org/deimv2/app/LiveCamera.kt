@@ -1,12 +1,15 @@
 package org.deimv2.app
 
 import android.content.Context
+import android.hardware.display.DisplayManager
 import android.os.Build
 import android.util.Size
 import androidx.camera.core.Camera
 import androidx.camera.core.CameraSelector
+import androidx.camera.core.CameraState
 import androidx.camera.core.ImageAnalysis
 import androidx.camera.core.ImageProxy
+import androidx.camera.core.InitializationException
 import androidx.camera.core.MirrorMode
 import androidx.camera.core.Preview
 import androidx.camera.core.resolutionselector.AspectRatioStrategy
@@ -20,6 +23,8 @@ import androidx.compose.runtime.mutableFloatStateOf
 import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.setValue
 import androidx.lifecycle.LifecycleOwner
+import androidx.lifecycle.Observer
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.runBlocking
 import java.util.concurrent.Executors
 
@@ -69,8 +74,23 @@ class LiveCamera(
     private var zoomRatio by mutableFloatStateOf(1f)
     private val heat = Heat(context)
     private val frames = Executors.newSingleThreadExecutor()
+    private val displays = context.getSystemService(Context.DISPLAY_SERVICE) as DisplayManager
+    private val turns =
+        object : DisplayManager.DisplayListener {
+            override fun onDisplayAdded(displayId: Int) = Unit
+
+            override fun onDisplayRemoved(displayId: Int) = Unit
+
+            override fun onDisplayChanged(displayId: Int) {
+                preview?.targetRotation = rotation()
+                analysis?.targetRotation = rotation()
+            }
+        }
+    private val states = Observer<CameraState> { worksIn(it.type, it.error != null)?.let(::tell) }
     private var provider: ProcessCameraProvider? = null
     private var camera: Camera? = null
+    private var preview: Preview? = null
+    private var analysis: ImageAnalysis? = null
 
     /** [side]: the longer one of the model's input; frames are no smaller, where the camera has such. */
     suspend fun bind(
@@ -78,33 +98,62 @@ class LiveCamera(
         back: Boolean,
         side: Int,
     ) {
-        val cameras = ProcessCameraProvider.awaitInstance(context).also { provider = it }
-        cameras.unbindAll()
-        mirrored = !back && Build.VERSION.SDK_INT < FIRST_UNMIRRORED
+        unbind()
         val facing = if (back) CameraSelector.LENS_FACING_BACK else CameraSelector.LENS_FACING_FRONT
-        try {
-            val chosen = CameraSelector.Builder().requireLensFacing(facing).build()
-            camera = cameras.bindToLifecycle(owner, chosen, preview(side), analysis(side))
-            problem = null
-        } catch (error: IllegalArgumentException) {
-            problem = context.getString(R.string.no_such_camera)
-        } catch (error: IllegalStateException) {
-            problem = context.getString(R.string.no_such_camera)
-        }
+        val bound = bound(owner, facing, side)
+        camera = bound
+        mirrored = !back && Build.VERSION.SDK_INT < FIRST_UNMIRRORED
         torchIsOn = false
         zoomRatio = 1f
-        hasTorch = camera?.cameraInfo?.hasFlashUnit() == true
-        zoomLimit = camera
+        hasTorch = bound?.cameraInfo?.hasFlashUnit() == true
+        zoomLimit = bound
             ?.cameraInfo
             ?.zoomState
             ?.value
             ?.maxZoomRatio
             ?.coerceAtMost(MOST_ZOOM) ?: 1f
+        tell(bound != null)
+        bound?.cameraInfo?.cameraState?.observe(owner, states)
     }
 
+    /** Follows the display's turns, also the half ones, at which the configuration stays as it is. */
+    fun open() = displays.registerDisplayListener(turns, null)
+
     fun close() {
-        provider?.unbindAll()
+        displays.unregisterDisplayListener(turns)
+        unbind()
+    }
+
+    private fun unbind() {
+        camera?.cameraInfo?.cameraState?.removeObserver(states)
         camera = null
+        provider?.unbindAll()
+    }
+
+    /** Null if there is none. It opens later: [states] tell how that goes. */
+    private suspend fun bound(
+        owner: LifecycleOwner,
+        facing: Int,
+        side: Int,
+    ): Camera? =
+        try {
+            val cameras = ProcessCameraProvider.awaitInstance(context).also { provider = it }
+            val chosen = CameraSelector.Builder().requireLensFacing(facing).build()
+            preview = preview(side)
+            analysis = analysis(side)
+            cameras.bindToLifecycle(owner, chosen, preview, analysis)
+        } catch (error: CancellationException) {
+            throw error // an IllegalStateException too
+        } catch (_: InitializationException) {
+            null
+        } catch (_: IllegalArgumentException) {
+            null
+        } catch (_: IllegalStateException) {
+            null
+        }
+
+    private fun tell(works: Boolean) {
+        problem = if (works) null else context.getString(R.string.no_such_camera)
     }
 
     private fun preview(side: Int) =
@@ -148,3 +197,17 @@ class LiveCamera(
         const val FIRST_UNMIRRORED = 33 // Android 13
     }
 }
+
+/**
+ * Whether a camera works in a state; null where that is not known yet, or stays as it was: a camera that
+ * failed closes without an error. One that another app holds waits, without an error too.
+ */
+fun worksIn(
+    state: CameraState.Type,
+    failed: Boolean,
+): Boolean? =
+    when {
+        failed || state == CameraState.Type.PENDING_OPEN -> false
+        state == CameraState.Type.OPEN -> true
+        else -> null
+    }
