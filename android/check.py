@@ -89,6 +89,8 @@ MISUSES = {
         ("CameraScreen.kt", "image.imageInfo.rotationDegrees", "image.rotationDegrees"),
         # Activity, core, lifecycle
         ("CameraScreen.kt", "ask.launch(CAMERA)", "ask.launch(1)"),
+        ("CameraScreen.kt", "Effect(Lifecycle.Event.ON_RESUME)", "Effect(Lifecycle.ON_RESUME)"),
+        ("CameraScreen.kt", "RequestPermissionRationale(CAMERA)", "RequestPermissionRationale(1)"),
         ("CameraScreen.kt", "checkSelfPermission(context,", "checkSelfPermission(1,"),
         ("PhotoScreen.kt", "exif.rotationDegrees", "exif.rotation"),
         ("DetectionModel.kt", "fun onCleared() =", "fun onCleared(now: Boolean) ="),

@@ -2,9 +2,13 @@
 
 package androidx.activity.compose
 
+import android.app.Activity
 import androidx.activity.ComponentActivity
 import androidx.activity.result.contract.ActivityResultContract
 import androidx.compose.runtime.Composable
+import androidx.compose.runtime.ProvidableCompositionLocal
+
+val LocalActivity: ProvidableCompositionLocal<Activity?> get() = throw UnsupportedOperationException()
 
 fun ComponentActivity.setContent(content: @Composable () -> Unit): Unit = throw UnsupportedOperationException()
 

@@ -7,6 +7,10 @@ import kotlinx.coroutines.CoroutineScope
 
 interface LifecycleOwner
 
+abstract class Lifecycle {
+    enum class Event { ON_CREATE, ON_START, ON_RESUME, ON_PAUSE, ON_STOP, ON_DESTROY, ON_ANY }
+}
+
 fun interface Observer<T> {
     fun onChanged(value: T)
 }

@@ -2,7 +2,11 @@ package org.deimv2.app
 
 import android.Manifest.permission.CAMERA
 import android.content.Context
+import android.content.Intent
 import android.content.pm.PackageManager
+import android.net.Uri
+import android.provider.Settings
+import androidx.activity.compose.LocalActivity
 import androidx.activity.compose.rememberLauncherForActivityResult
 import androidx.activity.result.contract.ActivityResultContracts.RequestPermission
 import androidx.camera.core.ImageProxy
@@ -36,6 +40,8 @@ import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
 import androidx.compose.ui.viewinterop.AndroidView
 import androidx.core.content.ContextCompat
+import androidx.lifecycle.Lifecycle
+import androidx.lifecycle.compose.LifecycleEventEffect
 import androidx.lifecycle.compose.LocalLifecycleOwner
 import org.deimv2.detector.Plane
 import org.deimv2.detector.YuvFrame
@@ -45,24 +51,37 @@ import org.deimv2.detector.YuvFrame
 fun CameraScreen(model: DetectionModel) {
     val context = LocalContext.current
     var allowed by remember { mutableStateOf(mayUseCamera(context)) }
-    var denied by remember { mutableStateOf(false) }
-    val ask =
-        rememberLauncherForActivityResult(RequestPermission()) { granted ->
-            allowed = granted
-            denied = !granted
-        }
+    LifecycleEventEffect(Lifecycle.Event.ON_RESUME) { allowed = mayUseCamera(context) } // it may come from the settings
     Column(Modifier.fillMaxSize().verticalScroll(rememberScrollState())) {
         if (!context.packageManager.hasSystemFeature(PackageManager.FEATURE_CAMERA_ANY)) {
             Text(stringResource(R.string.no_camera), Modifier.padding(16.dp))
         } else if (allowed) {
             LiveView(model)
         } else {
-            Column(Modifier.padding(16.dp), verticalArrangement = Arrangement.spacedBy(16.dp)) {
-                Text(stringResource(if (denied) R.string.denied_camera else R.string.why_camera))
-                Button(onClick = { ask.launch(CAMERA) }) { Text(stringResource(R.string.allow_camera)) }
-            }
+            AskForCamera(onAnswer = { allowed = it })
         }
         Controls(model)
+    }
+}
+
+/** Asks, as long as the system does; then leads to its settings. */
+@Composable
+private fun AskForCamera(onAnswer: (Boolean) -> Unit) {
+    val context = LocalContext.current
+    val activity = LocalActivity.current
+    var denied by remember { mutableStateOf(false) }
+    var forGood by remember { mutableStateOf(false) }
+    val ask =
+        rememberLauncherForActivityResult(RequestPermission()) { granted ->
+            denied = !granted
+            forGood = denied && activity?.shouldShowRequestPermissionRationale(CAMERA) == false
+            onAnswer(granted)
+        }
+    Column(Modifier.padding(16.dp), verticalArrangement = Arrangement.spacedBy(16.dp)) {
+        Text(stringResource(if (denied) R.string.denied_camera else R.string.why_camera))
+        Button(onClick = { if (forGood) context.startActivity(settingsOf(context)) else ask.launch(CAMERA) }) {
+            Text(stringResource(if (forGood) R.string.open_settings else R.string.allow_camera))
+        }
     }
 }
 
@@ -127,6 +146,9 @@ private fun rememberCamera(
     }
     return camera
 }
+
+private fun settingsOf(context: Context) =
+    Intent(Settings.ACTION_APPLICATION_DETAILS_SETTINGS, Uri.fromParts("package", context.packageName, null))
 
 private fun mayUseCamera(context: Context) =
     ContextCompat.checkSelfPermission(context, CAMERA) == PackageManager.PERMISSION_GRANTED
