@@ -85,7 +85,7 @@ MISUSES = {
         ("LiveCamera.kt", "bindToLifecycle(owner, chosen,", "bindToLifecycle(context, chosen,"),
         ("LiveCamera.kt", "it.setAnalyzer(frames)", "it.setAnalyzer(view)"),
         ("LiveCamera.kt", "cameraState?.observe(owner, states)", "cameraState?.observe(states)"),
-        ("LiveCamera.kt", "registerDisplayListener(turns, null)", "registerDisplayListener(states, null)"),
+        ("LiveCamera.kt", "DisplayListener(turns, null)", "DisplayListener(states, null)"),
         ("CameraScreen.kt", "image.imageInfo.rotationDegrees", "image.rotationDegrees"),
         # Activity, core, lifecycle
         ("CameraScreen.kt", "ask.launch(CAMERA)", "ask.launch(1)"),
