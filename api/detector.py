@@ -161,7 +161,13 @@ class Detector:
         image, path = as_image(photo)
         frame = resize(image, self.size)
         with self._turn:
-            found = self.runner.detect(frame).above(threshold)
+            found = self.runner.detect(frame)
+        if not found.finite:
+            raise InputError(
+                f"'{self.source}' gives values that are no numbers (NaN or infinite), expected boxes "
+                "and scores; check the weights, or export again"
+            )
+        found = found.above(threshold)
         found.require_names(self.classes)
         return Result(image, found, self.classes, path)
 

@@ -99,18 +99,12 @@ def write_golden(
         raise InputError(f"photographs {names}, expected at least 3, each of its own name")
     target = folder / FOLDER
     target.mkdir(parents=True, exist_ok=True)
-    queries = net.variant.decoder.queries
     entries = []
     for photo in photographs:
         frame = resize(load_photo(photo), net.image_size)
+        content = _reference(net, frame, photo)
         if selection_gap(net, frame) < MIN_GAP:
             continue
-        (found,) = detect(net, frame, top_k=2 * queries)
-        content: dict[str, Any] = {
-            "made_by": MADE_BY,
-            "detections": _rows(found, 0, queries).to_json(),
-            "candidates": _rows(found, queries, 2 * queries).to_json(),
-        }
         if in_float is not None:
             content["float32"] = detect(in_float, frame)[0].to_json()
         image, text = target / f"{photo.stem}.png", target / f"{photo.stem}.json"
@@ -167,6 +161,22 @@ def _read(path: Path) -> tuple[Detections, Detections, Detections | None]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"'{path}' is not a golden file ({reason}); export again") from error
+
+
+def _reference(net: DEIMv2, frame: npt.NDArray[np.uint8], photo: Path) -> dict[str, Any]:
+    """What `net` detects on the frame of a photograph, as a golden file has it."""
+    queries = net.variant.decoder.queries
+    (found,) = detect(net, frame, top_k=2 * queries)
+    if not found.finite:
+        raise InputError(
+            f"the weights give values that are no numbers (NaN or infinite) on '{photo}', "
+            "expected boxes and scores; use a checkpoint that predicts"
+        )
+    return {
+        "made_by": MADE_BY,
+        "detections": _rows(found, 0, queries).to_json(),
+        "candidates": _rows(found, queries, 2 * queries).to_json(),
+    }
 
 
 def _rows(detections: Detections, start: int, stop: int) -> Detections:

@@ -185,7 +185,7 @@ def evaluate(annotations: Annotations, found: Found) -> Scores:
 
 
 def _checked(found: Detections, path: Path, classes: int) -> Detections:
-    if not (np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()):
+    if not found.finite:
         raise InputError(
             f"a detection on '{path}' is not a number (NaN or infinite), expected boxes and "
             "scores; check the weights, or export again"

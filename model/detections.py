@@ -36,6 +36,11 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    @property
+    def finite(self) -> bool:
+        """Whether all boxes and scores are numbers."""
+        return bool(np.isfinite(self.boxes).all() and np.isfinite(self.scores).all())
+
     def take(self, rows: npt.ArrayLike) -> "Detections":
         """Those rows: their numbers, or a bool for each."""
         rows = np.asarray(rows)

@@ -201,7 +201,7 @@ def compare(
         ),
         at_cut=int((here & cut_here).sum() + (there & cut_there).sum()),
         best_first=bool((np.diff(actual.scores) <= ROUNDING).all()),  # NaN is no order either
-        finite=bool(np.isfinite(actual.boxes).all() and np.isfinite(actual.scores).all()),
+        finite=actual.finite,
     )
 
 

@@ -65,16 +65,30 @@ def fitted(net: DEIMv2, state: StateDict, where: str = "") -> dict[str, Tensor]:
     renamed = to_ours(state, net.variant)
     if is_fused(state):
         renamed = unfused(renamed, net.state_dict())
-    implied = {k: v for k, v in net.state_dict().items() if IMPLIED.search(k) and k not in renamed}
+    own = net.state_dict()
+    implied = {k: v for k, v in own.items() if IMPLIED.search(k) and k not in renamed}
     _check_keys(net, renamed | implied, state, where)
     for key, value in renamed.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            wrong = value[~value.isfinite()][0].item()
-            raise InputError(
-                f"weights{where} have the value {wrong} in {key}, expected numbers; the training "
-                "that wrote them went wrong: use an earlier checkpoint"
-            )
+        if own[key].is_floating_point():
+            _check_values(key, value, where)
     return renamed | implied
+
+
+def _check_values(key: str, value: Tensor, where: str) -> None:
+    if not value.is_floating_point():
+        raise InputError(
+            f"weights{where} are {value.dtype} in {key}, expected floating-point numbers; export "
+            "from the checkpoint before it was quantized or converted"
+        )
+    right = value.isfinite()
+    if key.endswith("running_var"):
+        right &= value >= 0
+    if not right.all():
+        raise InputError(
+            f"weights{where} have the value {value[~right][0].item():g} in {key}, expected "
+            f"{'variances' if key.endswith('running_var') else 'numbers'}; the training that wrote "
+            "them went wrong: use an earlier checkpoint"
+        )
 
 
 def _check_keys(net: DEIMv2, state: StateDict, original: StateDict, where: str) -> None:

@@ -120,6 +120,35 @@ def test_values_that_are_no_numbers_are_refused_before_anything_is_written(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (lambda value: -value, "have the value -.*, expected variances"),
+        (lambda value: value.to(torch.int8), "are torch.int8 .*, expected floating-point"),
+    ],
+)
+def test_variances_below_zero_and_integers_are_refused(
+    state: State, kind: Callable[[Tensor], Tensor], message: str
+) -> None:
+    key = "encoder.input_proj.norm.running_var"
+    net = build_model("atto", 3)
+    with pytest.raises(InputError, match=message) as failure:
+        load_weights(net, state | {key: kind(state[key])})
+    assert key in str(failure.value)
+
+
+def test_weights_that_compute_no_numbers_are_told(state: State, tmp_path: Path) -> None:
+    huge = {k: v * 1e30 if k.endswith("conv.weight") else v for k, v in state.items()}
+    save_file(huge, path := tmp_path / "huge.safetensors")
+    (names := tmp_path / "names.txt").write_text("a\nb\nc\n")
+    photo, out = next(few(tmp_path / "photos", 1).images.glob("*")), tmp_path / "out"
+    with pytest.raises(InputError, match="huge.* gives values that are no numbers"):
+        deimv2.load(path, labels=names)(photo)
+    with pytest.raises(InputError, match="the weights give values that are no numbers"):
+        deimv2.export(weights=path, labels=names, output=out)
+    assert not any(out.iterdir())
+
+
 def test_the_variant_is_that_of_the_weights(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save({"state_dict": named("model.")(random_state(build_model("pico", 5)))}, path)
