@@ -164,8 +164,8 @@ class Detector:
             found = self.runner.detect(frame)
         if not found.finite:
             raise InputError(
-                f"'{self.source}' gives values that are no numbers (NaN or infinite), expected boxes "
-                "and scores; check the weights, or export again"
+                f"'{self.source}' gives values that are no numbers (NaN or infinite), expected "
+                "boxes and scores; check the weights, or export again"
             )
         found = found.above(threshold)
         found.require_names(self.classes)

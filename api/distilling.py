@@ -8,7 +8,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_other
 from deimv2.model.images import find_photos
 from deimv2.model.progress import SILENT, Progress
-from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
+from deimv2.training.checkpoint import BEST, StopError, read_state, require_unused
 from deimv2.training.distill import Crops, Distillation, Distiller, load_teacher, new_student
 from deimv2.training.distributed import usable_device
 from deimv2.training.run_log import ProgressLogger
@@ -67,12 +67,9 @@ def distill(options: DistillOptions) -> Distilled:
     if options.teacher is None or options.images is None:
         raise InputError("the teacher or the photos are missing; give --teacher FILE --images DIR")
     output = Path(options.output or Path("runs", options.student))
-    if state is None and (output / LAST).exists():
-        raise InputError(
-            f"'{output}' holds a distillation already; give --resume {output} or another --output"
-        )
     if state is None:
         require_other(output / BEST, Path(options.teacher), "--teacher")
+        require_unused(output)
     photos = find_photos(Path(options.images), below=True)
     recipe = Distillation(
         options.epochs, options.batch, options.side, options.lr, seed=options.seed

@@ -23,7 +23,7 @@ from deimv2.model.weights import load_backbone, save_weights, transfer_weights
 from deimv2.model.weights.sources import AUTO, chosen_variant, fetch, origin
 from deimv2.model.words import plural
 from deimv2.quantization.distillation import Teacher
-from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
+from deimv2.training.checkpoint import BEST, StopError, read_state, require_unused
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import Dataset
 from deimv2.training.distributed import DistributedContext, join, leave
@@ -253,13 +253,9 @@ def require_fresh(output: Path, photos: Sequence[Path], options: TrainOptions) -
             f"'{output}' holds the photos to train on, expected a folder of its own; choose "
             "another --output"
         )
-    if (output / LAST).exists():
-        raise InputError(
-            f"'{output}' holds a training already; continue with --resume {output}, or choose "
-            "another --output"
-        )
     for name in ("weights", "backbone"):
         require_other(output / BEST, as_path(getattr(options, name)), flag(name))
+    require_unused(output)
 
 
 def trainer_of(

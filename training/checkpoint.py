@@ -22,6 +22,21 @@ class StopError(Exception):
     """Asked to stop; the state is saved."""
 
 
+def require_unused(output: Path) -> None:
+    """Raises InputError for a folder in which a training, or what is left of one, would be
+    replaced."""
+    if (output / LAST).exists():
+        raise InputError(
+            f"'{output}' holds a training already; continue with --resume {output}, or choose "
+            "another --output"
+        )
+    if (output / BEST).exists():
+        raise InputError(
+            f"'{output / BEST}' is there, expected no weights of an earlier training, as they "
+            "would be replaced; move them, or choose another --output"
+        )
+
+
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Writes LAST: tensors and plain values by name. Raises InputError where the disk is full."""
     content = io.BytesIO()
@@ -36,9 +51,16 @@ def guarded(folder: Path, write: Callable[[], None]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
+        saved = (folder / LAST).is_file()
         raise InputError(
-            f"no space left in '{folder}', expected room for the weights; what was saved before is "
-            f"intact: free some space, then continue with --resume {folder}"
+            f"no space left in '{folder}', expected room for the weights; "
+            + (
+                "what was saved before is intact: free some space, then continue with --resume "
+                f"{folder}"
+                if saved
+                else f"free some space, or choose another --output, and start again: no {LAST} was "
+                "saved yet to continue from"
+            )
         ) from error
 
 

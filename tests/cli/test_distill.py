@@ -56,7 +56,7 @@ def test_a_backbone_of_photos_in_subfolders_too(
     net = build_model("m")
     assert load_backbone(net, folder / BEST) == len(load_file(folder / BEST))
     message = complaint(capsys, *line(teacher, images, folder))
-    assert f"'{folder}' holds a distillation already; give --resume {folder}" in message
+    assert f"'{folder}' holds a training already; continue with --resume {folder}" in message
 
 
 @pytest.mark.long

@@ -261,6 +261,9 @@ def test_a_training_is_never_written_over(
     before = (output / LOG).read_bytes()
     assert train(*given) == 2
     assert f"continue with --resume {output}" in capsys.readouterr().err
+    (output / LAST).unlink()  # large, so some delete it
+    assert train(*given) == 2
+    assert f"'{output / BEST}' is there" in capsys.readouterr().err
     assert (output / LOG).read_bytes() == before
 
 

@@ -228,16 +228,19 @@ def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights(tmp_path: P
 
 
 def test_a_full_disk_loses_nothing_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, _ = trainer(tmp_path)
-    made.save()
-    old = (tmp_path / LAST).read_bytes()
-
     def full(source: object, target: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    made, _ = trainer(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("deimv2.model.files.os.replace", full)
+        with pytest.raises(InputError, match=r"no space left .* start again: no last\.pt"):
+            made.save()
+    made.save()
+    old = (tmp_path / LAST).read_bytes()
     monkeypatch.setattr("deimv2.model.files.os.replace", full)
     made.step = 1
-    with pytest.raises(InputError, match="no space left"):
+    with pytest.raises(InputError, match=f"no space left .* continue with --resume {tmp_path}"):
         made.save()
     assert (tmp_path / LAST).read_bytes() == old
     assert not list(tmp_path.glob(f".{LAST}*"))
