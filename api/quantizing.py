@@ -119,11 +119,10 @@ def calibrated(options: QuantizeOptions) -> Quantized:
     """Ranges, and weights that fit them: post-training quantization."""
     require_no_training(options)
     weights, progress = str(options.weights), options.progress
-    if options.output is not None:
-        require_target(Path(options.output), [".safetensors"], "--output")
     loaded = load(options.variant, weights, as_path(options.labels), options.image_size)
     variant = loaded.net.variant.name
     output = Path(options.output or f"{variant}-int8.safetensors")
+    require_target(output, [".safetensors"], "--output")
     in_float = origin(weights, variant)
     for each in (fetch(weights, variant), in_float):
         require_other(output, each, "--weights")

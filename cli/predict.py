@@ -103,6 +103,10 @@ def run(args: argparse.Namespace) -> int:
                 raise
             failures += 1
             console.log(f"skipped: {error}")
+        except OSError:  # of a drawing: what was found until then is not lost
+            if args.json:
+                console.print_json(rows)
+            raise
     if args.json:
         console.print_json(rows)
     if failures:

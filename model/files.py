@@ -26,7 +26,8 @@ def make_folder(path: Path) -> None:
 
 def require_target(path: Path, kinds: Sequence[str], option: str) -> None:
     """Raises InputError for a file to write whose name ends in none of `kinds` (".png"), so that
-    it would take the place of another file, or where something other than a file is."""
+    it would take the place of another file, where something other than a file is, or in a folder
+    that takes none."""
     if path.suffix.lower() not in kinds:
         raise InputError(
             f"{option} '{path}' ends in '{path.suffix}', expected {' or '.join(kinds)}; rename it"
@@ -34,6 +35,12 @@ def require_target(path: Path, kinds: Sequence[str], option: str) -> None:
     if path.exists() and not path.is_file():
         raise InputError(
             f"{option} '{path}' is there and is no file, expected a file or nothing; name another"
+        )
+    folder = next(each for each in path.absolute().parents if each.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise InputError(
+            f"{option} '{path}' cannot be written, as '{folder}' takes no files, expected a folder "
+            "that does; name another place"
         )
 
 
@@ -48,14 +55,18 @@ def require_other(path: Path, source: Path | None, option: str) -> None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Writes beside `path` first and then moves into place, so that nothing partial stays there."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    name = ""
     try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         Path(name).chmod(0o666 & ~UMASK)  # mkstemp lets only the owner read
         os.replace(name, path)  # noqa: PTH105
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+    except BaseException as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None  # not a name that nobody gave
         raise
 
 

@@ -1,6 +1,7 @@
 """`predict` takes photos of every kind, and says in one line what it cannot take."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +143,26 @@ def test_a_full_disk_leaves_nothing_partial(
     line = complaint(capsys, "predict", artifact, photo, "--output", tmp_path / "drawn")
     assert "No space left on device" in line
     assert list((tmp_path / "drawn").iterdir()) == []
+
+
+def test_a_disk_that_fills_loses_nothing_that_was_found(
+    capsys: Capture, artifact: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = os.replace
+
+    def full(source: str, target: Path) -> None:
+        if Path(target).name.startswith("second"):
+            raise OSError(28, "No space left on device")
+        move(source, target)
+
+    monkeypatch.setattr("os.replace", full)
+    second = shutil.copy(photo, tmp_path / f"second{photo.suffix}")
+    drawn = tmp_path / "drawn"
+    given = ["predict", artifact, photo, second, "--json", "--output", drawn]
+    assert main(list(map(str, given))) == 2
+    out, err = capsys.readouterr()
+    assert [row["image"] for row in json.loads(out)] == [str(photo)]
+    assert f"'{drawn / 'second-detected.jpg'}': No space left on device" in err
 
 
 def test_broken_models_are_one_line(capsys: Capture, photo: Path, tmp_path: Path) -> None:

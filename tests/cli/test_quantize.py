@@ -313,7 +313,10 @@ def test_the_output_is_a_file_of_weights_in_a_folder_that_can_be_made(
     line = complaint(capsys, *given, tmp_path / "q.pth")
     assert "q.pth' ends in '.pth', expected .safetensors; rename it" in line
     line = complaint(capsys, *given, tmp_path / "file" / "q.safetensors")
-    assert "cannot make the folder" in line
+    assert f"as '{tmp_path / 'file'}' takes no files" in line
+    monkeypatch.setattr("os.access", lambda *_: False)  # as where a disk is read-only
+    line = complaint(capsys, *given, tmp_path / "new" / "q.safetensors")
+    assert f"as '{tmp_path}' takes no files" in line
 
 
 @pytest.mark.long

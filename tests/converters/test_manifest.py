@@ -228,8 +228,10 @@ def test_a_write_that_fails_leaves_the_old_file_alone(
     path = tmp_path / "file"
     write_whole(path, b"old")
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=re.escape(f"No space left on device: '{path}'")):
         write_whole(path, b"new")
+    with pytest.raises(OSError, match=re.escape(f"'{tmp_path / 'none' / 'file'}'")):
+        write_whole(tmp_path / "none" / "file", b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
     assert path.read_bytes() == b"old"
 
