@@ -6,8 +6,10 @@ result.boxes, result.scores, result.names
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from threading import Lock
@@ -18,7 +20,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from deimv2.api.options import Pathish, as_path
+from deimv2.api.options import Pathish, as_path, require_path
 from deimv2.converters import format_of
 from deimv2.converters.artifact import open_model
 from deimv2.converters.checkpoint import CHECKPOINTS, CheckpointRunner, open_checkpoint
@@ -38,6 +40,7 @@ from deimv2.training.checkpoint import BEST, LAST
 
 Photo = Pathish | Image.Image | npt.NDArray[np.uint8]
 Photos = list[Any] | tuple[Any, ...]  # of Photo
+SHOWN = 1280  # longest side in a notebook, in pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,18 @@ class Result:
 
     def __len__(self) -> int:
         return len(self.detections)
+
+    def __repr__(self) -> str:
+        what = self.path or f"{self.image.width}x{self.image.height}"
+        counts = ", ".join(f"{count} {name}" for name, count in Counter(self.names).items())
+        return f"Result('{what}', {plural(len(self), 'detection')}{counts and ': '}{counts})"
+
+    def _repr_jpeg_(self) -> bytes:
+        """What a notebook shows."""
+        shown, content = self.plot(), BytesIO()
+        shown.thumbnail((SHOWN, SHOWN))
+        shown.save(content, "JPEG", quality=90)
+        return content.getvalue()
 
     @property
     def boxes(self) -> npt.NDArray[np.float32]:
@@ -228,6 +243,7 @@ def rounds(precision: str) -> bool:
 
 def found(source: Pathish, weights: str, variant: str | None) -> tuple[Path, str | None]:
     """The file, and the variant where it is known."""
+    require_path(source)
     name, path = str(source), Path(source)
     if name in VARIANTS:
         return fetch(weights, name), name

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import KW_ONLY, asdict, dataclass, replace
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class Export:
 
     folder: Path
     report: Report
-    manifest: Manifest
+    manifest: Manifest = field(repr=False)
 
     @property
     def passed(self) -> bool:

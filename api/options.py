@@ -12,7 +12,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
+from deimv2.model.errors import InputError
 from deimv2.model.numbers import require_numbers
+from deimv2.model.progress import SILENT, Progress
 
 Pathish = str | PathLike[str]
 Given = ParamSpec("Given")
@@ -29,8 +31,19 @@ def takes(
     def decorate(function: Callable[[Options], Result]) -> Callable[Given, Result]:
         @functools.wraps(function)
         def call(*args: Given.args, **given: Given.kwargs) -> Result:
-            chosen = options(*args, **given)
+            try:
+                chosen = options(*args, **given)
+            except TypeError as error:  # an argument that is none, or is missing
+                name = getattr(options, "__qualname__", "")
+                said = str(error).replace(f"{name}.__init__", function.__name__)
+                raise TypeError(said) from None
             require_numbers(**vars(chosen))
+            progress = getattr(chosen, "progress", SILENT)
+            if not isinstance(progress, Progress):
+                raise InputError(
+                    f"progress is {progress!r:.60}, expected a deimv2.Progress; leave it out for "
+                    "silence"
+                )
             return function(chosen)
 
         call.__doc__ = "\n\n".join(map(documented, (function, *parents(options))))
@@ -59,7 +72,16 @@ def fields_in(options: type, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_path(path: Pathish | None) -> Path | None:
-    return None if path is None else Path(path)
+    if path is None:
+        return None
+    require_path(path)
+    return Path(path)
+
+
+def require_path(path: object) -> None:
+    """Raises InputError for anything else."""
+    if not isinstance(path, str | PathLike):
+        raise InputError(f"{path!r:.60} is no path, expected a str or a Path")
 
 
 @overload

@@ -87,7 +87,10 @@ def members(kind: type) -> list[str]:
         elif inspect.isfunction(member):
             call = f".{name}" if name != "__call__" else ""
             about = " ".join((member.__doc__ or "").split())
-            lines.append(f"- `{call}({', '.join(arguments(member))})`: {about}".rstrip(": "))
+            given = inspect.signature(member).return_annotation
+            gives = "" if given in (None, "None", inspect.Signature.empty) else annotation(given)
+            arrow = gives and f" -> {gives}"
+            lines.append(f"- `{call}({', '.join(arguments(member))}){arrow}`: {about}".rstrip(": "))
     return lines
 
 

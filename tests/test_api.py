@@ -2,8 +2,11 @@
 
 import inspect
 import json
+import re
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -266,6 +269,30 @@ def test_help_says_what_can_be_chosen() -> None:
         assert "Raises InputError" in about and "variant" in about
     with pytest.raises(TypeError, match="unexpected keyword argument 'formt'"):
         deimv2.export("atto", formt=["onnx"])  # type: ignore[call-arg]
+
+
+def test_a_notebook_shows_the_photo_and_few_words(detector: deimv2.Detector) -> None:
+    result = detector(PHOTO, threshold=0.3)
+    with Image.open(BytesIO(result._repr_jpeg_())) as shown:
+        assert shown.format == "JPEG" and max(shown.size) <= 1280
+    assert re.fullmatch(rf"Result\('.*{PHOTO.name}', \d+ detections?: \d+ .*\)", repr(result))
+    assert len(repr(result)) < 300
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: deimv2.load(None), deimv2.InputError, "None is no path"),  # type: ignore[arg-type]
+        (lambda: deimv2.export(labels=["cat"]), deimv2.InputError, r"\['cat'\] is no path"),
+        (lambda: deimv2.export(progress=None), deimv2.InputError, "progress is None"),
+        (lambda: deimv2.export(wieghts="demo"), TypeError, r"^export\(\) got an unex.* 'wieghts'"),
+    ],
+)
+def test_arguments_of_another_kind_are_told(
+    call: Callable[[], object], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        call()
 
 
 def test_a_notebook_shows_bars(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ rounds lets the other one win, be it the order of float32's sums. There the wors
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class Errors:
     p90: float = 0.0
     p99: float = 0.0
     worst: float = 0.0
-    values: tuple[float, ...] = ()
+    values: tuple[float, ...] = field(default=(), repr=False)
 
     @classmethod
     def of(cls, values: Iterable[float]) -> "Errors":

@@ -6,7 +6,7 @@ that they are right.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,7 +48,7 @@ class Row:
     problems: tuple[str, ...] = ()
     parity: Parity | None = None
     limits: Limits | None = None
-    detections: tuple[Detections, ...] = ()
+    detections: tuple[Detections, ...] = field(default=(), repr=False)
     instructions: int | None = None
     kept: Kept | None = None
 
