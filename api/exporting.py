@@ -161,9 +161,11 @@ def export(options: ExportOptions) -> Export:
         report, manifest = with_npu(report, manifest, targets, work, progress)
         manifest = replace(manifest, translations=translations)
         rejected = [row.artifact for row in report.rows if row.problems]
+        if not options.keep_rejected:
+            for name in rejected:
+                remove(work / name)
         with uninterrupted():
-            kept = rejected if options.keep_rejected else []
-            install(work, output, manifest, kept, progress)
+            install(work, output, manifest, rejected, progress)
     return Export(output, report, manifest)
 
 

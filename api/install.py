@@ -96,7 +96,8 @@ def install(
     """Move what passed from `work` into `output`, the manifest last, which apps go by.
 
     Where nothing passed, what an earlier export left there stays whole, and the log and the
-    `rejected` artifacts, under names of their own, are all that comes.
+    `rejected` artifacts, under names of their own, are all that comes. Else an earlier artifact by
+    the name of a rejected one stays there, unlisted.
     """
     if (work / LOG).exists():
         move(work / LOG, output / LOG)
@@ -105,27 +106,37 @@ def install(
             move(work / name, output / rejected_name(name))
     if not manifest.files:
         return
-    manifest = with_earlier(output, manifest)
+    manifest = with_earlier(output, manifest, rejected)
     names = [file.name for file in manifest.files] + [file.name for file in manifest.npu or ()]
     for name in [*names, FOLDER]:
         if (work / name).exists():
             move(work / name, output / name)
         remove(output / rejected_name(name))  # of an earlier export
     manifest.write(output / NAME)
-    others = [
-        p.name
-        for p in output.iterdir()
-        if format_of(p) and p.name not in names and REJECTED not in p.suffixes
-    ]
-    if others:
+    report_unlisted(output, names, rejected, progress)
+
+
+def report_unlisted(
+    output: Path, listed: Sequence[str], rejected: Sequence[str], progress: Progress
+) -> None:
+    """Logs which artifacts of earlier exports lie beside those that are listed now."""
+    found = [p.name for p in sorted(output.iterdir()) if format_of(p) and p.name not in listed]
+    others = [name for name in found if REJECTED not in Path(name).suffixes]
+    if outdated := [name for name in others if name in rejected]:
         progress.log(
-            f"left by an export of another model, unlisted: {', '.join(sorted(others))}; "
+            f"left by an earlier export, no longer listed: {', '.join(outdated)}, which this "
+            "export rejected; remove them, or export again"
+        )
+    if foreign := [name for name in others if name not in rejected]:
+        progress.log(
+            f"left by an export of another model, unlisted: {', '.join(foreign)}; "
             "remove them, or give each model a folder of its own"
         )
 
 
-def with_earlier(output: Path, manifest: Manifest) -> Manifest:
-    """The manifest, and what that in `output` lists of the same model and is still whole."""
+def with_earlier(output: Path, manifest: Manifest, rejected: Sequence[str] = ()) -> Manifest:
+    """The manifest, and what that in `output` lists of the same model and is still whole, but for
+    what this export made again, whether it passed or was rejected."""
     if not (output / NAME).is_file():
         return manifest
     try:
@@ -134,7 +145,7 @@ def with_earlier(output: Path, manifest: Manifest) -> Manifest:
         return manifest  # not ours, or broken: it is replaced
     if not earlier.describes_same_model(manifest):
         return manifest
-    made = {file.name for file in manifest.files}
+    made = {file.name for file in manifest.files}.union(rejected)
     kept = [
         file
         for file in earlier.files

@@ -255,6 +255,25 @@ def test_a_refused_artifact_goes_when_asked_or_when_a_good_one_comes(
     assert not (tmp_path / REJECTED).exists() and (tmp_path / ONNX).is_file()
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_is_refused_now_is_not_listed_as_it_was_before(
+    capsys: Capture, exported: Path, wrong: None, tmp_path: Path, keep: bool
+) -> None:
+    folder = tmp_path / "out"
+    shutil.copytree(exported, folder)
+    kept = "--keep-rejected" if keep else "--no-keep-rejected"
+    assert main([*export_to(folder, "tflite", "onnx"), kept]) == 1
+    assert (folder / REJECTED).exists() == keep
+    manifest = Manifest.read(folder)
+    names = {file.name for file in manifest.files}
+    assert names == {file.name for file in Manifest.read(exported).files} - {ONNX}
+    assert manifest.parity.keys() == names
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in lines if line.startswith("left by")]
+    assert line.startswith(f"left by an earlier export, no longer listed: {ONNX}, which this")
+    assert (folder / ONNX).exists()
+
+
 def test_where_nothing_passes_there_is_no_manifest(
     capsys: Capture, wrong: None, tmp_path: Path
 ) -> None:
