@@ -234,6 +234,15 @@ def load(
     return Detector(path, runner, class_names(path, runner, labels))
 
 
+def require_unloaded(given: Sequence[str], expected: str) -> None:
+    """Raises InputError for options of `load` beside a detector, which is loaded already."""
+    if given:
+        raise InputError(
+            f"{', '.join(given)} given with a detector that is loaded already, expected "
+            f"{expected}; give it to deimv2.load"
+        )
+
+
 def rounds(precision: str) -> bool:
     """Whether a checkpoint is to round. Raises InputError for a precision that only files have."""
     if precision not in ("fp32", "int8"):

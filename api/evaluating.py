@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deimv2.api.detector import Detector, class_count, open_runner, rounds
+from deimv2.api.detector import Detector, class_count, open_runner, require_unloaded, rounds
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.converters.format import CPU
 from deimv2.converters.manifest import NAME, Manifest
@@ -23,6 +23,8 @@ from deimv2.model.labels import known_names
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.words import plural
 from deimv2.training.data.layouts import LAYOUTS, Part, find_part, whole
+
+OF_LOAD = ("labels", "variant", "precision", "threads", "device")  # options of `deimv2.load`
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class EvaluateOptions:
     limit:       only the first photos
     labels:      file of the model's class names; None: those in the model. Without any, its classes
                  are those of the annotations in the order of their ids
-    variant, precision, threads, device: as in `deimv2.load`
+    variant, precision, threads, device: as in `deimv2.load`; what it gave has them
     record:      write AP and AP50 into the manifest beside the artifact
     """
 
@@ -81,8 +83,8 @@ class EvaluateOptions:
 def evaluate(options: EvaluateOptions) -> Evaluation:
     """Runs a detector on annotated photos and gives the twelve COCO numbers and every class's AP.
 
-    Raises InputError for data or a model that
-    cannot be read, or classes that do not fit.
+    Raises InputError for data or a model that cannot be read, classes that do not fit, or options
+    of `deimv2.load` beside a detector, which is loaded already.
     """
     if isinstance(options.model, Detector):
         models = [options.model.source]
@@ -102,21 +104,27 @@ def evaluate_folder(options: EvaluateOptions) -> list[Evaluation]:
 
 def measured_all(options: EvaluateOptions, models: Sequence[Path]) -> list[Evaluation]:
     require_library()
+    if isinstance(options.model, Detector):
+        given = [f.name for f in fields(options) if getattr(options, f.name) != f.default]
+        require_unloaded([name for name in given if name in OF_LOAD], "the data alone")
     if options.record:
         require_listed(models)
     annotations, photos = read_data(options)
     results = []
     for model in models:
+        names: Sequence[str] | None
         if isinstance(options.model, Detector):
-            runner = options.model.runner
+            runner, names = options.model.runner, options.model.classes
         else:
             with options.progress.status(f"opening {model}"):
                 rounding = rounds(options.precision)
                 runner = open_runner(
                     model, options.variant, options.threads, rounding, options.device
                 )
-        labels = as_path(options.labels)
-        results.append(measured(model, runner, labels, annotations, photos, options.progress))
+            names = known_names(class_count(runner), as_path(options.labels), runner.labels)
+        if names is COCO_LABELS and not set(annotations.names) <= set(COCO_LABELS):
+            names = None  # COCO's are a guess, of a model that carries none
+        results.append(measured(model, runner, names, annotations, photos, options.progress))
     if options.record:
         about = {"photos": len(photos), "annotations_sha256": sha256_of(annotations.path)}
         entries = {
@@ -164,12 +172,11 @@ def read_data(options: EvaluateOptions) -> tuple[Annotations, list[Path]]:
 def measured(
     model: Path,
     runner: Runner,
-    labels: Path | None,
+    names: Sequence[str] | None,
     annotations: Annotations,
     photos: Sequence[Path],
     progress: Progress,
 ) -> Evaluation:
-    names = names_of(runner, labels, annotations)
     classes = match_classes(annotations, names, class_count(runner))
     report_classes(names, classes.tolist(), annotations, progress)
     start = time.monotonic()
@@ -182,14 +189,6 @@ def measured(
     with progress.status("matching the detections with the annotated boxes"):
         scores = score(annotations, found)
     return Evaluation(model, annotations.path, scores, len(photos), seconds)
-
-
-def names_of(runner: Runner, file: Path | None, annotations: Annotations) -> Sequence[str] | None:
-    """Those of the model; COCO's, for one that carries none, only where all annotations' are."""
-    names = known_names(class_count(runner), file, runner.labels)
-    if names is COCO_LABELS and not set(annotations.names) <= set(COCO_LABELS):
-        return None
-    return names
 
 
 def report_classes(

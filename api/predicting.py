@@ -2,10 +2,9 @@
 
 from typing import Any, overload
 
-from deimv2.api.detector import Detector, Photo, Photos, Result, load
+from deimv2.api.detector import Detector, Photo, Photos, Result, load, require_unloaded
 from deimv2.api.options import Pathish
 from deimv2.converters.manifest import SCORE_THRESHOLD
-from deimv2.model.errors import InputError
 
 
 @overload
@@ -32,9 +31,6 @@ def predict(
     """
     if not isinstance(model, Detector):
         model = load(model, **options)
-    elif options:
-        raise InputError(
-            f"{', '.join(options)} given with a detector that is loaded already, expected the "
-            "photo and the threshold alone; give it to deimv2.load"
-        )
+    else:
+        require_unloaded(list(options), "the photo and the threshold alone")
     return model(photo, threshold)

@@ -13,6 +13,7 @@ import torch
 from onnx import TensorProto
 from safetensors.torch import save_file
 
+import deimv2
 from deimv2.cli.main import main
 from deimv2.converters.checkpoint import open_checkpoint
 from deimv2.converters.golden import MIN_GAP, selection_gap
@@ -21,6 +22,7 @@ from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.evaluation.coco import METRICS
 from deimv2.model import build_model
 from deimv2.model.coco import COCO_LABELS
+from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
 from deimv2.model.images import load_photo, resize
 from deimv2.model.weights import random_state
@@ -122,6 +124,16 @@ def test_long_work_without_a_terminal_says_where_it_stands(
     assert [text.split(",")[0] for text in lines if " of 5," in text] == [
         f"photos: {done} of 5" for done in range(1, 6)
     ]
+
+
+def test_a_loaded_detector_has_its_options(annotations: Path, artifact: Path) -> None:
+    data = {"images": annotations.parent / "images", "annotations": annotations}
+    swapped = text_file(annotations.with_name("swapped.txt"), "dog\ncat\n")
+    assert deimv2.evaluate(deimv2.load(artifact), **data).ap == pytest.approx(1)
+    named = deimv2.evaluate(deimv2.load(artifact, labels=swapped), **data).ap
+    assert named == deimv2.evaluate(artifact, labels=swapped, **data).ap == pytest.approx(0)
+    with pytest.raises(InputError, match="variant, threads given with a detector that is loaded"):
+        deimv2.evaluate(deimv2.load(artifact), variant="x", threads=3, **data)
 
 
 def test_limit_evaluates_the_first_photos(
