@@ -28,8 +28,9 @@ SHARED = (
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizeOptions(TrainOptions):
-    """calibration:  folder of photos like those the phone will see; None: the photos to train on of
-                  the data; for the demo weights, scenes as they were trained on
+    """calibration:  folder of photos like those the phone will see, beside data for `qat` alone;
+                  None: the photos to train on of the data; for the demo weights, scenes as they
+                  were trained on
     int8_share:   least share of the multiply-accumulates to compute in int8, 0..1: blocks of the
                   encoder stay in float down to it, those whose rounding costs most for their
                   work. None: all that the recipe has in int8
@@ -95,7 +96,7 @@ def quantize(options: QuantizeOptions) -> Quantized:
 
 
 def require_no_training(options: QuantizeOptions) -> None:
-    """Raises InputError for options that only a training has."""
+    """Raises InputError for options that only a training has, or photos from two places."""
     training = {each.name for each in fields(TrainOptions)} - set(SHARED)
     given = [
         flag(each.name)
@@ -106,6 +107,12 @@ def require_no_training(options: QuantizeOptions) -> None:
         raise InputError(
             f"{', '.join(given)} without --qat, expected options of calibration alone; add --qat "
             "to train, or leave it out"
+        )
+    data = [flag(name) for name in ("data", "images", "annotations") if getattr(options, name)]
+    if data and options.calibration is not None:
+        raise InputError(
+            f"{', '.join(data)} beside --calibration without --qat, expected photos from one "
+            "place; add --qat to train, or leave one of the two out"
         )
 
 

@@ -255,6 +255,22 @@ def test_options_of_a_training_want_one(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (["--data", "set"], "--data beside"),
+        (["--images", "a", "--annotations", "b"], "--images, --annotations beside"),
+    ],
+)
+def test_photos_are_from_one_place(
+    tmp_path: Path, capsys: Capture, given: list[object], named: str
+) -> None:
+    to = tmp_path / "q.safetensors"
+    line = complaint(capsys, "quantize", "--calibration", GARMENTS, *given, "--output", to)
+    assert f"{named} --calibration without --qat, expected photos from one place" in line
+    assert not to.exists()
+
+
 def test_weights_of_other_classes_are_not_trained(
     data: Path, tmp_path: Path, capsys: Capture
 ) -> None:
