@@ -180,7 +180,7 @@ def write(weights: str | None, artifact: Inspection, path: Path, progress: Progr
     int8 = card["precision"] == "int8"
     # The demo's int8 files are of a checkpoint of its own, or of photographs that were given.
     for ranges in (int8, False):
-        loaded = load(card["variant"], weights, None, (height, width), ranges=ranges)
+        loaded = load(card["variant"], weights, card["labels"], (height, width), ranges=ranges)
         if loaded.sha256 == card["weights_sha256"]:
             break
     else:

@@ -1,7 +1,7 @@
 """Where weights come from: `demo`, `coco`, `random`, or a file."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -59,12 +59,13 @@ def chosen(weights: str | PathLike[str] | None, variant: str) -> str:
 def load(
     variant: str,
     weights: str,
-    labels: Path | None,
+    labels: Path | Sequence[str] | None,
     image_size: int | tuple[int, int] | None,
     ranges: bool = False,
 ) -> Loaded:
-    """variant: AUTO stands for that of the weights, as in `chosen_variant`. ranges: of the demo
-    weights, those that were trained for int8, where there are any.
+    """variant: AUTO stands for that of the weights, as in `chosen_variant`. labels: a file of class
+    names, or these. ranges: of the demo weights, those that were trained for int8, where there are
+    any.
 
     Raises InputError for weights that are missing or do not fit, or labels of another number.
     """
@@ -165,8 +166,10 @@ def origin(weights: str, variant: str) -> Path | None:
     return read_metadata(path).in_float or path
 
 
-def _random(variant: str, file: Path | None, image_size: int | tuple[int, int] | None) -> Loaded:
-    names = tuple(COCO_LABELS if file is None else read_labels_file(file))
+def _random(
+    variant: str, labels: Path | Sequence[str] | None, image_size: int | tuple[int, int] | None
+) -> Loaded:
+    names = tuple(read_labels_file(labels) if isinstance(labels, Path) else labels or COCO_LABELS)
     net = build_model(variant, len(names), image_size)
     state = random_state(net)
     net.load_state_dict(state)
@@ -175,9 +178,16 @@ def _random(variant: str, file: Path | None, image_size: int | tuple[int, int] |
 
 
 def _names(
-    file: Path | None, stored: list[str] | None, count: int, weights: str
+    labels: Path | Sequence[str] | None, stored: list[str] | None, count: int, weights: str
 ) -> tuple[str, ...]:
-    names = known_names(count, file, stored)
+    if labels is not None and not isinstance(labels, Path):
+        if len(labels) != count:
+            raise InputError(
+                f"'{weights}' has {plural(count, 'class', 'classes')}, expected {len(labels)}, as "
+                "there are names; name other weights"
+            )
+        return tuple(labels)
+    names = known_names(count, labels, stored)
     if names is None:
         raise InputError(
             f"'{weights}' has {plural(count, 'class', 'classes')} and carries no names for them; "

@@ -7,9 +7,14 @@ from typing import ClassVar
 
 import pytest
 
-from deimv2.api.benchmarking import find
+import deimv2
+from deimv2.api.benchmarking import find, write
+from deimv2.converters.artifact import inspect
 from deimv2.converters.manifest import Manifest
+from deimv2.model import build_model
 from deimv2.model.errors import InputError
+from deimv2.model.progress import SILENT
+from deimv2.model.weights import save_weights
 from deimv2.profiling.timing import BASELINE, MATMUL, MOST_OUTSIDE, SIDE, Runner, time_in_turn
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.converters.artifacts import write_mixed
@@ -118,6 +123,21 @@ def test_other_weights_are_no_baseline(exported: Path, capsys: Capture) -> None:
     assert "was made of other weights" in line and "name them with --weights" in line
     line = complaint(capsys, "benchmark", artifact, *FEW, "--weights", "")
     assert "'' is no path, expected weights" in line
+
+
+def test_the_baseline_has_the_classes_of_the_artifact(tmp_path: Path) -> None:
+    names, other = tmp_path / "names.txt", tmp_path / "other.safetensors"
+    names.write_text("cup\nplate\nfork\n")
+    made = deimv2.export(
+        weights="random", labels=names, formats="onnx", image_size=160, output=tmp_path / "out",
+        verify=False,
+    )  # fmt: skip
+    artifact = inspect(made.folder / made.files[0].name)
+    write(None, artifact, tmp_path / BASELINE, SILENT)
+    assert (tmp_path / BASELINE).stat().st_size > 10**6
+    save_weights(build_model("atto", 2, 160), other, ["cup", "fork"])
+    with pytest.raises(InputError, match=r"other.safetensors' has 2 classes, expected 3"):
+        write(str(other), artifact, tmp_path / BASELINE, SILENT)
 
 
 def test_of_a_folder_the_files_of_its_manifest_are_timed(tmp_path: Path) -> None:
