@@ -39,6 +39,7 @@ from deimv2.model.words import plural
 from deimv2.training.checkpoint import BEST, LAST
 
 Photo = Pathish | Image.Image | npt.NDArray[np.uint8]
+RELEASED = "coco"  # weights of a variant
 Photos = list[Any] | tuple[Any, ...]  # of Photo
 SHOWN = 1280  # longest side in a notebook, in pixels
 
@@ -206,7 +207,7 @@ def as_image(photo: object) -> tuple[Image.Image, Path | None]:
 def load(
     source: Pathish,
     *,
-    weights: str = "coco",
+    weights: str = RELEASED,
     labels: Pathish | None = None,
     variant: str | None = None,
     precision: str = "fp32",
@@ -229,7 +230,7 @@ def load(
     differs from the manifest's beside it, or for classes without names.
     """
     rounding = rounds(precision)
-    path, variant = found(source, weights, variant)
+    path, variant = locate(source, weights, variant)
     runner = open_runner(path, variant, threads, rounding, device)
     return Detector(path, runner, class_names(path, runner, labels))
 
@@ -250,7 +251,7 @@ def rounds(precision: str) -> bool:
     return precision == "int8"
 
 
-def found(source: Pathish, weights: str, variant: str | None) -> tuple[Path, str | None]:
+def locate(source: Pathish, weights: str, variant: str | None) -> tuple[Path, str | None]:
     """The file, and the variant where it is known."""
     require_path(source)
     name, path = str(source), Path(source)

@@ -7,7 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deimv2.api.detector import Detector, class_count, open_runner, require_unloaded, rounds
+from deimv2.api.detector import (
+    RELEASED,
+    Detector,
+    class_count,
+    locate,
+    open_runner,
+    require_unloaded,
+    rounds,
+)
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.converters.format import CPU
 from deimv2.converters.manifest import NAME, Manifest
@@ -54,7 +62,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """model:       an artifact, a checkpoint, or what `deimv2.load` gave
+    """model:       what `deimv2.load` takes, or gave
     data:        folder of a data set, whose `val` part is used, or such a part itself; or
     images, annotations: the folder of the photos and their COCO file (JSON)
     limit:       only the first photos
@@ -86,45 +94,41 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     Raises InputError for data or a model that cannot be read, classes that do not fit, or options
     of `deimv2.load` beside a detector, which is loaded already.
     """
-    if isinstance(options.model, Detector):
-        models = [options.model.source]
-    else:
-        models = [Path(options.model)]
-    (found,) = measured_all(options, models)
+    (found,) = measured_all(options, [options.model])
     return found
 
 
 @takes(EvaluateOptions)
 def evaluate_folder(options: EvaluateOptions) -> list[Evaluation]:
-    """`evaluate` for every artifact of an export folder; of a single file, for that."""
-    if isinstance(options.model, Detector):
-        return measured_all(options, [options.model.source])
-    return measured_all(options, models_at(Path(options.model)))
+    """`evaluate` for every artifact of an export folder; of a single model, for that."""
+    model = options.model
+    if isinstance(model, Detector) or not is_export(model):
+        return measured_all(options, [model])
+    folder = Path(model)
+    return measured_all(options, [folder / file.name for file in Manifest.read(folder).files])
 
 
-def measured_all(options: EvaluateOptions, models: Sequence[Path]) -> list[Evaluation]:
+def is_export(model: Pathish) -> bool:
+    return (Path(model) / NAME).is_file()
+
+
+def measured_all(
+    options: EvaluateOptions, models: Sequence[Pathish | Detector]
+) -> list[Evaluation]:
     require_library()
     if isinstance(options.model, Detector):
         given = [f.name for f in fields(options) if getattr(options, f.name) != f.default]
         require_unloaded([name for name in given if name in OF_LOAD], "the data alone")
+    places = [place(model, options.variant) for model in models]
     if options.record:
-        require_listed(models)
+        require_listed([path for path, _ in places])
     annotations, photos = read_data(options)
     results = []
-    for model in models:
-        names: Sequence[str] | None
-        if isinstance(options.model, Detector):
-            runner, names = options.model.runner, options.model.classes
-        else:
-            with options.progress.status(f"opening {model}"):
-                rounding = rounds(options.precision)
-                runner = open_runner(
-                    model, options.variant, options.threads, rounding, options.device
-                )
-            names = known_names(class_count(runner), as_path(options.labels), runner.labels)
+    for model, (path, variant) in zip(models, places, strict=True):
+        runner, names = opened(model, path, variant, options)
         if names is COCO_LABELS and not set(annotations.names) <= set(COCO_LABELS):
             names = None  # COCO's are a guess, of a model that carries none
-        results.append(measured(model, runner, names, annotations, photos, options.progress))
+        results.append(measured(path, runner, names, annotations, photos, options.progress))
     if options.record:
         about = {"photos": len(photos), "annotations_sha256": sha256_of(annotations.path)}
         entries = {
@@ -135,11 +139,21 @@ def measured_all(options: EvaluateOptions, models: Sequence[Path]) -> list[Evalu
     return results
 
 
-def models_at(path: Path) -> list[Path]:
-    """The file itself, or the artifacts of an export folder."""
-    if not (path / NAME).is_file():
-        return [path]
-    return [path / file.name for file in Manifest.read(path).files]
+def place(model: Pathish | Detector, variant: str | None) -> tuple[Path, str | None]:
+    """A model's file, and its variant where that is known."""
+    return (model.source, None) if isinstance(model, Detector) else locate(model, RELEASED, variant)
+
+
+def opened(
+    model: Pathish | Detector, path: Path, variant: str | None, options: EvaluateOptions
+) -> tuple[Runner, Sequence[str] | None]:
+    """A model that runs, and its class names where it has any. path, variant: as of `place`."""
+    if isinstance(model, Detector):
+        return model.runner, model.classes
+    rounding = rounds(options.precision)
+    with options.progress.status(f"opening {path}"):
+        runner = open_runner(path, variant, options.threads, rounding, options.device)
+    return runner, known_names(class_count(runner), as_path(options.labels), runner.labels)
 
 
 def read_data(options: EvaluateOptions) -> tuple[Annotations, list[Path]]:

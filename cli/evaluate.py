@@ -23,11 +23,12 @@ def add(subparsers: Any) -> None:
         "evaluate",
         help="measure average precision on annotated photos",
         description="Runs an artifact (.tflite, .pte, .mlpackage, .aimodel, .onnx), all artifacts "
-        "of an export folder, or a checkpoint (.pth, .safetensors) on annotated photos and reports "
-        "the twelve COCO metrics and the AP of every class, in 0..1.",
+        "of an export folder, a checkpoint (.pth, .safetensors, a folder as on the Hub), a "
+        "repository there (hf://OWNER/NAME), or the released weights of a variant (its name) on "
+        "annotated photos and reports the twelve COCO metrics and the AP of every class, in 0..1.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("model", type=Path, metavar="ARTIFACT|DIR|CHECKPOINT")
+    parser.add_argument("model", type=Path, metavar="ARTIFACT|DIR|CHECKPOINT|VARIANT")
     add_annotated(parser, folder=True)
     parser.add_argument(
         "--labels", type=Path, metavar="FILE",
@@ -54,13 +55,13 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from deimv2.api.evaluating import EvaluateOptions, evaluate_folder
+    from deimv2.api.evaluating import EvaluateOptions, evaluate_folder, is_export
     from deimv2.api.options import fields_in
 
     found = evaluate_folder(**fields_in(EvaluateOptions, vars(args)), progress=console.PROGRESS)
     if args.json:
         results = [each.to_json() for each in found]
-        console.print_json(results[0] if found[0].model == args.model else results)
+        console.print_json(results if is_export(args.model) else results[0])
     else:
         print_scores({each.model.name: each.scores for each in found})
     return 0

@@ -23,14 +23,16 @@ def add(subparsers: Any) -> None:
         "predict",
         help="detect objects in photos and videos",
         description="Detects objects in photos and videos with an artifact (.tflite, .pte, "
-        ".mlpackage, .aimodel, .onnx) or a checkpoint (.pth, .safetensors). In JSON, boxes are x1, "
-        "y1, x2, y2 in 0..1 of the photo, not clipped, and each frame of a video has a row.",
+        ".mlpackage, .aimodel, .onnx), a checkpoint (.pth, .safetensors, a folder as on the "
+        "Hub), a repository there (hf://OWNER/NAME), or the released weights of a variant (its "
+        "name). In JSON, boxes are x1, y1, x2, y2 in 0..1 of the photo, not clipped, and each "
+        "frame of a video has a row.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
         "inputs", type=Path, nargs="+", metavar="MODEL PHOTO...",
-        help="an artifact or a checkpoint, then photos, videos, folders of photos or patterns "
-        "('shelves/**/*.jpg'); without a model, the demo weights of Atto",
+        help="an artifact, a checkpoint or a variant, then photos, videos, folders of photos or "
+        "patterns ('shelves/**/*.jpg'); without a model, the demo weights of Atto",
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, metavar="DIR",
@@ -176,10 +178,10 @@ def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     from deimv2.converters.checkpoint import CHECKPOINTS
     from deimv2.model.errors import InputError
     from deimv2.model.images import SUFFIXES
-    from deimv2.model.weights.sources import fetch
+    from deimv2.model.weights.sources import fetch, weights_in
 
     first = inputs[0]
-    known = format_of(first) is not None or first.suffix in CHECKPOINTS
+    known = format_of(first) is not None or first.suffix in CHECKPOINTS or bool(weights_in(first))
     shown = first.suffix.lower() in SUFFIXES or is_video(first)
     if first.is_dir() and not known:
         require_no_export(first)

@@ -123,12 +123,16 @@ def in_folder(path: Path) -> Path:
     """The file itself, or of a folder as the Hub lays it out, the weights in it."""
     if not path.is_dir():
         return path
-    found = [path / name for name in HUB_NAMES if (path / name).is_file()]
-    if not found:
-        raise InputError(
-            f"the folder '{path}' holds no weights, expected {' or '.join(HUB_NAMES)}; name a file"
-        )
-    return found[0]
+    if found := weights_in(path):
+        return found[0]
+    raise InputError(
+        f"the folder '{path}' holds no weights, expected {' or '.join(HUB_NAMES)}; name a file"
+    )
+
+
+def weights_in(folder: Path) -> list[Path]:
+    """The files of weights in a folder as the Hub lays it out; none in any other."""
+    return [folder / name for name in HUB_NAMES if (folder / name).is_file()]
 
 
 def chosen_variant(variant: str, weights: str | PathLike[str] | None) -> str:

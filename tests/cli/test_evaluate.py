@@ -315,6 +315,21 @@ def test_a_checkpoint_without_names_is_cocos_where_the_annotations_are(
     assert found["metrics"]["AP"] == pytest.approx(expected)
 
 
+def test_a_model_is_named_as_load_names_it(
+    capsys: Capture,
+    checkpoint: Path,
+    own_set: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = numbers(capsys, own_set, checkpoint, "--limit", 1)["metrics"]
+    (tmp_path / "model.safetensors").write_bytes(checkpoint.read_bytes())
+    for name in ("fetch", "fetch_repository"):
+        monkeypatch.setattr(f"deimv2.api.detector.{name}", lambda *_: checkpoint)
+    for model in (tmp_path, "atto", "hf://owner/name", "owner/name"):
+        assert numbers(capsys, own_set, model, "--limit", 1)["metrics"] == expected
+
+
 def test_some_of_cocos_classes_match_by_name(
     capsys: Capture, checkpoint: Path, annotations: Path
 ) -> None:

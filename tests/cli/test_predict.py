@@ -202,6 +202,19 @@ def test_a_checkpoint_predicts_under_cocos_names(
     )
 
 
+def test_a_model_is_named_as_load_names_it(
+    capsys: Capture, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file(random_state(build_model("atto")), path)
+    for name in ("fetch", "fetch_repository"):
+        monkeypatch.setattr(f"deimv2.api.detector.{name}", lambda *_: path)
+    for model in (tmp_path, "atto", "hf://owner/name"):
+        (row,) = json.loads(output(capsys, "predict", model, photo, "--threshold", 0, "--json"))
+        assert len(row["detections"]) == 100
+    assert f"no photos after '{tmp_path}'" in complaint(capsys, "predict", tmp_path)
+
+
 def test_a_checkpoint_of_other_classes_wants_names(
     capsys: Capture, photo: Path, tmp_path: Path
 ) -> None:
