@@ -37,9 +37,11 @@ from deimv2.model.variants import VARIANTS
 from deimv2.model.weights.sources import fetch, fetch_repository, in_folder
 from deimv2.model.words import plural
 from deimv2.training.checkpoint import BEST, LAST
+from deimv2.training.distributed import usable_device
 
 Photo = Pathish | Image.Image | npt.NDArray[np.uint8]
 RELEASED = "coco"  # weights of a variant
+PYTORCHS = ("cuda", "mps")  # devices of checkpoints, beside the CPU
 Photos = list[Any] | tuple[Any, ...]  # of Photo
 SHOWN = 1280  # longest side in a notebook, in pixels
 
@@ -224,10 +226,10 @@ def load(
     variant:   of a checkpoint; None: recognised from its tensors
     precision: of a checkpoint: "fp32", or "int8", rounding as its int8 artifacts do
     threads:   None leaves it to the runtime
-    device:    "gpu": a `.tflite` on LiteRT's GPU accelerator
+    device:    "gpu": a `.tflite` on LiteRT's GPU accelerator; "cuda" or "mps": a checkpoint there
 
     Raises InputError for a file that is missing, broken or of an unknown kind, one whose hash
-    differs from the manifest's beside it, or for classes without names.
+    differs from the manifest's beside it, classes without names, or a device that is not here.
     """
     rounding = rounds(precision)
     path, variant = locate(source, weights, variant)
@@ -291,11 +293,11 @@ def open_runner(
     """
     require_numbers(threads=threads)
     if path.suffix in CHECKPOINTS:
-        if device != CPU:
-            raise InputError(f"'{path}' does not run on '{device}', expected a .tflite for {GPU}")
+        if device.partition(":")[0] not in (CPU, *PYTORCHS):
+            raise foreign_device(path, device)
         if threads is not None:
             torch.set_num_threads(threads)
-        return open_checkpoint(path, variant, rounding)
+        return open_checkpoint(path, variant, rounding, usable_device(device))
     if rounding:
         raise InputError(
             f"--precision is for checkpoints, '{path}' is none; leave it out: an artifact has one"
@@ -310,8 +312,15 @@ def open_runner(
         return open_model(path, threads)
     format = format_of(path)
     if format is None or not format.is_at(path) or device not in format.devices:
-        raise InputError(f"'{path}' does not run on '{device}', expected a .tflite for {GPU}")
+        raise foreign_device(path, device)
     return format.open_on(path, device)
+
+
+def foreign_device(path: Path, device: str) -> InputError:
+    return InputError(
+        f"'{path}' does not run on '{device}', expected a .tflite for {GPU}, or a checkpoint for "
+        f"{' or '.join(PYTORCHS)}; leave --device out"
+    )
 
 
 def class_count(runner: Runner) -> int | None:

@@ -100,11 +100,12 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_device(
-    parser: argparse.ArgumentParser, meaning: str = "gpu: run a .tflite on LiteRT's GPU accelerator"
-) -> None:
+def add_device(parser: argparse.ArgumentParser, meaning: str = "") -> None:
+    """meaning: of a command that takes artifacts alone; else checkpoints run on PyTorch's GPUs."""
+    choices = ("cpu", "gpu") if meaning else ("cpu", "gpu", "cuda", "mps")
+    usual = "gpu: run a .tflite on LiteRT's GPU accelerator; cuda, mps: a checkpoint by PyTorch"
     parser.add_argument(
-        "--device", choices=("cpu", "gpu"), default="cpu", help=f"{meaning} (default cpu)"
+        "--device", choices=choices, default="cpu", help=f"{meaning or usual} (default cpu)"
     )
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from deimv2.converters.runner import Frame, require_frame
 from deimv2.model import build_model
 from deimv2.model.detections import Detections
@@ -29,12 +31,16 @@ class CheckpointRunner:
 
 
 def open_checkpoint(
-    path: Path, variant: str | None = None, rounding: bool = False
+    path: Path,
+    variant: str | None = None,
+    rounding: bool = False,
+    device: str | torch.device = "cpu",
 ) -> CheckpointRunner:
     """Opens a `.pth` or `.safetensors` file at the image size it names, or its variant's own.
 
-    rounding: as its int8 artifacts do. Raises InputError for a broken file, one of no known
-    variant, or of another than `variant`, or one without ranges that is to round.
+    rounding: as its int8 artifacts do. device: where it computes. Raises InputError for a broken
+    file, one of no known variant, or of another than `variant`, or one without ranges that is to
+    round.
     """
     state = read_checkpoint(path)
     name = variant or guess_variant(state)
@@ -54,4 +60,4 @@ def open_checkpoint(
             )
         apply_ranges(net.eval(), about.ranges, about.float_blocks)
         round_weights(net)
-    return CheckpointRunner(net, about.labels)
+    return CheckpointRunner(net.to(device), about.labels)

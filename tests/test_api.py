@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import deimv2
 from deimv2.converters import PRECISIONS
+from deimv2.converters.checkpoint import CheckpointRunner
 from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.model import build_model
 from deimv2.model.coco import COCO_LABELS
@@ -149,6 +151,31 @@ def test_a_number_of_threads_that_is_none_is_refused(checkpoint: Path, threads: 
 def test_a_precision_that_checkpoints_do_not_have_is_refused(checkpoint: Path) -> None:
     with pytest.raises(deimv2.InputError, match="'fp16', expected fp32 or int8"):
         deimv2.load(checkpoint, precision="fp16")
+
+
+def test_a_checkpoint_computes_where_it_is_told(
+    checkpoint: Path, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for device in ("gpu", "tpu"):
+        with pytest.raises(deimv2.InputError, match=f"run on '{device}', .* a checkpoint for cuda"):
+            deimv2.load(checkpoint, device=device)
+    with pytest.raises(deimv2.InputError, match=r"does not run on 'cuda', expected a \.tflite"):
+        deimv2.load(exported / "deimv2-atto-fp32.tflite", device="cuda")
+    if not torch.cuda.is_available():
+        with pytest.raises(deimv2.InputError, match="device 'cuda' cannot be used"):
+            deimv2.load(checkpoint, device="cuda")
+    monkeypatch.setattr(
+        "deimv2.api.detector.usable_device",
+        lambda name: torch.device({"cuda:1": "meta"}[name]),  # has shapes, and no numbers
+    )
+    exact, rounding = (
+        deimv2.load(DEMO / "atto-int8.safetensors", precision=precision, device="cuda:1").runner
+        for precision in ("fp32", "int8")
+    )
+    assert isinstance(exact, CheckpointRunner) and isinstance(rounding, CheckpointRunner)
+    out = exact.net(torch.zeros(1, 3, *exact.size, device="meta"))
+    assert out.boxes.device.type == "meta"
+    assert {value.device.type for value in rounding.net.state_dict().values()} == {"meta"}
 
 
 def test_a_variants_name_loads_its_weights() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -200,6 +201,9 @@ def test_a_checkpoint_predicts_under_cocos_names(
     assert "unknown variant 'huge'" in complaint(
         capsys, "predict", path, photo, "--variant", "huge"
     )
+    if not torch.cuda.is_available():
+        line = complaint(capsys, "predict", path, photo, "--device", "cuda")
+        assert "device 'cuda' cannot be used" in line and "leave --device out" in line
 
 
 def test_a_model_is_named_as_load_names_it(
