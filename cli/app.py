@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         target, manifest = write_site(args.folder, args.output)
     else:
         target, manifest = put_into_app(args.platform, args.folder, args.output)
+    console.log_unverified(manifest.unverified, args.folder)
     if args.json:
         console.print_json({"folder": str(target), "files": _names(manifest)})
     else:
@@ -77,6 +78,7 @@ def _serve(args: argparse.Namespace) -> int:
     from deimv2.api.site import PORT, served
 
     with served(args.folder, PORT if args.port is None else args.port) as (server, manifest):
+        console.log_unverified(manifest.unverified, args.folder)
         address = f"http://localhost:{server.server_address[1]}/"
         if args.json:
             console.print_json_line({"address": address, "files": _names(manifest)})

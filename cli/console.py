@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from deimv2.model.errors import MissingExtraError
@@ -141,3 +142,10 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def log_unverified(names: Sequence[str], folder: Path) -> None:
+    """Says which files of an export were not run when they were made."""
+    if names:
+        files = ", ".join(names)
+        log(f"not verified: {files}, of an export with --no-verify; deimv2 verify {folder}")

@@ -97,7 +97,11 @@ def add_checks(parser: argparse.ArgumentParser) -> None:
         "find (default 0.9)",
     )  # fmt: skip
     parser.add_argument(
-        "--no-verify", action="store_false", dest="verify", help="do not run the artifacts"
+        "--no-verify",
+        action="store_false",
+        dest="verify",
+        help="do not run the artifacts; the manifest then has no parity of theirs, and inspect and "
+        "app say so",
     )
     parser.add_argument(
         "--keep-rejected", action=argparse.BooleanOptionalAction, default=True,
@@ -119,5 +123,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_report(made.report)
         count = plural(len(made.report.rows), "artifact")
-        console.log(f"{len(made.files)} of {count} kept in {made.folder}")
+        kept = f"{len(made.files)} of {count} kept in {made.folder}"
+        console.log(kept if args.verify else f"{kept}, not run: deimv2 verify {made.folder}")
     return 0 if made.passed else 1

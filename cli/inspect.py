@@ -47,10 +47,13 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     with console.status(f"reading {args.artifact}"):
         from deimv2.converters.artifact import inspect
-        from deimv2.converters.manifest import check_beside
+        from deimv2.converters.manifest import NAME, Manifest, check_beside
 
         check_beside(args.artifact)
         found = inspect(args.artifact, args.device)
+        folder = args.artifact.parent
+        unverified = Manifest.read(folder).unverified if (folder / NAME).is_file() else []
+    console.log_unverified([name for name in unverified if name == args.artifact.name], folder)
     if args.require_delegated is not None and not found.delegates:
         raise InputError(
             f"'{args.artifact}' knows no delegate, expected a .tflite, .pte, .mlpackage or "

@@ -73,8 +73,7 @@ def print_report(report: "Report") -> None:
     for row in report.rows:
         if row.parity is None or row.limits is None:
             blank = ["-"] * (len(HEADER) - 2)
-            verdict = "FAIL" if row.problems else "pass"
-            cells.append([row.artifact, row.against, *blank, verdict])
+            cells.append([row.artifact, row.against, *blank, row.verdict])
         else:
             (numbers,) = table({row.artifact: (row.parity, row.limits)})
             cells.append([numbers[0], row.against, *numbers[1:]])

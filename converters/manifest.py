@@ -154,6 +154,11 @@ class Manifest:
         _validate(json.loads(text), path)
         write_whole(path, text.encode())
 
+    @property
+    def unverified(self) -> list[str]:
+        """Files that were exported without being run: they have no parity."""
+        return [file.name for file in self.files if file.name not in self.parity]
+
     def describes_same_model(self, other: "Manifest") -> bool:
         """Whether the files of both may lie in one folder: same weights and interface."""
         parts = ("variant", "precision", "input", "outputs", "labels", "weights", "golden")

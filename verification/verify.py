@@ -52,6 +52,12 @@ class Row:
     instructions: int | None = None
     kept: Kept | None = None
 
+    @property
+    def verdict(self) -> str:
+        if self.problems:
+            return "FAIL"
+        return "not run" if self.parity is None else "pass"
+
     def to_json(self) -> dict[str, Any]:
         numbers = (
             {}
@@ -64,6 +70,7 @@ class Row:
                 "artifact": self.artifact,
                 "against": self.against,
                 "passed": not self.problems,
+                "verdict": self.verdict.lower(),
                 "problems": list(self.problems),
             }
             | counted

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -14,6 +15,7 @@ import pytest
 
 from deimv2.api.apps import PLATFORMS, ROOT, formats_of, sample_assets
 from deimv2.api.site import PAGE, served
+from deimv2.cli.main import main
 from deimv2.converters.manifest import Manifest, check_golden, file_problem
 from deimv2.model.errors import InputError
 from deimv2.tests.cli.commands import Capture, complaint, output
@@ -56,6 +58,19 @@ def test_a_second_export_takes_the_place_of_the_first(
         (target / "left over").touch()
     assert "golden photographs" in output(capsys, "app", platform, GOOD, "--output", target)
     assert not (target / "left over").exists()
+
+
+def test_what_was_never_run_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, platform: str
+) -> None:
+    folder = Path(shutil.copytree(GOOD, tmp_path / "export"))
+    manifest = Manifest.read(folder)
+    command = ["app", platform, str(folder), "--output", str(tmp_path / "deimv2")]
+    for parity, named in ((dict.fromkeys(f.name for f in manifest.files), False), ({}, True)):
+        rows = {name: manifest.parity[next(iter(manifest.parity))] for name in parity}
+        replace(manifest, parity=rows).write(folder / "manifest.json")
+        assert main(command) == 0
+        assert ("not verified: tiny." in capsys.readouterr().err) == named
 
 
 def test_a_damaged_file_is_refused_and_nothing_changes(

@@ -151,6 +151,7 @@ def test_json_alone_is_on_standard_output(capsys: Capture, quick: None, tmp_path
     assert report["passed"] is True
     assert [row["artifact"] for row in report["rows"]] == ["deimv2-atto-fp32.onnx"]
     assert report["rows"][0]["measured"]["matched_share"] == 1
+    assert report["rows"][0]["verdict"] == "pass"
     assert report["files"][0]["sha256"] == Manifest.read(tmp_path).files[0].sha256
 
 
@@ -168,8 +169,12 @@ def test_artifacts_need_not_be_run(
 
     monkeypatch.setattr("deimv2.verification.verify.open_model", run)
     arguments = ("export", *DEMO, "--format", "onnx", "--output", tmp_path, "--no-verify")
-    assert "its structure" in output(capsys, *arguments)
-    assert Manifest.read(tmp_path).parity == {}
+    *_, row = output(capsys, *arguments).splitlines()
+    assert "its structure" in row and row.rstrip().endswith("not run")
+    (found,) = json.loads(output(capsys, *arguments, "--json"))["rows"]
+    assert (found["verdict"], found["passed"]) == ("not run", True)
+    manifest = Manifest.read(tmp_path)
+    assert manifest.parity == {} and manifest.unverified == ["deimv2-atto-fp32.onnx"]
 
 
 def test_the_same_model_in_another_format_joins_the_first(

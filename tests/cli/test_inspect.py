@@ -1,11 +1,14 @@
 """`deimv2 inspect` as people type it: tables, JSON, the two gates, complaints."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deimv2.cli.main import main
+from deimv2.converters.manifest import Manifest
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.tiny import write_onnx
 
@@ -30,6 +33,19 @@ def test_json_holds_everything(tflite: Path, capsys: Capture) -> None:
     assert sum(op["macs"] for op in shown["operations"]) == shown["macs"] > 0
     assert [delegate["name"] for delegate in shown["delegates"]] == ["XNNPACK"]
     assert all(row["reason"] for row in shown["delegates"][0]["outside"])
+
+
+def test_what_was_never_run_is_named(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = Manifest.read(exported)
+    name = "deimv2-atto-fp32.onnx"
+    for folder in ("exported", "unverified"):
+        shutil.copytree(exported, tmp_path / folder)
+    replace(manifest, parity={}).write(tmp_path / "unverified" / "manifest.json")
+    for folder, told in (("exported", False), ("unverified", True)):
+        assert main(["inspect", str(tmp_path / folder / name), "--json"]) == 0
+        assert (f"not verified: {name}, of an export with" in capsys.readouterr().err) == told
 
 
 def gated(capsys: Capture, *arguments: object) -> tuple[int, str]:
