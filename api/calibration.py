@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from deimv2.api.photographs import evenly
@@ -15,7 +14,7 @@ from deimv2.model.images import find_photos
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import Loaded
 from deimv2.quantization.calibration import Calibration, calibrate, frames_of, photos_of
-from deimv2.quantization.mixed import calibrate_share
+from deimv2.quantization.mixed import calibrate_share, most_in_int8
 from deimv2.quantization.prepare import apply_ranges
 from deimv2.quantization.rounding import Images, round_weights
 
@@ -44,9 +43,25 @@ def calibration_photos(
         yield find_photos(Path(made))
 
 
-def method(share: float | None) -> Callable[[DEIMv2, Images], Calibration]:
-    """How ranges are found. share: see `calibrate_share`; None: all of the recipe is in int8."""
-    return calibrate if share is None else partial(calibrate_share, share=share)
+def method(
+    share: float | None, progress: Progress = SILENT
+) -> Callable[[DEIMv2, Images], Calibration]:
+    """How ranges are found. share: see `calibrate_share`, and where it leaves no block in float
+    that is said; None: all of the recipe is in int8."""
+    if share is None:
+        return calibrate
+
+    def find(net: DEIMv2, images: Images) -> Calibration:
+        most = most_in_int8(net)
+        found = calibrate_share(net, images, share)
+        if not found.float_blocks:
+            progress.log(
+                f"--int8-share {share:g} leaves no block in float: all that can be is in int8, "
+                f"{most:.1%} of the multiply-accumulates"
+            )
+        return found
+
+    return find
 
 
 def find_ranges(
@@ -122,5 +137,5 @@ def to_int8(
         apply_ranges(loaded.net, loaded.about.ranges, loaded.about.float_blocks)
     else:
         with calibration_photos(folder, weights, most, progress) as photos:
-            find_ranges(loaded.net, photos, most, progress, method(share))
+            find_ranges(loaded.net, photos, most, progress, method(share, progress))
     round_weights(loaded.net)

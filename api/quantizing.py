@@ -33,7 +33,7 @@ class QuantizeOptions(TrainOptions):
                   were trained on
     int8_share:   least share of the multiply-accumulates to compute in int8, 0..1: blocks of the
                   encoder stay in float down to it, those whose rounding costs most for their
-                  work. None: all that the recipe has in int8
+                  work. None, and where it cannot be reached: all that the recipe has in int8
     labels:       file of class names, one per line
     qat:          train with rounding, as what follows says; without data, on the photos of
                   `calibration`. The float network is the teacher, annotations are to measure by.
@@ -142,7 +142,9 @@ def calibrated(options: QuantizeOptions) -> Quantized:
         source = calibration_photos(folder, weights, most, progress)
     with source as photos:
         make_folder(output.parent)
-        found = find_ranges(loaded.net, photos, most, progress, method(options.int8_share))
+        found = find_ranges(
+            loaded.net, photos, most, progress, method(options.int8_share, progress)
+        )
     save_weights(
         restore(loaded.net), output, loaded.labels, ranges=found.ranges,
         float_blocks=found.float_blocks, photos=folder, in_float=in_float,

@@ -87,8 +87,9 @@ def add_int8_share(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--int8-share", type=share, metavar="SHARE",
         help="least share of the multiply-accumulates to compute in int8: blocks of the encoder "
-        "stay in float down to it, those whose rounding costs most for their work (default: all "
-        "but the decoder is in int8, some 0.9 of Atto, Femto and Pico)",
+        "stay in float down to it, those whose rounding costs most for their work (default, and "
+        "where it cannot be reached: all but the decoder is in int8, some 0.9 of Atto, Femto and "
+        "Pico)",
     )  # fmt: skip
 
 

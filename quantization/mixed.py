@@ -40,6 +40,12 @@ def calibrate_share(net: DEIMv2, images: Images, share: float) -> Calibration:
     return replace(found, float_blocks=float_blocks)
 
 
+def most_in_int8(net: DEIMv2) -> float:
+    """The share of the multiply-accumulates, 0..1, that the recipe has in int8."""
+    work = multiply_accumulates(net.eval())
+    return sum(work.get(name, 0) for name in int8_layers(net)) / work[""]
+
+
 def int8_layers(net: DEIMv2) -> list[str]:
     """Names of the layers that the recipe has in int8."""
     layers = ((name, m) for name, m in net.named_modules() if isinstance(m, nn.Conv2d | nn.Linear))

@@ -1,12 +1,14 @@
 """Blocks of the encoder in float: chosen by what they cost, down to a share, and kept."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from deimv2.api.calibration import method
 from deimv2.cli.main import main
 from deimv2.converters.artifact import inspect
 from deimv2.converters.inspection import Inspection
@@ -14,6 +16,7 @@ from deimv2.converters.manifest import Manifest
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos
+from deimv2.model.progress import Progress
 from deimv2.model.weights import load_weights, read_checkpoint, read_metadata, save_weights
 from deimv2.quantization.calibration import Calibration, calibrate, photos_of
 from deimv2.quantization.distillation import Teacher
@@ -28,6 +31,16 @@ from deimv2.tests.training.scenes import GARMENTS
 
 SIZE, SHARE = 160, 0.79  # of 0.815
 Calibrated = tuple[DEIMv2, Calibration]
+
+
+class Told(Progress):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def log(self, message: str) -> None:
+        self.lines.append(message)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +86,19 @@ def test_a_share_that_leaves_no_room_changes_nothing(net: DEIMv2, images: Tensor
     )
     for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_what_is_reached_is_said_where_no_block_stays_in_float(
+    net: DEIMv2, images: Tensor, calibrated: Calibrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, result = Told(), [calibrated[1]]
+    monkeypatch.setattr("deimv2.api.calibration.calibrate_share", lambda *_: result[0])
+    find = method(0.9, told)
+    assert find(net, lambda: images.split(1)) == calibrated[1] and told.lines == []
+    result[0] = replace(calibrated[1], float_blocks=())
+    find(net, lambda: images.split(1))
+    (line,) = told.lines
+    assert "--int8-share 0.9 leaves no block in float: all that can be is in int8, 81.5%" in line
 
 
 @torch.no_grad()
