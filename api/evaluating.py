@@ -17,8 +17,9 @@ from deimv2.api.detector import (
     rounds,
 )
 from deimv2.api.options import Pathish, as_path, takes
+from deimv2.converters.checkpoint import CHECKPOINTS
 from deimv2.converters.format import CPU
-from deimv2.converters.manifest import NAME, Manifest
+from deimv2.converters.manifest import NAME, SCORE_THRESHOLD, Manifest
 from deimv2.converters.results import record_all, require_listed
 from deimv2.converters.runner import Runner
 from deimv2.evaluation.annotations import NONE, Annotations, match_classes, read_annotations
@@ -37,7 +38,12 @@ OF_LOAD = ("labels", "variant", "precision", "threads", "device")  # options of 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Of one model: scores, on how many photos, in how many seconds."""
+    """Of one model: scores, on how many photos, in how many seconds.
+
+    scores: `metrics`, and `classes` with the AP of each; of all and of each, `at_threshold` with
+    precision, recall and F1 at IoU 0.5 above the manifest's score threshold (0.4), and `best_f1`
+    with those above the threshold at which F1 is highest.
+    """
 
     model: Path
     annotations: Path
@@ -89,7 +95,8 @@ class EvaluateOptions:
 
 @takes(EvaluateOptions)
 def evaluate(options: EvaluateOptions) -> Evaluation:
-    """Runs a detector on annotated photos and gives the twelve COCO numbers and every class's AP.
+    """Runs a detector on annotated photos and gives the twelve COCO numbers, every class's AP,
+    precision and recall above the score that apps show, and the score with the highest F1.
 
     Raises InputError for data or a model that cannot be read, classes that do not fit, or options
     of `deimv2.load` beside a detector, which is loaded already.
@@ -201,8 +208,14 @@ def measured(
     count = plural(len(photos), "photo")
     progress.log(f"{model.name}: {count} in {seconds:.1f} s, {rate:.1f} photos/s")
     with progress.status("matching the detections with the annotated boxes"):
-        scores = score(annotations, found)
+        scores = score(annotations, found, threshold_of(model))
     return Evaluation(model, annotations.path, scores, len(photos), seconds)
+
+
+def threshold_of(model: Path) -> float:
+    """The score from which apps show an artifact's detections."""
+    listed = model.suffix not in CHECKPOINTS and is_export(model.parent)
+    return Manifest.read(model.parent).score_threshold if listed else SCORE_THRESHOLD
 
 
 def report_classes(

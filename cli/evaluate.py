@@ -25,7 +25,9 @@ def add(subparsers: Any) -> None:
         description="Runs an artifact (.tflite, .pte, .mlpackage, .aimodel, .onnx), all artifacts "
         "of an export folder, a checkpoint (.pth, .safetensors, a folder as on the Hub), a "
         "repository there (hf://OWNER/NAME), or the released weights of a variant (its name) on "
-        "annotated photos and reports the twelve COCO metrics and the AP of every class, in 0..1.",
+        "annotated photos and reports the twelve COCO metrics, precision and recall above the "
+        "score from which apps show detections, the score with the highest F1, and the AP of every "
+        "class, in 0..1.",
         epilog=EXAMPLE,
     )
     parser.add_argument("model", type=Path, metavar="ARTIFACT|DIR|CHECKPOINT|VARIANT")
@@ -79,6 +81,9 @@ def print_scores(found: "Mapping[str, Scores]") -> None:
             for name in METRICS
         ],
     )
+    print()
+    for name, scores in found.items():
+        print("" if single else f"{name}: ", described(scores), sep="")
     if single:
         (scores,) = found.values()
         print()
@@ -86,6 +91,21 @@ def print_scores(found: "Mapping[str, Scores]") -> None:
             ("class", "boxes", "AP", "AP50"),
             [(c.name, str(c.boxes), _text(c.ap), _text(c.ap50)) for c in scores.classes],
         )
+
+
+def described(scores: "Scores") -> str:
+    """What an app shows of all classes, and from which score on it would be best."""
+    shown, best = scores.at_threshold, scores.best_f1
+    text = (
+        f"at IoU 0.50, above the manifest's score of {shown.threshold:g}: precision "
+        f"{_text(shown.precision)}, recall {_text(shown.recall)}, F1 {_text(shown.f1)}; best F1 "
+    )
+    if best is None:
+        return f"{text}-"
+    return (
+        f"{text}{_text(best.f1)} above {best.threshold:.3f}: precision {_text(best.precision)}, "
+        f"recall {_text(best.recall)}"
+    )
 
 
 def _text(value: float | None) -> str:

@@ -12,7 +12,7 @@ while they are evaluated, where a third are of one class; all dicts at once take
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from deimv2.converters.manifest import SCORE_THRESHOLD
 from deimv2.converters.runner import Runner
 from deimv2.evaluation.annotations import NONE, Annotations, Photo
+from deimv2.evaluation.operating import AtScore, Matches, Overlaps, matches, together
 from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError, MissingExtraError
 from deimv2.model.images import load_photo, resize
@@ -73,29 +75,46 @@ class Found:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """boxes: how many there are to find. ap, ap50: in 0..1, None where there are none."""
+    """boxes: how many there are to find. ap, ap50: in 0..1, None where there are none.
+    at_threshold, best_f1: as in `Scores`, of this class."""
 
     name: str
     category_id: int
     boxes: int
     ap: float | None
     ap50: float | None
+    at_threshold: AtScore
+    best_f1: AtScore | None
 
 
 @dataclass(frozen=True)
 class Scores:
-    """metrics: by the names in METRICS, in 0..1; None where no box to find is of that size."""
+    """metrics: by the names in METRICS, in 0..1; None where no box to find is of that size.
+    at_threshold: precision and recall at IoU 0.5 over all classes, above the score that apps show
+    detections from. best_f1: above the score at which F1 is highest; None where nothing is right.
+    """
 
     metrics: dict[str, float | None]
     classes: tuple[ClassScore, ...]
+    at_threshold: AtScore
+    best_f1: AtScore | None
 
     def to_json(self) -> dict[str, Any]:
         rows = [
             {"name": c.name, "category_id": c.category_id, "boxes": c.boxes}
             | {"AP": c.ap, "AP50": c.ap50}
+            | _thresholds(c)
             for c in self.classes
         ]
-        return {"metrics": self.metrics, "classes": rows}
+        return {"metrics": self.metrics} | _thresholds(self) | {"classes": rows}
+
+
+def _thresholds(scores: Scores | ClassScore) -> dict[str, Any]:
+    best = scores.best_f1
+    return {
+        "at_threshold": asdict(scores.at_threshold),
+        "best_f1": None if best is None else asdict(best),
+    }
 
 
 def require_library() -> Any:
@@ -150,27 +169,32 @@ def load_annotated(annotations: Annotations, photo: Photo, path: Path) -> Image.
     return image
 
 
-def evaluate(annotations: Annotations, found: Found) -> Scores:
-    """Raises MissingExtraError if faster-coco-eval is not installed."""
+def evaluate(annotations: Annotations, found: Found, threshold: float = SCORE_THRESHOLD) -> Scores:
+    """threshold: of `at_threshold`. Raises MissingExtraError if faster-coco-eval is missing."""
     library = require_library()
     summary = library.COCOeval_faster(iouType="bbox")
     counts = [len(summary.params.iouThrs), len(summary.params.recThrs)]
     counts += [1, len(summary.params.areaRng), len(summary.params.maxDets)]
     undefined = np.full(counts, -1.0), np.full([counts[0], *counts[2:]], -1.0)
-    precisions, recalls, classes = [], [], []
-    for label in range(len(annotations.names)):
-        boxes = int(((annotations.label == label) & ~annotations.crowd).sum())
-        precision, recall = _curves(library, annotations, found, label) if boxes else undefined
+    precisions, recalls, classes, matched = [], [], [], []
+    for label, name in enumerate(annotations.names):
+        if (annotations.label == label).any():
+            precision, recall, ious = _curves(library, annotations, found, label)
+        else:
+            (precision, recall), ious = undefined, {}
+        matched.append(_matches(ious, annotations, found, label))
         precisions.append(precision)
         recalls.append(recall)
         everywhere = precision[:, :, 0, 0, -1]  # of all areas, with up to 100 detections
         classes.append(
             ClassScore(
-                name=annotations.names[label],
+                name=name,
                 category_id=annotations.category_ids[label],
-                boxes=boxes,
+                boxes=matched[-1].boxes,
                 ap=_defined(everywhere.mean()),
                 ap50=_defined(everywhere[0].mean()),
+                at_threshold=matched[-1].above(threshold),
+                best_f1=matched[-1].best(),
             )
         )
     summary.eval = {
@@ -178,9 +202,12 @@ def evaluate(annotations: Annotations, found: Found) -> Scores:
         "recall": np.concatenate(recalls, axis=1),
     }
     summary.summarize()
+    everything = together(matched)
     return Scores(
         dict(zip(METRICS, map(_defined, summary.stats), strict=True)),
         tuple(classes),
+        everything.above(threshold),
+        everything.best(),
     )
 
 
@@ -201,9 +228,9 @@ def _checked(found: Detections, path: Path, classes: int) -> Detections:
 
 def _curves(
     library: Any, annotations: Annotations, found: Found, label: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Overlaps]:
     """Precision [T, R, 1, A, D] and recall [T, 1, A, D] of one class, over IoU thresholds, recall
-    thresholds, areas, and most detections."""
+    thresholds, areas, and most detections; and the overlaps that they follow from."""
     truth = _truth(annotations, label)
     detections = _detections(found, label)
     # Photos without the class, neither annotated nor detected, change nothing.
@@ -212,7 +239,17 @@ def _curves(
     evaluator = library.COCOeval_faster(*sides, iouType="bbox")
     evaluator.evaluate()
     evaluator.accumulate()
-    return evaluator.eval["precision"], evaluator.eval["recall"]
+    ious = {photo: each for (photo, _), each in evaluator.ious.items() if len(each)}
+    return evaluator.eval["precision"], evaluator.eval["recall"], ious
+
+
+def _matches(ious: Overlaps, annotations: Annotations, found: Found, label: int) -> Matches:
+    """Of one class."""
+    shown, boxes = found.label == label, annotations.label == label
+    return matches(
+        ious, found.scores[shown], found.photo[shown],
+        annotations.crowd[boxes], annotations.photo[boxes],
+    )  # fmt: skip
 
 
 def _truth(annotations: Annotations, label: int) -> list[dict[str, Any]]:
