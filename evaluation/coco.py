@@ -11,23 +11,27 @@ while they are evaluated, where a third are of one class; all dicts at once take
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from deimv2.converters.manifest import SCORE_THRESHOLD
-from deimv2.converters.runner import Runner
+from deimv2.converters.runner import Frame, Runner
 from deimv2.evaluation.annotations import NONE, Annotations, Photo
 from deimv2.evaluation.operating import AtScore, Matches, Overlaps, matches, together
 from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError, MissingExtraError
 from deimv2.model.images import load_photo, resize
 
+Item = TypeVar("Item")
+AHEAD = 4  # photos that are read before their turn
 KEPT = 300  # detections per photo, as many as the largest variant gives
 
 # In the order of the library's summary. AP is over IoU 0.50 to 0.95 unless the name says otherwise,
@@ -133,7 +137,8 @@ def collect(
     classes: npt.NDArray[np.int32],
     progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> Found:
-    """Runs the detector on one photo after the other; only its detections stay in memory.
+    """Runs the detector on one photo after the other; only its detections stay in memory. The next
+    few photos are read meanwhile.
 
     paths: of the annotations' photos, in their order. classes: from `match_classes`.
     progress: passes the paths through, and shows where it stands.
@@ -141,10 +146,15 @@ def collect(
     detections that are no numbers or of a class that the annotations lack.
     """
     found, sizes = [], []
-    for photo, path in zip(annotations.photos, progress(paths), strict=True):
-        image = load_annotated(annotations, photo, path)
-        found.append(_checked(runner.detect(resize(image, runner.size)), path, len(classes)))
-        sizes.append(image.size)
+
+    def read(place: int) -> tuple[Frame, tuple[int, int]]:
+        image = load_annotated(annotations, annotations.photos[place], paths[place])
+        return resize(image, runner.size), image.size
+
+    frames = _read_ahead(read, range(len(annotations.photos)))
+    for path, (frame, size) in zip(progress(paths), frames, strict=True):
+        found.append(_checked(runner.detect(frame), path, len(classes)))
+        sizes.append(size)
     label = classes[np.concatenate([each.labels for each in found])]
     place = np.repeat(np.arange(len(found), dtype=np.int32), [len(each) for each in found])
     known = label != NONE
@@ -155,6 +165,20 @@ def collect(
         photo=place[known],
         sizes=np.array(sizes, np.int32),
     )
+
+
+def _read_ahead(read: Callable[[int], Item], places: Iterable[int]) -> Iterator[Item]:
+    """`map` by a thread that is up to AHEAD places further on."""
+    pool, pending = ThreadPoolExecutor(1), deque[Future[Item]]()
+    try:
+        for place in places:
+            pending.append(pool.submit(read, place))
+            if len(pending) > AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def load_annotated(annotations: Annotations, photo: Photo, path: Path) -> Image.Image:

@@ -3,6 +3,7 @@
 import json
 import random
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from deimv2.evaluation import coco
-from deimv2.evaluation.annotations import Annotations, match_classes, read_annotations
-from deimv2.evaluation.coco import KEPT, METRICS, Found, Scores, collect, evaluate
+from deimv2.evaluation.annotations import Annotations, Photo, match_classes, read_annotations
+from deimv2.evaluation.coco import KEPT, METRICS, Found, Scores, collect, evaluate, load_annotated
 from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError, MissingExtraError
 from deimv2.tests.annotated import CATEGORIES, Box, Replay, content, sizes, write_set
@@ -348,6 +350,28 @@ def test_impossible_detections_are_refused(
     spoil(runner._left[1])
     with pytest.raises(InputError, match=part):
         run(runner, read_annotations(write_set(tmp_path, SPREAD)), tmp_path)
+
+
+def test_the_next_photo_is_read_while_one_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = threading.Event()
+    annotations = read_annotations(write_set(tmp_path, SPREAD))
+
+    def load(annotations: Annotations, photo: Photo, path: Path) -> Image.Image:
+        if photo == annotations.photos[1]:
+            started.set()
+        return load_annotated(annotations, photo, path)
+
+    class Waiting(Replay):
+        def detect(self, frame: np.ndarray) -> Detections:
+            assert started.wait(10)
+            return super().detect(frame)
+
+    monkeypatch.setattr(coco, "load_annotated", load)
+    classes, paths = np.arange(3, dtype=np.int32), annotations.find(tmp_path / "images")
+    found = collect(Waiting(SPREAD), annotations, paths, classes)
+    assert found.sizes.tolist() == [list(size) for size in sizes()]
 
 
 def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
