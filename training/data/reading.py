@@ -1,13 +1,11 @@
 """Annotations of every layout, as the content of a COCO file.
 
 One reader each; what follows (`dataset` for training, `deimv2.evaluation.annotations`) knows COCO's
-form alone. What is unambiguous is mended and said: ids as text, back slashes in file names, boxes
-that only polygons give, and Roboflow's super-category. What cannot be right is refused.
+form alone.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,18 @@ from PIL import Image
 
 from deimv2.model.errors import InputError
 from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
-from deimv2.model.words import counted
 from deimv2.training.data.layouts import Part, labels_of, read_names, yaml_file
-from deimv2.training.records import Record, is_number, read_json, read_text, records
+from deimv2.training.data.mending import (
+    Box,
+    around,
+    mend,
+    require_own_ids,
+    require_own_names,
+    require_pixels,
+)
+from deimv2.training.records import Record, read_json, read_text, records
 
-Box = list[float]  # x, y, width, height in pixels
 TURNED = (5, 6, 7, 8)  # values of EXIF's orientation that exchange width and height
-SIDEWAYS = 0.5  # share of the boxes from which a mistake in all of them is assumed
-FEWEST = 4  # boxes that show one
 MOST_CLASSES = 10_000  # beyond that a number of a class is an error
 
 
@@ -164,14 +166,8 @@ def _yolo_objects(file: Path, size: tuple[int, int], classes: int) -> Iterator[R
             x, y, w, h = numbers
             box = [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]
         else:
-            box = _around([n * (height if i % 2 else width) for i, n in enumerate(numbers)])
+            box = around([n * (height if i % 2 else width) for i, n in enumerate(numbers)])
         yield {"category_id": index, "bbox": box}
-
-
-def _around(polygon: Sequence[float]) -> Box:
-    """The box around x, y, x, y, ..."""
-    xs, ys = polygon[0::2], polygon[1::2]
-    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
 # -- Pascal VOC: an XML file for each photo
@@ -274,121 +270,3 @@ def _jsonl(part: Part) -> dict[str, Any]:
 def _is_label(label: Any) -> bool:
     numbered = type(label) is int and 0 <= label < MOST_CLASSES
     return numbered or isinstance(label, str)
-
-
-# -- what COCO files of many origins have in common
-
-
-def mend(content: dict[str, Any]) -> list[str]:
-    """Mends what is unambiguous, in place; a line for each kind of it."""
-    counts: Counter[str] = Counter()
-    for part, keys in (
-        ("images", ("id",)), ("categories", ("id",)), ("annotations", ("image_id", "category_id")),
-    ):  # fmt: skip
-        for row in _rows(content, part):
-            for key in keys:
-                whole = _whole(row.get(key))
-                if whole is not None:
-                    row[key] = whole
-                    counts["ids written as text or as 1.0, read as numbers"] += 1
-    for row in _rows(content, "images"):
-        if isinstance(row.get("file_name"), str) and "\\" in row["file_name"]:
-            row["file_name"] = row["file_name"].replace("\\", "/")
-            counts["slashes written backwards in file names, read as slashes"] += 1
-    for row in _rows(content, "annotations"):
-        polygons = row.get("segmentation")
-        if not row.get("bbox") and isinstance(polygons, list) and polygons:
-            points = [n for each in polygons if isinstance(each, list) for n in each]
-            if len(points) >= 6 and all(map(is_number, points)):
-                row["bbox"] = _around(points)
-                counts["boxes made of polygons"] += 1
-    notes = [counted(count, what) for what, count in counts.items()]
-    return notes + _drop_super_category(content)
-
-
-def _rows(content: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
-    rows = content.get(part)
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def _whole(value: object) -> int | None:
-    """An id that is a whole number in another form."""
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else None
-
-
-def _drop_super_category(content: dict[str, Any]) -> list[str]:
-    """Roboflow writes the super-category of all classes as one of them, without a box."""
-    rows = _rows(content, "categories")
-    used = {row.get("category_id") for row in _rows(content, "annotations")}
-    for row in rows:
-        others = [each for each in rows if each is not row]
-        above = all(each.get("supercategory") == row.get("name") for each in others)
-        if others and above and row.get("id") not in used:
-            content["categories"] = others
-            return [f"the category '{row.get('name')}' is that of all others, no class"]
-    return []
-
-
-def require_own_ids(path: Path, kind: str, rows: Sequence[Record], things: str, name: str) -> None:
-    """Raises InputError where two share an id: what belongs to one would be taken for the other's.
-
-    things: what the rows are; name: the key that names each.
-    """
-    (value, uses), *_ = Counter(row["id"] for row in rows).most_common(1)
-    if uses > 1:
-        names = [row[name] for row in rows if row["id"] == value]
-        raise InputError(
-            f"'{path}' uses the {kind} id {value} for {uses} {things} ({', '.join(names[:3])}), "
-            f"expected ids of their own; were two files merged? renumber the {things}"
-        )
-
-
-def require_own_names(path: Path, names: Sequence[str]) -> None:
-    """Raises InputError where they could not stand in a label list: one a line, each its own."""
-    for i, name in enumerate(names):
-        if len(name.splitlines()) != 1 or not name.strip():
-            raise InputError(
-                f"'{path}' names class {i} {name!r}, expected one line of text; name it"
-            )
-    if len(set(names)) < len(names):
-        name, uses = Counter(names).most_common(1)[0]
-        raise InputError(
-            f"'{path}' names {uses} classes '{name}', expected names of their own; rename them, or "
-            "give their boxes one category id"
-        )
-
-
-def require_pixels(path: Path, images: Sequence[Record], annotations: Sequence[Record]) -> None:
-    """Raises InputError where most boxes look as if they were meant in another way."""
-    sizes = {row["id"]: (row.get("width"), row.get("height")) for row in images}
-    boxes = []
-    for row in annotations:
-        box, size = row["bbox"], sizes.get(row["image_id"], (None, None))
-        if len(box) == 4 and all(map(is_number, box)):
-            boxes.append((box, size))
-    if len(boxes) < FEWEST:
-        return
-    shares = sum(min(box) >= 0 and max(box) <= 1 for box, _ in boxes)
-    if shares == len(boxes):
-        raise InputError(
-            f"all {len(boxes)} boxes in '{path}' lie between 0 and 1, expected pixels; multiply "
-            "them by the photos' widths and heights"
-        )
-    beyond = sum(_beyond(box, size) for box, size in boxes)
-    if beyond > SIDEWAYS * len(boxes) and all(x < z and y < t for (x, y, z, t), _ in boxes):
-        raise InputError(
-            f"{beyond} of {len(boxes)} boxes in '{path}' reach beyond their photos, and all look "
-            "like x1, y1, x2, y2, expected x, y, width, height; subtract the first two from the "
-            "others"
-        )
-
-
-def _beyond(box: Sequence[float], size: tuple[Any, Any]) -> bool:
-    """Whether a box leaves its photo as x, y, width, height, and does not as two corners."""
-    width, height = size
-    if not is_number(width) or not is_number(height):
-        return False
-    x, y, z, t = box
-    return (x + z > width + 1 or y + t > height + 1) and z <= width + 1 and t <= height + 1
