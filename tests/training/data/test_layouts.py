@@ -7,113 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from deimv2.evaluation.annotations import read_annotations
 from deimv2.model.errors import InputError
+from deimv2.tests.training.data.sets import (
+    NAMES,
+    OBJECTS,
+    coco,
+    coco_at,
+    jsonl,
+    listed,
+    photos,
+    voc,
+    yolo,
+)
 from deimv2.training.data.dataset import read_dataset
 from deimv2.training.data.layouts import Part, find_part
-
-SIZE = (80, 40)  # width, height
-NAMES = ("cup", "plate")
-# By photo: label, x, y, width, height in pixels.
-OBJECTS = {"a": [(0, 8, 4, 16, 20), (1, 40, 10, 20, 20)], "b": [(1, 0, 0, 80, 40)], "c": []}
-
-
-def photo(path: Path, orientation: int = 1) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.new("RGB", SIZE, (90, 120, 30))
-    exif = image.getexif()
-    exif[0x0112] = orientation
-    image.save(path, exif=exif)
-    return path
-
-
-def coco(file: Path, **change: Any) -> None:
-    images = [{"id": i, "file_name": f"{n}.jpg", "width": 80, "height": 40}
-              for i, n in enumerate(OBJECTS)]  # fmt: skip
-    rows = [
-        {"id": 10 * i + k, "image_id": i, "category_id": label, "bbox": box}
-        for i, objects in enumerate(OBJECTS.values())
-        for k, (label, *box) in enumerate(objects)
-    ]
-    content = {
-        "images": images,
-        "annotations": rows,
-        "categories": [{"id": i, "name": name} for i, name in enumerate(NAMES)],
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content | change))
-
-
-def photos(folder: Path) -> None:
-    for name in OBJECTS:
-        photo(folder / f"{name}.jpg")
-
-
-def yolo_lines(name: str) -> str:
-    lines = [
-        f"{label} {(x + w / 2) / 80} {(y + h / 2) / 40} {w / 80} {h / 40}"
-        for label, x, y, w, h in OBJECTS[name]
-    ]
-    return "\n".join(lines)
-
-
-def yolo_labels(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, objects in OBJECTS.items():
-        if objects:  # a photo without any has no file
-            (folder / f"{name}.txt").write_text(yolo_lines(name))
-
-
-def yolo(root: Path, images: str = "images/train", entry: str = "images/train") -> None:
-    photos(root / images)
-    yolo_labels(root / images.replace("images", "labels"))
-    (root / "data.yaml").write_text(f"train: {entry}\nval: {entry}\nnames: [cup, plate]\n")
-
-
-def voc_file(path: Path, name: str) -> None:
-    objects = "".join(
-        f"<object><name>{NAMES[label]}</name><bndbox><xmin>{x}</xmin><ymin>{y}</ymin>"
-        f"<xmax>{x + w}</xmax><ymax>{y + h}</ymax></bndbox></object>"
-        for label, x, y, w, h in OBJECTS[name]
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"<annotation><filename>{name}.jpg</filename>{objects}</annotation>")
-
-
-def voc(root: Path, images: str, annotations: str, split: bool = False) -> None:
-    photos(root / images)
-    for name in OBJECTS:
-        voc_file(root / annotations / f"{name}.xml", name)
-    if split:
-        (root / "ImageSets" / "Main").mkdir(parents=True)
-        (root / "ImageSets" / "Main" / "train.txt").write_text("a\nb 1\nc\n")
-
-
-def jsonl(root: Path) -> None:
-    photos(root)
-    rows = [
-        {"file_name": f"{n}.jpg", "objects": {"bbox": [box for _, *box in objects],
-         "categories": [NAMES[label] for label, *_ in objects]}}
-        for n, objects in OBJECTS.items()
-    ]  # fmt: skip
-    (root / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
-
-
-def coco_at(images: str, file: str) -> Callable[[Path], None]:
-    def make(root: Path) -> None:
-        photos(root / images)
-        coco(root / file)
-
-    return make
-
-
-def listed(root: Path) -> None:
-    yolo(root)
-    (root / "data.yaml").write_text("train: train.txt\nnames: {0: cup, 1: plate}\n")
-    (root / "train.txt").write_text("".join(f"./images/train/{n}.jpg\n" for n in OBJECTS))
-
 
 LAYOUTS: dict[str, Callable[[Path], None]] = {
     "roboflow coco": coco_at("train", "train/_annotations.coco.json"),
@@ -157,23 +66,6 @@ def test_the_val_part_is_found_under_its_names(tmp_path: Path) -> None:
         coco(tmp_path / name / "_annotations.coco.json")
     part = find_part(tmp_path, "val")
     assert part is not None and part.images == tmp_path / "valid"
-
-
-def test_polygons_and_rotated_boxes_of_yolo_give_their_box(tmp_path: Path) -> None:
-    yolo(tmp_path)
-    file = tmp_path / "labels" / "train" / "c.txt"
-    file.write_text("0 0.1 0.5 0.2 0.1 0.3 0.5 0.2 0.9\n")
-    dataset, _ = read_dataset(Part(tmp_path / "images" / "train", file.parent))
-    (found,) = [sample for sample in dataset.samples if sample.path.stem == "c"]
-    np.testing.assert_allclose(found.boxes, [[8, 4, 24, 36]], atol=1e-3)
-
-
-def test_yolo_shares_are_of_the_upright_photo(tmp_path: Path) -> None:
-    yolo(tmp_path)
-    photo(tmp_path / "images" / "train" / "b.jpg", orientation=6)
-    dataset, _ = read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
-    (found,) = [sample for sample in dataset.samples if sample.path.stem == "b"]
-    assert found.size == (40, 80) and found.boxes.tolist() == [[0, 0, 40, 80]]
 
 
 def content(tmp_path: Path, **change: Any) -> tuple[Any, str]:
@@ -285,61 +177,6 @@ def test_two_photos_of_one_id_are_named(tmp_path: Path) -> None:
         content(tmp_path, **given)
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [("2 0.5 0.5 0.1 0.1", "a class from 0 to 1"), ("0 0.5 0.5", "a class from 0 to 1"),
-     ("cup 0.5 0.5 0.1 0.1", "a class from 0 to 1"), ("0 40 20 10 10", "not pixels")],
-)  # fmt: skip
-def test_a_wrong_line_of_yolo_is_named(tmp_path: Path, line: str, reason: str) -> None:
-    yolo(tmp_path)
-    (tmp_path / "labels" / "train" / "c.txt").write_text(f"\n{line}\n")
-    part = find_part(tmp_path, "train")
-    assert part is not None
-    with pytest.raises(InputError, match=rf"line 2 of '.*c\.txt'.*{reason}"):
-        read_dataset(part)
-
-
-@pytest.mark.parametrize(
-    ("names", "reason"),
-    [
-        ("{1: cup, 2: plate}", r"has the keys \[1, 2\], expected the numbers from 0 to 1"),
-        ("{0: cup, '0': plate}", "has the keys"),
-        ("{0: cup, cat: plate}", "has the keys"),
-        ("{cat: cup}", r"has the keys \['cat'\], expected the numbers from 0 to 0"),
-        ("{true: plate, 0: cup}", "has the keys"),
-        ("2", "is 2, expected a list of names"),
-        ("", "is null, expected a list of names"),
-        ("cup", "is 'cup', expected a list of names"),
-        ("[cup, null]", "has null for class 1, expected text; put it in quotes"),
-        ("[yes, no]", "has True for class 0, expected text; put it in quotes"),
-        ("[[cup], [plate]]", r"has \['cup'\] for class 0, expected text"),
-        ("{}", r"is \[\], expected a list of names"),
-    ],
-)
-def test_names_that_are_none_are_named(tmp_path: Path, names: str, reason: str) -> None:
-    yolo(tmp_path)
-    (tmp_path / "data.yaml").write_text(f"train: images/train\nnames: {names}\n")
-    with pytest.raises(InputError, match=rf"'names' in '.*data\.yaml' {reason}"):
-        read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
-
-
-def test_the_keys_of_names_may_be_text_in_any_order(tmp_path: Path) -> None:
-    yolo(tmp_path)
-    file = tmp_path / "data.yaml"
-    file.write_text("train: images/train\nnames: {'1': plate, 0: 7}\n")
-    dataset, _ = read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
-    assert dataset.names == ("7", "plate")
-
-
-@pytest.mark.parametrize("end", ["", "\n", "\r\n\n"])
-def test_lists_of_classes_may_end_in_a_new_line(tmp_path: Path, end: str) -> None:
-    yolo(tmp_path)
-    (tmp_path / "data.yaml").unlink()
-    (tmp_path / "classes.txt").write_text("cat\ndog" + end, newline="")
-    dataset, _ = read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
-    assert dataset.names == ("cat", "dog")
-
-
 @pytest.mark.parametrize("label", ["-1", "[0]", "true", "1e400", "1000000000", "null"])
 def test_labels_that_are_none_are_named(tmp_path: Path, label: str) -> None:
     jsonl(tmp_path)
@@ -356,14 +193,6 @@ def test_a_list_without_objects_is_refused(tmp_path: Path) -> None:
     file.write_text('{"file_name": "a.jpg", "objects": {"bbox": [], "category": []}}\n')
     with pytest.raises(InputError, match="no objects in"):
         read_dataset(Part(tmp_path, file))
-
-
-def test_labels_that_are_no_text_are_named(tmp_path: Path) -> None:
-    yolo(tmp_path)
-    for file in (tmp_path / "labels/train").glob("*.txt"):
-        file.write_bytes(b"0 0.5 0.5 0.1 0.1 \xff")
-    with pytest.raises(InputError, match="is not text in UTF-8"):
-        read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
 
 
 def test_broken_files_of_other_layouts_are_one_line(tmp_path: Path) -> None:
