@@ -188,6 +188,21 @@ def read_names(path: Path) -> list[str]:
     return [str(name) for name in names]
 
 
+def read_key_points(path: Path) -> int:
+    """How many numbers of key points follow each box in the labels of a YOLO data set."""
+    shape = read_yaml(path).get("kpt_shape")
+    if shape is None:
+        return 0
+    if isinstance(shape, list) and len(shape) == 2 and all(type(n) is int for n in shape):
+        points, numbers = shape
+        if points > 0 and numbers in (2, 3):
+            return points * numbers
+    raise InputError(
+        f"'kpt_shape' in '{path}' is {_shown(shape)}, expected [number of key points, 2 or 3]; "
+        "correct the file"
+    )
+
+
 def _shown(value: object) -> str:
     """In YAML, on one line."""
     text = "null" if value is None else repr(value)

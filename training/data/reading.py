@@ -15,7 +15,7 @@ from PIL import Image
 
 from deimv2.model.errors import InputError
 from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
-from deimv2.training.data.layouts import Part, labels_of, read_names, yaml_file
+from deimv2.training.data.layouts import Part, labels_of, read_key_points, read_names, yaml_file
 from deimv2.training.data.mending import (
     Box,
     around,
@@ -103,12 +103,12 @@ def as_coco(
 
 
 def _yolo(part: Part, photos: Sequence[Path]) -> dict[str, Any]:
-    names = _yolo_names(part.annotations)
+    names, key_points = _yolo_described(part.annotations)
     rows = []
     for photo in photos:
         labels = _label_file(part, photo)
         size = size_of(photo)
-        objects = [] if size is None else [*_yolo_objects(labels, size, len(names))]
+        objects = [] if size is None else [*_yolo_objects(labels, size, len(names), key_points)]
         rows.append((_relative(photo, part.images), size, objects))
     return as_coco(names, rows)
 
@@ -124,22 +124,25 @@ def _label_file(part: Part, photo: Path) -> Path:
     return labels_of(photo.parent) / f"{photo.stem}.txt"
 
 
-def _yolo_names(annotations: Path) -> list[str]:
-    """From the nearest `data.yaml` above, or `classes.txt`."""
+def _yolo_described(annotations: Path) -> tuple[list[str], int]:
+    """From the nearest `data.yaml` above, or `classes.txt`: the class names, and how many numbers
+    of key points follow each box."""
     for folder in [annotations, *annotations.parents][:4]:
         if not folder.is_dir():
             continue
         if (file := yaml_file(folder)) is not None:
-            return read_names(file)
+            return read_names(file), read_key_points(file)
         if (folder / "classes.txt").is_file():
-            return read_text(folder / "classes.txt").rstrip().splitlines()
+            return read_text(folder / "classes.txt").rstrip().splitlines(), 0
     raise InputError(
         f"no data.yaml or classes.txt above '{annotations}', expected the class names of YOLO "
         "labels; put one into the data set's folder"
     )
 
 
-def _yolo_objects(file: Path, size: tuple[int, int], classes: int) -> Iterator[Record]:
+def _yolo_objects(
+    file: Path, size: tuple[int, int], classes: int, key_points: int
+) -> Iterator[Record]:
     """Of one photo. A line of more numbers is a polygon, of which the box is taken."""
     if not file.is_file():
         return  # a photo without any object
@@ -147,20 +150,12 @@ def _yolo_objects(file: Path, size: tuple[int, int], classes: int) -> Iterator[R
     for number, line in enumerate(read_text(file).splitlines(), 1):
         if not line.strip():
             continue
-        try:
-            label, *values = line.split()
-            index, numbers = int(float(label)), [float(value) for value in values]
-        except (ValueError, OverflowError):
-            index, numbers = -1, []
-        if not 0 <= index < classes or len(numbers) < 4 or len(numbers) % 2:
-            raise InputError(
-                f"line {number} of '{file}' is '{line.strip()[:60]}', expected a class from 0 to "
-                f"{classes - 1} and x, y, width, height; correct the file"
-            )
+        where = f"line {number} of '{file}'"
+        index, numbers = _yolo_line(where, line, classes, key_points)
         if max(numbers) > 2:
             raise InputError(
-                f"line {number} of '{file}' has the value {max(numbers):g}, expected shares of the "
-                "photo's width and height, from 0 to 1, not pixels; divide them"
+                f"{where} has the value {max(numbers):g}, expected shares of the photo's width and "
+                "height, from 0 to 1, not pixels; divide them"
             )
         if len(numbers) == 4:
             x, y, w, h = numbers
@@ -168,6 +163,42 @@ def _yolo_objects(file: Path, size: tuple[int, int], classes: int) -> Iterator[R
         else:
             box = around([n * (height if i % 2 else width) for i, n in enumerate(numbers)])
         yield {"category_id": index, "bbox": box}
+
+
+def _yolo_line(where: str, line: str, classes: int, key_points: int) -> tuple[int, list[float]]:
+    """A line's class, and the numbers of its box or polygon."""
+    try:
+        label, *values = line.split()
+        index, numbers = int(float(label)), [float(value) for value in values]
+    except (ValueError, OverflowError):
+        index, numbers = -1, []
+    count = len(numbers)
+    if key_points and count > 4:
+        if count != 4 + key_points:
+            raise InputError(
+                f"{where} has {count} numbers after its class, expected 4 of a box, or "
+                f"{4 + key_points} with the key points that 'kpt_shape' in data.yaml names; "
+                "correct one of them"
+            )
+        numbers = numbers[:4]
+    elif _shows_key_points(numbers):
+        raise InputError(
+            f"{where} has key points after its box, expected 'kpt_shape: [{(count - 4) // 3}, 3]' "
+            "in a data.yaml above the labels, which says so; add it"
+        )
+    if not 0 <= index < classes or len(numbers) < 4 or len(numbers) % 2:
+        raise InputError(
+            f"{where} is '{line.strip()[:60]}', expected a class from 0 to {classes - 1} and x, y, "
+            "width, height; correct the file"
+        )
+    return index, numbers
+
+
+def _shows_key_points(numbers: Sequence[float]) -> bool:
+    """Whether a line can only be a box with key points: each has a third number, 0 to 2 for how
+    visible it is, and a polygon has no 2."""
+    visible = set(numbers[6::3])
+    return len(numbers) % 3 == 1 and 2 in visible and visible <= {0, 1, 2}
 
 
 # -- Pascal VOC: an XML file for each photo

@@ -20,6 +20,51 @@ def test_polygons_and_rotated_boxes_of_yolo_give_their_box(tmp_path: Path) -> No
     np.testing.assert_allclose(found.boxes, [[8, 4, 24, 36]], atol=1e-3)
 
 
+def with_line(root: Path, line: str, yaml: str = "") -> list[list[float]]:
+    """The boxes of a photo with this line, in pixels."""
+    yolo(root)
+    (root / "labels/train/c.txt").write_text(line)
+    with (root / "data.yaml").open("a") as file:
+        file.write(yaml)
+    dataset, _ = read_dataset(Part(root / "images/train", root / "labels/train"))
+    (found,) = [sample for sample in dataset.samples if sample.path.stem == "c"]
+    return found.boxes.round(2).tolist()
+
+
+BOX = "0 0.25 0.5 0.1 0.5"  # 16, 10 to 24, 30 in pixels
+
+
+@pytest.mark.parametrize(
+    ("points", "yaml"),
+    [
+        ("0.2 0.3 2 0.28 0.7 0", "kpt_shape: [2, 3]"),
+        ("0.2 0.3 0.28 0.7 0.1 0.1 3 0", "kpt_shape: [4, 2]"),
+        ("0.2 0.3 0.28 0.7", "kpt_shape: [2, 2]"),
+        ("", "kpt_shape: [2, 2]"),
+    ],
+)
+def test_key_points_do_not_change_their_box(tmp_path: Path, points: str, yaml: str) -> None:
+    assert with_line(tmp_path, f"{BOX} {points}", yaml) == [[16, 10, 24, 30]]
+
+
+@pytest.mark.parametrize(
+    ("points", "yaml", "reason"),
+    [
+        ("0.2 0.3 2 0.3 0.7 1", "", r"line 1 of '.*c\.txt' has key points .*: \[2, 3\]' in a data"),
+        ("0.2 0.3 2", "", r"key points after its box, expected 'kpt_shape: \[1, 3\]'"),
+        ("0.2 0.3 0.3 0.7", "kpt_shape: [3, 2]", "8 numbers after its class, .* 10 with the key"),
+        ("0.2 0.3 2", "kpt_shape: 3", r"'kpt_shape' in '.*' is 3, expected \[number of key points"),
+        ("0.2 0.3 2", "kpt_shape: [3, 4]", r"is \[3, 4\], expected"),
+        ("0.2 0.3 2", "kpt_shape: [1, true]", r"is \[1, True\], expected"),
+    ],
+)
+def test_key_points_that_are_not_those_of_the_description_are_named(
+    tmp_path: Path, points: str, yaml: str, reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        with_line(tmp_path, f"{BOX} {points}", yaml)
+
+
 def test_yolo_shares_are_of_the_upright_photo(tmp_path: Path) -> None:
     yolo(tmp_path)
     photo(tmp_path / "images" / "train" / "b.jpg", orientation=6)
