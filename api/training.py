@@ -273,7 +273,7 @@ def trainer_of(
     recipe = recipe_of(options, rounding is not None, len(dataset.samples))
     batches = Batches(
         dataset, recipe, net.image_size, (net.variant.mean, net.variant.std),
-        options.seed, world.rank, world.size,
+        options.seed, world.rank, world.size, net.variant,
     )  # fmt: skip
     make = partial(Trainer, net, dataset.names, recipe, batches, output, world, logger)
     if rounding is None:

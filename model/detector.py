@@ -68,12 +68,16 @@ def check_size(height: int, width: int, variant: Variant) -> None:
             f"image size {height}x{width} does not fit; "
             f"height and width must be multiples of {STRIDE}"
         )
-    tokens = sum((height // s) * (width // s) for s in variant.decoder.strides)
-    if tokens < variant.decoder.queries:
+    if (found := tokens(height, width, variant)) < variant.decoder.queries:
         raise InputError(
             f"image size {height}x{width} is too small for variant '{variant.name}': it gives "
-            f"{tokens} tokens for {variant.decoder.queries} queries; use a larger size"
+            f"{found} tokens for {variant.decoder.queries} queries; use a larger size"
         )
+
+
+def tokens(height: int, width: int, variant: Variant) -> int:
+    """Of all levels, from which the queries are chosen."""
+    return sum((height // s) * (width // s) for s in variant.decoder.strides)
 
 
 def build_model(

@@ -19,13 +19,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from deimv2.model.detector import tokens
 from deimv2.model.errors import InputError
 from deimv2.model.images import load_photo, normalise, to_tensor
 from deimv2.model.signals import handling
+from deimv2.model.variants import Variant
 from deimv2.training.boxes import xyxy_to_cxcywh
 from deimv2.training.data.augment import Picture, augment, shrink
 from deimv2.training.data.dataset import Dataset, Sample
-from deimv2.training.data.mixing import mix, rescale
+from deimv2.training.data.mixing import mix, rescale, sizes
 from deimv2.training.data.targets import Target
 from deimv2.training.recipes import Recipe
 
@@ -49,7 +51,10 @@ class Batch:
 
 
 class Batches(TorchDataset[Batch]):
-    """By (epoch, step). The size of a batch here is one process's; `rank` of `processes`."""
+    """By (epoch, step). The size of a batch here is one process's; `rank` of `processes`.
+
+    variant: no size is drawn that is too small for it.
+    """
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class Batches(TorchDataset[Batch]):
         seed: int = 0,
         rank: int = 0,
         processes: int = 1,
+        variant: Variant | None = None,
     ) -> None:
         self.dataset, self.recipe, self.size, self.seed = dataset, recipe, size, seed
         self.statistics = statistics  # mean and standard deviation of the channels
@@ -72,6 +78,11 @@ class Batches(TorchDataset[Batch]):
             )
         self.share = batch // processes
         self.steps = max(1, len(dataset.samples) // batch)  # an incomplete batch is left out
+        repeats = recipe.augment.scale_repeats
+        self.sizes = [] if repeats is None else sizes(size, repeats)  # to choose from
+        if variant is not None:
+            least = variant.decoder.queries
+            self.sizes = [each for each in self.sizes if tokens(*each, variant) >= least]
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))
         self._tiles: OrderedDict[int, Picture] = OrderedDict()
 
@@ -89,8 +100,8 @@ class Batches(TorchDataset[Batch]):
         c = self.recipe
         if c.mixing is not None:
             images, targets = mix(images, targets, c.mixing, epoch, rng)
-        if c.augment.scale_repeats is not None and epoch < c.schedule.restart_epoch:
-            images = rescale(images, c.augment.scale_repeats, rng)
+        if self.sizes and epoch < c.schedule.restart_epoch:
+            images = rescale(images, self.sizes, rng)
         return Batch(normalise(images, *self.statistics), targets, unreadable)
 
     def places(self, start: int) -> "Places":

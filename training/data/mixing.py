@@ -3,6 +3,8 @@
 Shapes: images float32 [B, 3, H, W] in 0..1; one target per image.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -82,13 +84,25 @@ def scales(side: int, repeats: int) -> list[int]:
     )
 
 
-def rescale(images: Tensor, repeats: int, rng: Rng) -> Tensor:
-    """All pictures at a size drawn, bilinear; a non-square input keeps its proportions, about."""
-    height, width = images.shape[2:]
-    choices = scales(max(height, width), repeats)
-    chosen = choices[rng.integers(len(choices))]
-    factor = chosen / max(height, width)
-    size = [max(32, round(side * factor / 32) * 32) for side in (height, width)]
-    if size == [height, width]:
+def sizes(size: tuple[int, int], repeats: int) -> list[tuple[int, int]]:
+    """The sizes (H, W) to choose from, by `scales` of the longer side; a non-square one keeps its
+    proportions, about."""
+    usual = max(size)
+    height, width = size
+    return [
+        (_multiple(height * chosen / usual), _multiple(width * chosen / usual))
+        for chosen in scales(usual, repeats)
+    ]
+
+
+def _multiple(side: float) -> int:
+    """Of 32."""
+    return max(32, round(side / 32) * 32)
+
+
+def rescale(images: Tensor, choices: Sequence[tuple[int, int]], rng: Rng) -> Tensor:
+    """All pictures at a size drawn from these, bilinear."""
+    size = choices[int(rng.integers(len(choices)))]
+    if size == tuple(images.shape[2:]):
         return images
     return F.interpolate(images, size, mode="bilinear", antialias=True)

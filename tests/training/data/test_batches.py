@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from deimv2.model.detector import check_size
 from deimv2.model.errors import InputError
+from deimv2.model.variants import VARIANTS
 from deimv2.tests.training.photos import noise, write_photos
 from deimv2.training.data.batches import ATTEMPTS, Batch, Batches, load
 from deimv2.training.data.dataset import Dataset, Sample
@@ -177,6 +179,19 @@ def test_from_the_restart_epoch_pictures_have_one_size(tmp_path) -> None:
     batches = Batches(dataset(tmp_path, 8), c, (128, 128), PLAIN)
     assert {batches[0, step].images.shape[2] for step in range(8)} == {96, 160}
     assert {batches[1, step].images.shape[2] for step in range(8)} == {128}
+
+
+@pytest.mark.parametrize(
+    ("size", "least"),
+    [((160, 160), (128, 128)), ((128, 160), (128, 160)), ((640, 640), (480, 480))],
+)
+def test_no_size_is_drawn_that_is_too_small_for_the_variant(tmp_path, size, least) -> None:
+    """At 160 pixels the smallest of the recipe's is 96, which gives 189 tokens for 300 queries."""
+    data, variant = dataset(tmp_path, 1), VARIANTS["s"]
+    batches = Batches(data, recipe(1), size, PLAIN, variant=variant)
+    assert min(batches.sizes) == least and size in batches.sizes
+    for each in batches.sizes:
+        check_size(*each, variant)
 
 
 def test_300_objects_and_none_go_through(tmp_path) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from deimv2.tests.training.cases import random_targets
 from deimv2.training.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
-from deimv2.training.data.mixing import copy_blend, mix, mixup, rescale, scales
+from deimv2.training.data.mixing import copy_blend, mix, mixup, rescale, scales, sizes
 from deimv2.training.data.targets import Target
 from deimv2.training.recipes import Mixing
 
@@ -176,7 +176,7 @@ def test_pictures_are_scaled_to_multiples_of_32_and_keep_about_their_proportions
     x = torch.rand(1, 3, *size)
     draw, seen = rng(), set()
     for _ in range(60):
-        height, width = rescale(x, 2, draw).shape[2:]
+        height, width = rescale(x, sizes(size, 2), draw).shape[2:]
         assert height % 32 == width % 32 == 0
         assert max(height, width) in scales(max(size), 2)
         factor = max(height, width) / max(size)
@@ -190,7 +190,7 @@ def test_scaled_pictures_show_the_same() -> None:
     x[..., 32:64, 64:128] = 1
     draw = rng(1)
     for _ in range(10):
-        scaled = rescale(x, 1, draw)
+        scaled = rescale(x, sizes((128, 128), 1), draw)
         rows, columns = np.nonzero((scaled[0, 0] > 0.5).numpy())
         side = scaled.shape[2]
         assert rows.min() / side == pytest.approx(0.25, abs=1 / side)
