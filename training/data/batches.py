@@ -1,7 +1,10 @@
 """Batches for the training, made in worker processes.
 
 A batch follows from the seed, the epoch, its place in the epoch and the rank alone, whatever worker
-makes it: so a training that goes on after a stop sees what it would have seen.
+makes it: so a training that goes on after a stop sees what it would have seen. Several processes
+have the pictures of one, in order and augmented alike, at the size that is drawn for all of them.
+MixUp and Copy-Blend are done by all or by none, each among its own pictures, as in the authors'
+code: to take partners from the whole batch, each would have to read the whole batch.
 """
 
 import os
@@ -94,12 +97,12 @@ class Batches(TorchDataset[Batch]):
             self._picture(epoch, position, unreadable)
             for position in range(start, start + self.share)
         ]
-        rng = self._rng(BATCH, epoch, step, self.rank)
+        rng = self._rng(BATCH, epoch, step)  # alike in all processes
         images = torch.cat([to_tensor(np.array(picture.image)) for picture in pictures])
         targets = [_target(picture) for picture in pictures]
         c = self.recipe
         if c.mixing is not None:
-            images, targets = mix(images, targets, c.mixing, epoch, rng)
+            images, targets = mix(images, targets, c.mixing, epoch, rng, self.rank)
         if self.sizes and epoch < c.schedule.restart_epoch:
             images = rescale(images, self.sizes, rng)
         return Batch(normalise(images, *self.statistics), targets, unreadable)

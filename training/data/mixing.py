@@ -19,18 +19,26 @@ Batch = tuple[Tensor, list[Target]]
 SHARE = 0.45, 0.55  # of a picture in its blend with another
 
 
-def mix(images: Tensor, targets: list[Target], c: Mixing, epoch: int, rng: Rng) -> Batch:
-    """Blends all pictures with their neighbours, or copies objects between them, or neither."""
+def mix(
+    images: Tensor, targets: list[Target], c: Mixing, epoch: int, rng: Rng, rank: int = 0
+) -> Batch:
+    """Blends all pictures with their neighbours, or copies objects between them, or neither.
+
+    Of the generators of several processes in the same state, each makes the same choice here and is
+    left in the same state; what is copied is drawn by `rank`.
+    """
     share = rng.uniform(*SHARE)
     if c.mixup_epochs[0] <= epoch < c.mixup_epochs[1] and rng.random() < c.mixup:
         return mixup(images, targets, share)
     if c.copyblend_epochs[0] <= epoch < c.copyblend_epochs[1] and rng.random() < c.copyblend:
-        return copy_blend(images, targets, c, share, rng)
+        return copy_blend(images, targets, c, share, rng.spawn(rank + 1)[rank])
     return images, targets
 
 
 def mixup(images: Tensor, targets: list[Target], share: float) -> Batch:
-    """Each picture blended with the one before it, with the objects of both."""
+    """Each picture blended with the one before it, with the objects of both; one alone stays."""
+    if len(targets) == 1:
+        return images, targets
     before = targets[-1:] + targets[:-1]
     blend = share * images + (1 - share) * images.roll(1, dims=0)
     return blend, [joined(pair) for pair in zip(targets, before, strict=True)]

@@ -117,6 +117,57 @@ def test_processes_share_the_batch_of_one(tmp_path) -> None:
         assert [i for part in parts for i in shown(part[place])] == shown(whole[place])
 
 
+@pytest.mark.parametrize("variant", ["n", "s"])
+def test_processes_augment_and_scale_as_one(tmp_path, variant) -> None:
+    """All but MixUp and Copy-Blend, each epoch and step."""
+    data, c = dataset(tmp_path, 12), of_variant(variant, mixing=False)
+    whole = Batches(data, c, SIZE, PLAIN)
+    parts = [Batches(data, c, SIZE, PLAIN, 0, rank, 2) for rank in (0, 1)]
+    sizes = set()
+    for place in whole.places(0):
+        one, shares = whole[place], [part[place] for part in parts]
+        assert torch.equal(torch.cat([share.images for share in shares]), one.images)
+        targets = [target for share in shares for target in share.targets]
+        for ours, theirs in zip(targets, one.targets, strict=True):
+            assert torch.equal(ours.boxes, theirs.boxes)
+        sizes.add(one.images.shape[2:])
+    assert (len(sizes) > 1) == (variant == "s")
+
+
+@pytest.mark.parametrize("variant", ["n", "s"])
+def test_processes_mix_at_the_same_steps_and_have_the_same_size(tmp_path, variant) -> None:
+    data = dataset(tmp_path, 12)
+    plain, mixed = (
+        [Batches(data, of_variant(variant, mixing), SIZE, PLAIN, 0, rank, 2) for rank in (0, 1)]
+        for mixing in (False, True)
+    )
+    kinds = set()
+    for place in mixed[0].places(0):
+        shares = [part[place] for part in mixed]
+        assert shares[0].images.shape == shares[1].images.shape
+        (found,) = {kind(part[place], share) for part, share in zip(plain, shares, strict=True)}
+        kinds.add(found)
+    assert kinds == {"none", "mixup", "copyblend"}
+
+
+def of_variant(name: str, mixing: bool) -> Recipe:
+    """What it does to whole batches, as often as its scales allow."""
+    base, c = RECIPES[name], recipe(4, 8)
+    repeats = None if base.augment.scale_repeats is None else 1
+    assert base.mixing is not None and c.mixing is not None
+    return replace(
+        c,
+        augment=replace(c.augment, mosaic=0.0, scale_repeats=repeats),
+        mixing=replace(c.mixing, min_area=1) if mixing else None,
+    )
+
+
+def kind(before: Batch, after: Batch) -> str:
+    """Of mixing: each of two pictures gets the other's objects, or a copy of those of both."""
+    old, new = (sum(len(target.labels) for target in b.targets) for b in (before, after))
+    return {old: "none", 2 * old: "mixup", 3 * old: "copyblend"}[new]
+
+
 def test_a_batch_that_processes_cannot_share_is_refused(tmp_path) -> None:
     data = dataset(tmp_path, 1)
     with pytest.raises(InputError, match=r"a batch of 4 cannot be shared by 3 processes.*--batch"):

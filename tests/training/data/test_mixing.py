@@ -131,6 +131,13 @@ def test_copies_come_from_the_pictures_as_they_were() -> None:
         torch.testing.assert_close(mixed[i], (x[i] + x[source]) / 2)
 
 
+def test_a_picture_alone_is_not_blended_with_itself() -> None:
+    """Its objects would be there twice."""
+    x, targets = images(1), [target((40, 32, 72, 52))]
+    mixed, results = mixup(x, targets, 0.45)
+    assert torch.equal(mixed, x) and results == targets
+
+
 def kind(epoch: int, c: Mixing, draw: np.random.Generator) -> str:
     x = torch.rand(2, 3, 32, 32)
     targets = [target((32, 24, 96, 72)), target()]
