@@ -165,29 +165,33 @@ def opened(
 
 def read_data(options: EvaluateOptions) -> tuple[Annotations, list[Path]]:
     """The annotations and the photos' paths."""
+    part = annotated_part(options)
+    with options.progress.status(f"reading {part.annotations}"):
+        found = read_annotations(part, options.limit)
+        for note in found.notes:
+            options.progress.log(note)
+        return found, found.find(part.images)
+
+
+def annotated_part(options: EvaluateOptions) -> Part:
     images, annotations = options.images, options.annotations
-    if options.data is not None:
-        if images is not None or annotations is not None:
-            raise InputError(
-                "photos and annotations belong together, found --data with them; give both, or "
-                "--data alone"
-            )
-        folder = Path(options.data)
-        part = find_part(folder, "val") or whole(folder)
-        if part is not None:
-            images, annotations = part.images, part.annotations
-    if images is None or annotations is None:
-        if options.data is None:
+    if options.data is None:
+        if images is None or annotations is None:
             raise InputError("no annotated photos, expected --data, or --images and --annotations")
+        return Part(Path(images), Path(annotations))
+    if images is not None or annotations is not None:
+        raise InputError(
+            "photos and annotations belong together, found --data with them; give both, or "
+            "--data alone"
+        )
+    folder = Path(options.data)
+    part = find_part(folder, "val") or whole(folder)
+    if part is None:
         raise InputError(
             f"no annotated photos in '{options.data}', expected a folder with val/, photos and one "
             f".json file, or another layout ({LAYOUTS}); or name images and annotations"
         )
-    with options.progress.status(f"reading {annotations}"):
-        found = read_annotations(Part(Path(images), Path(annotations)), options.limit)
-        for note in found.notes:
-            options.progress.log(note)
-        return found, found.find(Path(images))
+    return part
 
 
 def measured(

@@ -105,7 +105,8 @@ def require_no_photo(output: Path, dataset: Dataset, options: PreviewOptions) ->
     place = output.resolve()
     val = part_of("val", options.data, None, None)
     trained = any(place == sample.path.resolve() for sample in dataset.samples)
-    if trained or (val is not None and place.is_relative_to(val.images.resolve())):
+    pieces = () if val is None else val.pieces
+    if trained or any(place.is_relative_to(each.images.resolve()) for each in pieces):
         raise InputError(
             f"--output '{output}' is a photo of the data set, expected another file, as it would "
             "be replaced; name another"

@@ -18,6 +18,7 @@ from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import Loaded, chosen, load
 from deimv2.quantization.calibration import calibrate
 from deimv2.quantization.prepare import Chosen
+from deimv2.training.data.layouts import Part
 from deimv2.training.plots import new_figure, to_png
 from deimv2.verification.parity import compare
 
@@ -63,9 +64,8 @@ def block_rows(options: SensitivityOptions, weights: str, loaded: Loaded) -> lis
     """Of what the recipe has in int8, block by block, with one set of ranges."""
     folder, progress = as_path(options.calibration), options.progress
     to_int8(loaded, weights, folder, options.calibration_photos, progress)
-    measure = measurement(
-        Path(options.images), Path(options.annotations), loaded.labels, options.limit
-    )
+    part = Part(Path(options.images), Path(options.annotations))
+    measure = measurement(part, loaded.labels, options.limit)
     return sensitivity(
         loaded.net,
         lambda net: measure(net)["AP"] or 0.0,
@@ -76,7 +76,8 @@ def block_rows(options: SensitivityOptions, weights: str, loaded: Loaded) -> lis
 def recipe_rows(options: SensitivityOptions, weights: str, loaded: Loaded) -> list[Row]:
     """Of the recipe's own parts, with ranges for each; boxes are looked at on some photos."""
     images, progress = Path(options.images), options.progress
-    measure = measurement(images, Path(options.annotations), loaded.labels, options.limit)
+    part = Part(images, Path(options.annotations))
+    measure = measurement(part, loaded.labels, options.limit)
     paths = find_photos(images)[: min(LOOKED_AT, options.limit or LOOKED_AT)]
     frames = [resize(load_photo(path), loaded.net.image_size) for path in paths]
     limits = PRECISIONS["int8"].limits

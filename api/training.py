@@ -213,7 +213,7 @@ def run_here(
     if rounding is None:
         report_small(dataset, net.image_size, RECIPES[options.variant].augment.min_side, progress)
     make_folder(output)
-    save = partial(save_weights, photos=None if val is None else val.images)
+    save = partial(save_weights, photos=None if val is None else val.pieces[0].images)
     logger = ProgressLogger(output, progress, open_board(output)) if world.is_main else NullLogger()
     trainer = trainer_of(options, rounding, net, dataset, save, output, world, logger, progress)
     if options.resume is not None:
@@ -223,9 +223,7 @@ def run_here(
         progress.log(described(trainer.recipe, trainer.steps, rounding is not None))
     evaluate = None
     if val is not None:
-        evaluate = measurement(
-            val.images, val.annotations, dataset.names, check=world.is_main, progress=progress
-        )
+        evaluate = measurement(val, dataset.names, check=world.is_main, progress=progress)
         if isinstance(trainer.teacher, Teacher) and world.is_main:
             evaluate = evaluate.beside(trainer.teacher.net)
     try:

@@ -75,8 +75,7 @@ def as_annotations(found: Found, annotations: Annotations) -> Annotations:
 
 
 def measurement(
-    images: Path,
-    annotations: Path,
+    part: Part,
     names: Sequence[str],
     limit: int | None = None,
     check: bool = False,
@@ -88,20 +87,20 @@ def measurement(
     Raises InputError if the data do not fit.
     """
     require_library()
-    annotated = read_annotations(Part(images, annotations), limit)
-    photos = annotated.find(images)
+    annotated = read_annotations(part, limit)
+    photos = annotated.find(part.images)
     try:
         classes = match_classes(annotated, names, len(names))
     except InputError as error:
         raise InputError(
-            f"'{annotations}', which AP is to be measured on, has the classes "
+            f"'{part.annotations}', which AP is to be measured on, has the classes "
             f"{', '.join(annotated.names)}; expected those that are trained on or some of them: "
             f"{', '.join(names)}; name them alike in both files"
         ) from error
     if missing := len(names) - len(annotated.names):
         progress.log(
-            f"'{annotations}' lacks {plural(missing, 'class', 'classes')} of {len(names)}: AP is "
-            "the mean of the others"
+            f"'{part.annotations}' lacks {plural(missing, 'class', 'classes')} of {len(names)}: AP "
+            "is the mean of the others"
         )
     if check:
         for photo, path in zip(annotated.photos, progress.track(photos, "checking"), strict=True):

@@ -35,5 +35,5 @@ def test_eight_scenes_are_learnt_by_heart(tmp_path: Path) -> None:
     batches = Batches(dataset, recipe, net.image_size, (net.variant.mean, net.variant.std))
     options = Options(workers=0, evaluate_every=STEPS)
     trainer = Trainer(net, dataset.names, recipe, batches, tmp_path, ALONE, Notes(), options)
-    trainer.run(measurement(part.images, part.annotations, dataset.names))
+    trainer.run(measurement(part, dataset.names))
     assert trainer.best.ap > 0.9

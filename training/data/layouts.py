@@ -26,10 +26,19 @@ LAYOUTS = (
 @dataclass(frozen=True)
 class Part:
     """A folder of photos, and what annotates them: a COCO file, a `metadata.jsonl`, a list of
-    photos (.txt), or a folder of labels (.txt or .xml)."""
+    photos (.txt), or a folder of labels (.txt or .xml).
+
+    merged: where a `data.yaml` lists several, these, with it as the annotations and its folder.
+    """
 
     images: Path
     annotations: Path
+    merged: tuple["Part", ...] = ()
+
+    @property
+    def pieces(self) -> tuple["Part", ...]:
+        """Itself, or what it is merged of."""
+        return self.merged or (self,)
 
 
 def find_part(folder: Path, name: str) -> Part | None:
@@ -214,12 +223,13 @@ def _yolo(file: Path, name: str) -> Part | None:
     entry = next((content[key] for key in NAMES[name] if content.get(key)), None)
     if entry is None:
         return None
-    if isinstance(entry, list):
-        raise InputError(
-            f"'{file}' gives {len(entry)} folders for '{name}', expected one; put their photos "
-            "into one folder, or list them in a .txt file"
-        )
-    places = _places(file, content.get("path"), str(entry))
+    entries = entry if isinstance(entry, list) else [entry]
+    pieces = tuple(_yolo_piece(file, content.get("path"), name, str(each)) for each in entries)
+    return pieces[0] if len(pieces) == 1 else Part(file.parent, file, pieces)
+
+
+def _yolo_piece(file: Path, root: object, name: str, entry: str) -> Part:
+    places = _places(file, root, entry)
     images = next((place for place in places if place.exists()), None)
     if images is None:
         raise InputError(

@@ -59,21 +59,24 @@ def read_coco(part: Part) -> Coco:
 
 def _content(part: Part) -> dict[str, Any]:
     path = part.annotations
+    if part.merged:
+        return _yolo(part)
     if path.is_dir() and path.suffix != ".json":
-        kind = _voc if any(path.glob("*.xml")) else _yolo
-        return kind(part, [*_photos(part)])
+        voc = any(path.glob("*.xml"))
+        return _voc(part, [*_photos(part)]) if voc else _yolo(part)
     if path.suffix == ".jsonl":
         return _jsonl(part)
     if path.suffix == ".txt":
-        listed = _listed(part)
-        voc = (path.parents[2] / "Annotations").is_dir() if len(path.parents) > 2 else False
-        annotations = path.parents[2] / "Annotations" if voc else path
-        return (_voc if voc else _yolo)(Part(part.images, annotations), listed)
+        voc = len(path.parents) > 2 and (path.parents[2] / "Annotations").is_dir()
+        files = path.parents[2] / "Annotations" if voc else path
+        return _voc(Part(part.images, files), _listed(part)) if voc else _yolo(part)
     return dict(read_json(path))
 
 
-def _photos(part: Part) -> Iterator[Path]:
-    yield from find_photos(part.images, below=True)
+def _photos(part: Part) -> list[Path]:
+    if part.annotations.suffix == ".txt":
+        return _listed(part)
+    return find_photos(part.images, below=True)
 
 
 def size_of(photo: Path) -> tuple[int, int] | None:
@@ -102,19 +105,26 @@ def as_coco(
 # -- YOLO: a text file for each photo, "class centre-x centre-y width height" in shares of the photo
 
 
-def _yolo(part: Part, photos: Sequence[Path]) -> dict[str, Any]:
+def _yolo(part: Part) -> dict[str, Any]:
     names, key_points = _yolo_described(part.annotations)
     rows = []
-    for photo in photos:
-        labels = _label_file(part, photo)
+    for labels, photo in _labelled(part):
         size = size_of(photo)
         objects = [] if size is None else [*_yolo_objects(labels, size, len(names), key_points)]
         rows.append((_relative(photo, part.images), size, objects))
     return as_coco(names, rows)
 
 
+def _labelled(part: Part) -> Iterator[tuple[Path, Path]]:
+    """Each photo after its file of labels."""
+    for piece in part.pieces:
+        for photo in _photos(piece):
+            yield _label_file(piece, photo), photo
+
+
 def _relative(photo: Path, folder: Path) -> str:
-    return photo.relative_to(folder).as_posix() if photo.is_relative_to(folder) else str(photo)
+    inside = photo.is_relative_to(folder)
+    return photo.relative_to(folder).as_posix() if inside else str(photo.absolute())
 
 
 def _label_file(part: Part, photo: Path) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deimv2.evaluation.annotations import read_annotations
 from deimv2.model.errors import InputError
 from deimv2.tests.training.data.sets import photo, yolo
 from deimv2.training.data.dataset import read_dataset
@@ -18,6 +19,57 @@ def test_polygons_and_rotated_boxes_of_yolo_give_their_box(tmp_path: Path) -> No
     dataset, _ = read_dataset(Part(tmp_path / "images" / "train", file.parent))
     (found,) = [sample for sample in dataset.samples if sample.path.stem == "c"]
     np.testing.assert_allclose(found.boxes, [[8, 4, 24, 36]], atol=1e-3)
+
+
+def photos_with_objects(part: Part) -> list[tuple[str, int]]:
+    dataset, _ = read_dataset(part)
+    return sorted((sample.path.stem, len(sample.labels)) for sample in dataset.samples)
+
+
+def test_a_list_of_folders_and_lists_is_one_part(tmp_path: Path) -> None:
+    """Photos of the same name each have their own labels, wherever their folder lies."""
+    yolo(tmp_path / "set", "first/images")
+    yolo(tmp_path / "set", "images/second")
+    (tmp_path / "set/labels/second/a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    yolo(tmp_path / "other")
+    (tmp_path / "set/some.txt").write_text("./images/second/b.jpg\n")
+    entries = f"[first/images, images/second, some.txt, {tmp_path / 'other/images/train'}]"
+    (tmp_path / "set/data.yaml").write_text(
+        f"train: {entries}\nval: {entries}\nnames: [cup, plate]\nkpt_shape: [2, 2]\n"
+    )
+    (tmp_path / "other/data.yaml").write_text("names: [another]\n")
+    (tmp_path / "other/labels/train/b.txt").write_text("1 0.5 0.5 0.1 0.1 0 0 0.1 0.1\n")
+    part, val = (find_part(tmp_path / "set", name) for name in ("train", "val"))
+    assert part is not None and val is not None
+    assert photos_with_objects(part) == [
+        ("a", 1), ("a", 2), ("a", 2), ("b", 1), ("b", 1), ("b", 1), ("b", 1),
+        ("c", 0), ("c", 0), ("c", 0),
+    ]  # fmt: skip
+    annotated = read_annotations(val)
+    assert len(annotated.boxes) == 9 and len(set(annotated.find(val.images))) == 9
+
+
+def test_a_list_of_one_is_that_one(tmp_path: Path) -> None:
+    yolo(tmp_path, entry="[images/train]")
+    assert find_part(tmp_path, "train") == Part(
+        tmp_path / "images/train", tmp_path / "labels/train"
+    )
+
+
+def test_a_list_that_names_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    yolo(tmp_path, entry="[images/train, images/more]")
+    with pytest.raises(InputError, match="says 'images/more' for 'train', which is not there"):
+        find_part(tmp_path, "train")
+
+
+def test_a_list_is_found_from_the_folder_that_it_is_named_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yolo(tmp_path / "set", entry="[images/train, ../more/images/train]")
+    yolo(tmp_path / "more")
+    monkeypatch.chdir(tmp_path)
+    part = find_part(Path("set"), "train")
+    assert part is not None and len(photos_with_objects(part)) == 6
 
 
 def with_line(root: Path, line: str, yaml: str = "") -> list[list[float]]:
