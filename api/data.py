@@ -5,10 +5,10 @@ from typing import Protocol
 
 from deimv2.api.options import Pathish
 from deimv2.model.errors import InputError
-from deimv2.model.progress import Progress
+from deimv2.model.progress import SILENT, Progress
 from deimv2.model.words import plural
 from deimv2.training.data.dataset import Dataset, read_dataset
-from deimv2.training.data.layouts import LAYOUTS, Part, find_part
+from deimv2.training.data.layouts import LAYOUTS, NAMES, Part, find_part, part_names, whole
 
 
 class WithData(Protocol):
@@ -53,3 +53,46 @@ def part_of(
     if images is not None or annotations is not None:
         raise InputError("photos and annotations belong together; give both, or --data alone")
     return None if data is None else find_part(Path(data), name)
+
+
+def part_to_measure(
+    data: Pathish | None,
+    images: Pathish | None = None,
+    annotations: Pathish | None = None,
+    progress: Progress = SILENT,
+) -> Part | None:
+    """The part to measure AP on while training: `val`, else `test`, which is said."""
+    part = part_of("val", data, images, annotations)
+    if part is None and data is not None:
+        part = find_part(Path(data), "test")
+        if part is not None:
+            progress.log(
+                f"data: no 'val' part in '{data}': AP is measured on 'test', by which the best "
+                "weights are chosen too; hold other photos back to judge them by"
+            )
+    return part
+
+
+def part_named(folder: Path, name: str | None, progress: Progress) -> Part:
+    """The part to evaluate on; None: `val`, else `test`, which is said, else a folder that is one.
+
+    Raises InputError where it is not there.
+    """
+    if name is not None and name not in NAMES:
+        raise InputError(f"split is '{name}', expected one of {', '.join(NAMES)}")
+    part = find_part(folder, name or "val")
+    if part is None and name is None and (part := find_part(folder, "test")) is not None:
+        progress.log(f"no 'val' part in '{folder}': AP is measured on 'test'")
+    if part is None and name is None:
+        part = whole(folder)
+    if part is not None:
+        return part
+    if there := part_names(folder):
+        raise InputError(
+            f"'{folder}' has no part '{name or 'val'}', expected one; it has {', '.join(there)}: "
+            "name one with --split"
+        )
+    raise InputError(
+        f"no annotated photos in '{folder}', expected a folder with val/, photos and one .json "
+        f"file, or another layout ({LAYOUTS}); or name images and annotations"
+    )

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from deimv2.api.data import part_named
 from deimv2.api.detector import (
     RELEASED,
     Detector,
@@ -31,7 +32,7 @@ from deimv2.model.files import sha256_of
 from deimv2.model.labels import known_names
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.words import plural
-from deimv2.training.data.layouts import LAYOUTS, Part, find_part, whole
+from deimv2.training.data.layouts import Part
 
 OF_LOAD = ("labels", "variant", "precision", "threads", "device")  # options of `deimv2.load`
 
@@ -69,8 +70,10 @@ class Evaluation:
 @dataclass(frozen=True)
 class EvaluateOptions:
     """model:       what `deimv2.load` takes, or gave
-    data:        folder of a data set, whose `val` part is used, or such a part itself; or
-    images, annotations: the folder of the photos and their COCO file (JSON)
+    data:        folder of a data set, or one of its parts; or
+    images, annotations: the folder of the photos and their COCO file (JSON), or what else
+                 annotates them
+    split:       "val", "test" or "train" of `data`; None: "val", where there is none "test"
     limit:       only the first photos
     labels:      file of the model's class names; None: those in the model. Without any, its classes
                  are those of the annotations in the order of their ids
@@ -83,6 +86,7 @@ class EvaluateOptions:
     data: Pathish | None = None
     images: Pathish | None = None
     annotations: Pathish | None = None
+    split: str | None = None
     limit: int | None = None
     labels: Pathish | None = None
     variant: str | None = None
@@ -178,20 +182,15 @@ def annotated_part(options: EvaluateOptions) -> Part:
     if options.data is None:
         if images is None or annotations is None:
             raise InputError("no annotated photos, expected --data, or --images and --annotations")
+        if options.split is not None:
+            raise InputError("--split is of --data, found it without; leave it out")
         return Part(Path(images), Path(annotations))
     if images is not None or annotations is not None:
         raise InputError(
             "photos and annotations belong together, found --data with them; give both, or "
             "--data alone"
         )
-    folder = Path(options.data)
-    part = find_part(folder, "val") or whole(folder)
-    if part is None:
-        raise InputError(
-            f"no annotated photos in '{options.data}', expected a folder with val/, photos and one "
-            f".json file, or another layout ({LAYOUTS}); or name images and annotations"
-        )
-    return part
+    return part_named(Path(options.data), options.split, options.progress)
 
 
 def measured(

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from deimv2.api.data import part_of, read_train
+from deimv2.api.data import part_to_measure, read_train
 from deimv2.api.options import Pathish, takes
 from deimv2.api.recipe import recipe_of
 from deimv2.api.training import TrainOptions
@@ -103,7 +103,7 @@ def require_no_photo(output: Path, dataset: Dataset, options: PreviewOptions) ->
     if not output.exists():
         return
     place = output.resolve()
-    val = part_of("val", options.data, None, None)
+    val = part_to_measure(options.data)
     trained = any(place == sample.path.resolve() for sample in dataset.samples)
     pieces = () if val is None else val.pieces
     if trained or any(place.is_relative_to(each.images.resolve()) for each in pieces):

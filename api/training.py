@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from deimv2.api.closing import show_results
-from deimv2.api.data import part_of, read_train
+from deimv2.api.data import part_to_measure, read_train
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.recipe import described, recipe_of, report_small
 from deimv2.api.rounding import Rounding, teacher_of
@@ -203,7 +203,7 @@ def run_here(
     dataset = read_train(options, progress)
     if options.resume is None:
         require_fresh(output, [sample.path for sample in dataset.samples], options)
-    val = part_of("val", options.data, options.val_images, options.val_annotations)
+    val = part_to_measure(options.data, options.val_images, options.val_annotations, progress)
     if val is None:
         progress.log(
             "data: no 'val' part, so no AP is measured and the last average of the weights is kept"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from deimv2.cli.arguments import count
 
+ANNOTATIONS = "COCO file, metadata.jsonl, or folder of YOLO or Pascal VOC labels"
+
 
 def add_data(parser: argparse.ArgumentParser, val: bool) -> None:
     data = parser.add_argument_group("data")
@@ -19,8 +21,8 @@ def add_data(parser: argparse.ArgumentParser, val: bool) -> None:
         data.add_argument(
             f"--{part}annotations",
             type=Path,
-            metavar="FILE",
-            help="COCO annotations of those photos",
+            metavar="FILE|DIR",
+            help=f"{ANNOTATIONS} of those photos",
         )
 
 
@@ -29,16 +31,19 @@ def add_annotated(parser: argparse.ArgumentParser, folder: bool = False) -> None
     if folder:
         parser.add_argument(
             "--data", type=Path, metavar="DIR",
-            help="data set in a common layout (docs/data.md), whose validation part is used; or "
-            "give --images and --annotations",
+            help="data set in a common layout (docs/data.md); or give --images and --annotations",
+        )  # fmt: skip
+        parser.add_argument(
+            "--split", choices=("val", "test", "train"),
+            help="part of --data (default: val; where there is none, test)",
         )  # fmt: skip
     parser.add_argument(
         "--images", type=Path, required=not folder, metavar="DIR",
         help="folder of annotated photos",
     )  # fmt: skip
     parser.add_argument(
-        "--annotations", type=Path, required=not folder, metavar="FILE",
-        help="COCO annotations (JSON)",
+        "--annotations", type=Path, required=not folder, metavar="FILE|DIR",
+        help=f"{ANNOTATIONS} of those photos",
     )  # fmt: skip
     parser.add_argument(
         "--limit", type=count, metavar="N", help="use only the first N photos (default: all)"

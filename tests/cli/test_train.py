@@ -364,6 +364,16 @@ def test_a_val_part_without_some_classes_is_measured_on_the_others(
     assert "which AP is to be measured on, has the classes" in line and "trained on" in line
 
 
+def test_test_stands_in_for_val_and_is_said(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "val").rename(data / "test")
+    assert train("--data", data, "--epochs", 1, *SMALL, "--output", tmp_path / "run") == 0
+    said = capsys.readouterr().err
+    assert f"data: no 'val' part in '{data}': AP is measured on 'test', by which" in said
+    assert "AP" in read_log(tmp_path / "run")[-1]
+
+
 def test_patience_ends_a_training_that_gets_no_better(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

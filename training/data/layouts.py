@@ -15,7 +15,7 @@ from typing import Any
 from deimv2.model.errors import InputError
 from deimv2.model.images import SUFFIXES
 
-NAMES = {"train": ("train",), "val": ("val", "valid", "validation", "test")}
+NAMES = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 YAML = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
 LAYOUTS = (
     "train/ with photos and one .json file, data.yaml with images/ and labels/ (YOLO), or "
@@ -42,7 +42,7 @@ class Part:
 
 
 def find_part(folder: Path, name: str) -> Part | None:
-    """The part "train" or "val" of a data set, None if it has none.
+    """The part "train", "val" or "test" of a data set, None if it has none.
 
     A folder without parts, of photos and their annotations, is "train". Raises InputError when in
     doubt.
@@ -62,6 +62,14 @@ def find_part(folder: Path, name: str) -> Part | None:
         if found:
             return found.pop()
     return whole(folder) if name == "train" else None
+
+
+def part_names(folder: Path) -> list[str]:
+    """Those of NAMES that a data set has."""
+    if (yolo := yaml_file(folder)) is not None:
+        content = read_yaml(yolo)
+        return [name for name, keys in NAMES.items() if any(map(content.get, keys))]
+    return [n for n, stems in NAMES.items() if any(any(_named(folder, stem)) for stem in stems)]
 
 
 def whole(folder: Path) -> Part | None:

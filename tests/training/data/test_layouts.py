@@ -22,7 +22,7 @@ from deimv2.tests.training.data.sets import (
     yolo,
 )
 from deimv2.training.data.dataset import read_dataset
-from deimv2.training.data.layouts import Part, find_part
+from deimv2.training.data.layouts import Part, find_part, part_names
 
 LAYOUTS: dict[str, Callable[[Path], None]] = {
     "roboflow coco": coco_at("train", "train/_annotations.coco.json"),
@@ -60,12 +60,25 @@ def test_every_layout_gives_the_same(tmp_path: Path, layout: str) -> None:
         np.testing.assert_allclose(found[name].boxes, np.array(boxes).reshape(-1, 4), atol=1e-3)
 
 
-def test_the_val_part_is_found_under_its_names(tmp_path: Path) -> None:
-    for name in ("train", "valid", "test"):
+@pytest.mark.parametrize("val", ["val", "valid", "validation"])
+def test_the_parts_are_found_under_their_names(tmp_path: Path, val: str) -> None:
+    for name in ("train", val, "test"):
         photos(tmp_path / name)
         coco(tmp_path / name / "_annotations.coco.json")
-    part = find_part(tmp_path, "val")
-    assert part is not None and part.images == tmp_path / "valid"
+    for name, folder in (("train", "train"), ("val", val), ("test", "test")):
+        part = find_part(tmp_path, name)
+        assert part is not None and part.images == tmp_path / folder
+    assert part_names(tmp_path) == ["train", "val", "test"]
+
+
+def test_the_test_part_is_no_val_part(tmp_path: Path) -> None:
+    yolo(tmp_path / "yolo")
+    (tmp_path / "yolo/data.yaml").write_text("train: images/train\ntest: x\nnames: [a]\n")
+    photos(tmp_path / "coco/test")
+    coco(tmp_path / "coco/test.json")
+    for layout, names in (("yolo", ["train", "test"]), ("coco", ["test"])):
+        assert find_part(tmp_path / layout, "val") is None
+        assert part_names(tmp_path / layout) == names
 
 
 def content(tmp_path: Path, **change: Any) -> tuple[Any, str]:
