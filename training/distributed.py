@@ -61,8 +61,8 @@ def usable_device(name: str | None) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"device '{name}' cannot be used ({reason}), expected cpu, cuda or mps; leave --device "
-            "out, or install a build of PyTorch for it"
+            f"device '{name}' cannot be used ({reason}), expected cpu or cuda; leave --device out, "
+            "or install a build of PyTorch for it"
         ) from error
     return device
 
