@@ -13,13 +13,14 @@ from deimv2.training.distill import Crops, Distillation, Distiller, load_teacher
 from deimv2.training.distributed import usable_device
 from deimv2.training.run_log import ProgressLogger
 
-KEPT = ("teacher", "images", "student", "epochs", "batch", "side", "lr", "seed")
+KEPT = ("teacher", "images", "student", "epochs", "batch", "side", "lr", "seed", "accumulate")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistillOptions:
     """teacher: DINOv3's ViT-S, as released. images: folder of photos, also in subfolders.
     student: "vit-tiny" (the backbone of S) or "vit-tiny-plus" (of M). side: of photos, in pixels.
+    accumulate: batches per step, whose gradients are added up.
     output: None: runs/STUDENT. resume: folder of one that was stopped."""
 
     teacher: Pathish | None = None
@@ -27,6 +28,7 @@ class DistillOptions:
     student: str = "vit-tiny"
     epochs: int = 50
     batch: int = 64
+    accumulate: int = 1
     side: int = 224
     lr: float = 1e-3
     seed: int = 0
@@ -72,8 +74,9 @@ def distill(options: DistillOptions) -> Distilled:
         require_unused(output)
     photos = find_photos(Path(options.images), below=True)
     recipe = Distillation(
-        options.epochs, options.batch, options.side, options.lr, seed=options.seed
-    )
+        options.epochs, options.batch * options.accumulate, options.side, options.lr,
+        seed=options.seed, accumulate=options.accumulate,
+    )  # fmt: skip
     crops = Crops(photos, recipe)
     with progress.status(f"reading {options.teacher}"):
         teacher = load_teacher(Path(options.teacher))

@@ -25,6 +25,7 @@ def recipe_of(options: "TrainOptions", rounds: bool, samples: int) -> Recipe:
     few = not fresh and not rounds and samples < FEW
     usual = FEW_BATCH if few or rounds else FINE_TUNING_BATCH
     batch = options.batch or (own.schedule.batch if fresh else min(usual, samples))
+    batch *= options.accumulate
     epochs = options.epochs
     if epochs is None and rounds:
         epochs = rounding_epochs(samples, batch)

@@ -35,7 +35,7 @@ from deimv2.training.trainer import Options, Trainer
 # Options that do not change what is learnt.
 MACHINE = (
     "device", "threads", "workers", "amp", "compile", "save_minutes", "report_every", "resume",
-    "progress",
+    "on_epoch", "progress",
 )  # fmt: skip
 
 
@@ -51,6 +51,7 @@ class TrainOptions:
     resume:         folder of a stopped training to continue
     epochs, batch:  None: 60 and 16 from weights, 40 and 8 on fewer than 2,000 photos, the paper's
                     for a fresh start; photos per step in all processes together
+    accumulate:     batches per step: as one batch so many times as large, but for BatchNorm
     lr:             learning rate of the heads; the others keep their ratio
     final_lr:       final learning rate, as a share of lr
     image_size:     a side or (H, W); None: the variant's own
@@ -63,6 +64,8 @@ class TrainOptions:
     compile:        use torch.compile
     save_minutes, report_every, evaluate_every: intervals in minutes, steps and epochs
     patience:       epochs without a better AP after which to stop; None: run to the end
+    on_epoch:       called in the main process after an evaluated epoch, with the row of log.jsonl:
+                    {"step", "epoch", "AP", ...}; what it raises ends the training
     """
 
     data: Pathish | None = None
@@ -77,6 +80,7 @@ class TrainOptions:
     val_annotations: Pathish | None = None
     epochs: int | None = None
     batch: int | None = None
+    accumulate: int = 1
     lr: float | None = None
     final_lr: float | None = None
     image_size: int | tuple[int, int] | None = None
@@ -93,6 +97,7 @@ class TrainOptions:
     report_every: int = 20
     evaluate_every: int = 1
     patience: int | None = None
+    on_epoch: Callable[[dict[str, Any]], object] | None = None
     progress: Progress = SILENT
 
 
@@ -214,7 +219,9 @@ def run_here(
         report_small(dataset, net.image_size, RECIPES[options.variant].augment.min_side, progress)
     make_folder(output)
     save = partial(save_weights, photos=None if val is None else val.pieces[0].images)
-    logger = ProgressLogger(output, progress, open_board(output)) if world.is_main else NullLogger()
+    logger: TrainingLogger = NullLogger()
+    if world.is_main:
+        logger = ProgressLogger(output, progress, open_board(output), options.on_epoch)
     trainer = trainer_of(options, rounding, net, dataset, save, output, world, logger, progress)
     if options.resume is not None:
         trainer.restore(read_state(output))
@@ -300,6 +307,7 @@ def loop_options(options: TrainOptions, rounding: Rounding | None) -> Options:
         evaluate_every=options.evaluate_every,
         amp=options.amp and rounding is None,  # rounding to steps needs float32
         compiled=options.compile,
+        accumulate=options.accumulate,
         patience=options.patience,
         measure_start=rounding is not None,
         about={"options": kept, "rounding": None if rounding is None else asdict(rounding)},

@@ -112,6 +112,10 @@ def add_device(parser: argparse.ArgumentParser, meaning: str = "") -> None:
 
 def add_machine(parser: Any) -> None:
     """What any training has: where it runs, and when it saves and reports."""
+    parser.add_argument(
+        "--accumulate", type=count, default=1, metavar="N",
+        help="batches per step, of which memory holds one: as one N times as large (default: 1)",
+    )  # fmt: skip
     parser.add_argument("--device", metavar="cpu|cuda", help="default: cuda if available")
     parser.add_argument(
         "--workers", type=natural, default=2, metavar="N",

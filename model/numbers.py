@@ -44,6 +44,7 @@ SIZE = Kind(
 MINUTES = Kind(_real(lambda value: 0 <= value < 1e6), "minutes, 0 or more")
 
 KINDS = {
+    "accumulate": COUNT,
     "batch": COUNT,
     "calibration_photos": COUNT,
     "columns": COUNT,

@@ -24,6 +24,7 @@ from deimv2.model.images import load_photo
 from deimv2.model.weights import random_state, save_weights
 from deimv2.model.weights.sources import DEMO
 from deimv2.tests.training.scenes import few
+from deimv2.training.run_log import read_log
 from deimv2.verification.parity import compare
 
 PHOTO = PHOTOGRAPHS[0]
@@ -270,6 +271,26 @@ def test_trained_evaluated_and_quantized(tmp_path: Path) -> None:
     assert deimv2.load(to, precision="int8").size == (160, 160)
     with pytest.raises(deimv2.InputError, match="no annotated photos in"):
         deimv2.evaluate(made.weights, data=tmp_path)
+
+
+def test_a_function_gets_the_row_of_every_epoch(tmp_path: Path) -> None:
+    few(tmp_path / "set" / "train", 4)
+    few(tmp_path / "set" / "val", 2, start=8)
+    rows: list[dict[str, object]] = []
+
+    def stop(row: dict[str, object]) -> None:
+        rows.append(row)
+        if len(rows) == 2:
+            raise KeyError("enough")
+
+    given = {"batch": 1, "accumulate": 2, "image_size": 160, "workers": 0, "device": "cpu"}
+    with pytest.raises(KeyError, match="enough"):
+        deimv2.train(
+            data=tmp_path / "set", weights="demo", output=tmp_path / "run", epochs=3,
+            on_epoch=stop, **given,
+        )  # fmt: skip
+    logged = [row for row in read_log(tmp_path / "run") if "AP" in row]
+    assert rows == logged and [(row["epoch"], row["step"]) for row in rows] == [(0, 2), (1, 4)]
 
 
 @pytest.mark.long

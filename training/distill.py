@@ -38,7 +38,8 @@ CROP = 0.25, 1.0  # of a photo's area
 
 @dataclass(frozen=True)
 class Distillation:
-    """epochs, photos per step, side of the crops in pixels, and the optimiser's settings."""
+    """epochs, photos per step, side of the crops in pixels, the optimiser's settings, and in how
+    many parts a step is computed."""
 
     epochs: int
     batch: int
@@ -46,6 +47,7 @@ class Distillation:
     lr: float = 1e-3
     decay: float = 0.05
     seed: int = 0
+    accumulate: int = 1
 
 
 class Crops(TorchDataset[Batch]):
@@ -163,17 +165,23 @@ class Distiller(Loop):
         images = batch.images.to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self.crops.c.lr * factor(self.step, self.crops.steps, self.schedule)
+        self.optimizer.zero_grad()
+        parts = images.chunk(self.crops.c.accumulate)
+        loss = sum(self._part(part) for part in parts) / len(parts)
+        nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        return {"loss": loss}
+
+    def _part(self, images: Tensor) -> float:
+        """Adds the gradient of one part of the batch. Gives its loss."""
         with torch.no_grad():
             wanted = self.teacher.features(images)
         loss = distance(self.student(images), wanted)
         if not loss.isfinite():
             raise CheckError(f"the loss is {loss.item()} at step {self.step}; use a smaller --lr")
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
-        self.optimizer.step()
-        self.step += 1
-        return {"loss": loss.item()}
+        (loss / self.crops.c.accumulate).backward()
+        return loss.item()
 
     def save(self) -> None:
         """The state to go on from, and the student's ViT as `train --backbone` takes it."""

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,11 +19,18 @@ LONG = 200  # steps of an epoch from which the screen shows more than a line for
 class ProgressLogger:
     """A logger that writes LOG, PLOT and TABLE into a folder, and TensorBoard's files if installed.
 
-    The screen shows a line an epoch, and each report of long ones.
+    The screen shows a line an epoch, and each report of long ones. on_epoch: gets what LOG gets
+    at the end of an epoch.
     """
 
-    def __init__(self, folder: Path, progress: Progress, board: Any | None = None) -> None:
-        self.folder, self.progress, self.board = folder, progress, board
+    def __init__(
+        self,
+        folder: Path,
+        progress: Progress,
+        board: Any | None = None,
+        on_epoch: Callable[[dict[str, Any]], object] | None = None,
+    ) -> None:
+        self.folder, self.progress, self.board, self.on_epoch = folder, progress, board, on_epoch
         self.rows = read_log(folder)
         self.start: tuple[int, float] | None = None
 
@@ -44,6 +51,8 @@ class ProgressLogger:
         self.progress.log(line)
         write_whole(self.folder / PLOT, plot(self.rows))
         write_whole(self.folder / TABLE, table(self.rows).encode())
+        if self.on_epoch is not None:
+            self.on_epoch(dict(self.rows[-1]))
 
     def say(self, message: str) -> None:
         self.progress.log(message)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -48,6 +49,7 @@ class Options:
     evaluate_every: int = 1  # epochs
     amp: bool = True  # half precision on GPUs
     compiled: bool = False
+    accumulate: int = 1  # parts that a batch is computed in, one after the other
     patience: int | None = None  # epochs without a better AP, after which to stop
     measure_start: bool = False  # so that what is kept is never worse than what it started from
     about: dict[str, Any] = field(default_factory=dict)  # plain values, kept in the checkpoint
@@ -77,6 +79,11 @@ class Trainer(Loop):
         self.save_best, self.teacher = save, teacher
         self.names, self.recipe, self.batches = names, recipe, batches
         self.folder, self.world, self.options = folder, world, options
+        if batches.share % options.accumulate:
+            raise InputError(
+                f"{schedule.batch} photos per step cannot be computed by {world.size} processes in "
+                f"{options.accumulate} parts; choose a multiple of the processes with --batch"
+            )
         self.net = net.to(world.device).train()
         if world.device.type == "cpu":
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -145,33 +152,52 @@ class Trainer(Loop):
 
         Raises CheckError, with the weights as they were, for a loss that is no number.
         """
-        c, device = self.recipe, self.world.device
-        epoch = self.step // self.steps_per_epoch
+        c = self.recipe
         rate = factor(self.step, self.steps_per_epoch, c.schedule)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * rate
-        images = batch.images.to(device, non_blocking=True)
-        if device.type == "cpu":
-            images = images.contiguous(memory_format=torch.channels_last)
-        targets = [target.to(device) for target in batch.targets]
         extra = self._denoising(batch.targets)
-        with torch.autocast(device.type, torch.float16, enabled=self.half):
-            out = self.wrapped(images, None if extra is None else extra.queries)
-        losses: Mapping[str, Tensor]
-        if self.teacher is None:
-            losses = self.criterion(out, targets, epoch, extra, self.world.mean)
-        else:
-            losses = self.teacher()
-        total = torch.stack(list(losses.values())).sum()
-        values = self._values(total, losses)
         self.optimizer.zero_grad()
-        self.scaler.scale(total).backward()
+        parts = [self._part(batch, extra, part) for part in range(self.options.accumulate)]
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.net.parameters(), c.optimizer.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.update(self.net)
         self.step += 1
+        return {name: fmean(values[name] for values in parts) for name in parts[0]}
+
+    def _part(self, batch: Batch, extra: Denoising | None, part: int) -> dict[str, float]:
+        """Adds the gradient of one part of the batch. Gives its losses, as `_step` does."""
+        device, parts = self.world.device, self.options.accumulate
+        size = self.batches.share // parts
+        own = slice(part * size, (part + 1) * size)
+        images = batch.images[own].to(device, non_blocking=True)
+        if device.type == "cpu":
+            images = images.contiguous(memory_format=torch.channels_last)
+        targets = [target.to(device) for target in batch.targets[own]]
+        counts = [len(target.labels) for target in batch.targets]
+        if extra is not None:
+            extra = extra.part(part * size, size, counts)
+
+        def average(found: Tensor) -> Tensor:
+            """Objects and regressed pairs of a part: the pairs of the others, which are not known
+            yet, as many for each object as here."""
+            objects = sum(counts) / parts
+            pairs = found[1] * objects / max(1, sum(counts[own]))
+            return self.world.mean(torch.stack([torch.full_like(pairs, objects), pairs]))
+
+        with torch.autocast(device.type, torch.float16, enabled=self.half):
+            out = self.wrapped(images, None if extra is None else extra.queries)
+        losses: Mapping[str, Tensor]
+        if self.teacher is None:
+            epoch = self.step // self.steps_per_epoch
+            losses = self.criterion(out, targets, epoch, extra, average)
+        else:
+            losses = self.teacher()
+        total = torch.stack(list(losses.values())).sum()
+        values = self._values(total, losses)
+        self.scaler.scale(total / parts).backward()
         return values
 
     def _values(self, total: Tensor, losses: Mapping[str, Tensor]) -> dict[str, float]:

@@ -76,8 +76,9 @@ def distiller(
     steps: int = 6,
     student: str = "vit-tiny",
     photos: tuple[Path, ...] = PHOTOGRAPHS,
+    accumulate: int = 1,
 ) -> Distiller:
-    crops = Crops(photos, Distillation(steps, 4, 64))
+    crops = Crops(photos, Distillation(steps, 4, 64, accumulate=accumulate))
     assert len(crops) == steps
     return Distiller(new_student(student, 0), teacher, crops, folder, CPU, notes, {})
 
@@ -119,6 +120,21 @@ def test_the_students_weights_are_a_backbone_of_their_variant(
     (other,) = set(STUDENTS.values()) - {STUDENTS[student]}
     with pytest.raises(InputError, match="use weights of that backbone"):
         load_backbone(build_model(other), tmp_path / BEST)
+
+
+def test_parts_of_a_batch_give_its_loss_and_gradient(
+    tmp_path: Path, teacher: VisionTransformer
+) -> None:
+    found = []
+    for accumulate in (1, 2):
+        made = distiller(tmp_path, teacher, Notes(), accumulate=accumulate)
+        loss = made._step(made.crops[0])["loss"]
+        state = made.optimizer.state_dict()["state"]
+        gradient = torch.cat([state[key]["exp_avg"].flatten() for key in sorted(state)])
+        found.append((loss, gradient))
+    (one, expected), (other, parts) = found
+    assert other == pytest.approx(one, rel=1e-5)
+    assert (parts - expected).norm() < 1e-3 * expected.norm() > 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
