@@ -28,7 +28,8 @@ class Part:
     """A folder of photos, and what annotates them: a COCO file, a `metadata.jsonl`, a list of
     photos (.txt), or a folder of labels (.txt or .xml).
 
-    merged: where a `data.yaml` lists several, these, with it as the annotations and its folder.
+    merged: where a `data.yaml` lists several, or one elsewhere, these, with it as the annotations
+    and its folder.
     """
 
     images: Path
@@ -233,7 +234,8 @@ def _yolo(file: Path, name: str) -> Part | None:
         return None
     entries = entry if isinstance(entry, list) else [entry]
     pieces = tuple(_yolo_piece(file, content.get("path"), name, str(each)) for each in entries)
-    return pieces[0] if len(pieces) == 1 else Part(file.parent, file, pieces)
+    below = pieces[0].annotations.resolve().is_relative_to(file.parent.resolve())
+    return pieces[0] if len(pieces) == 1 and below else Part(file.parent, file, pieces)
 
 
 def _yolo_piece(file: Path, root: object, name: str, entry: str) -> Part:

@@ -56,6 +56,25 @@ def test_a_list_of_one_is_that_one(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("root", ["../other", "ROOT/other"])
+@pytest.mark.parametrize("own", [False, True])
+def test_a_folder_elsewhere_has_the_classes_of_the_file_that_names_it(
+    tmp_path: Path, own: bool, root: str
+) -> None:
+    """As `path` of Ultralytics' own files does; the folder may have a file of its own."""
+    yolo(tmp_path / "other")
+    if not own:
+        (tmp_path / "other/data.yaml").unlink()
+    (tmp_path / "set").mkdir()
+    root = root.replace("ROOT", str(tmp_path))
+    (tmp_path / "set/data.yaml").write_text(
+        f"path: {root}\ntrain: images/train\nnames: [saucer, plate]\n"
+    )
+    part = find_part(tmp_path / "set", "train")
+    assert part is not None and read_dataset(part)[0].names == ("saucer", "plate")
+    assert photos_with_objects(part) == [("a", 2), ("b", 1), ("c", 0)]
+
+
 def test_a_list_that_names_what_is_not_there_is_refused(tmp_path: Path) -> None:
     yolo(tmp_path, entry="[images/train, images/more]")
     with pytest.raises(InputError, match="says 'images/more' for 'train', which is not there"):
