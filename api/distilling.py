@@ -73,11 +73,7 @@ def distill(options: DistillOptions) -> Distilled:
         require_other(output / BEST, Path(options.teacher), "--teacher")
         require_unused(output)
     photos = find_photos(Path(options.images), below=True)
-    recipe = Distillation(
-        options.epochs, options.batch * options.accumulate, options.side, options.lr,
-        seed=options.seed, accumulate=options.accumulate,
-    )  # fmt: skip
-    crops = Crops(photos, recipe)
+    crops = Crops(photos, recipe_of(options))
     with progress.status(f"reading {options.teacher}"):
         teacher = load_teacher(Path(options.teacher))
     device = usable_device(options.device)
@@ -99,3 +95,10 @@ def distill(options: DistillOptions) -> Distilled:
         )
         return Distilled(output / BEST, distiller.step, finished=False)
     return Distilled(output / BEST, distiller.step)
+
+
+def recipe_of(options: DistillOptions) -> Distillation:
+    return Distillation(
+        options.epochs, options.batch * options.accumulate, options.side, options.lr,
+        seed=options.seed, accumulate=options.accumulate,
+    )  # fmt: skip
