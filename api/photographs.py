@@ -24,17 +24,25 @@ def golden_photographs(
     demo: bool,
     progress: Progress = SILENT,
 ) -> Sequence[Path]:
-    """Of a folder that was chosen; of the usual one (calibrated or validated on), where enough of
-    its photos show something; else those that come with the weights, or with the package.
+    """Of a folder that was chosen; of the usual one (calibrated or validated on), where it has
+    enough photos; else those that come with the weights, or with the package, and says so.
 
     net: in float.
     """
     folder = chosen or usual
-    if folder is not None:
+    if folder is not None and (chosen is not None or folder.is_dir()):
         found = with_detections(net, find_photos(folder), progress)
         if len(found) >= MIN_PHOTOGRAPHS or chosen is not None:
             return found
-    return find_photos(DEMO / "photographs") if demo else PHOTOGRAPHS
+    others = find_photos(DEMO / "photographs") if demo else PHOTOGRAPHS
+    if folder is not None:
+        why = f"has fewer than {MIN_PHOTOGRAPHS} photos" if folder.is_dir() else "is not there"
+        progress.log(
+            f"'{folder}', which the weights were validated or calibrated on, {why}: compared on "
+            f"{len(others)} photographs of {'the demo' if demo else 'COCO'}, on which other "
+            "classes are not found; name yours with --photos DIR"
+        )
+    return others
 
 
 def with_detections(net: DEIMv2, paths: Sequence[Path], progress: Progress = SILENT) -> list[Path]:

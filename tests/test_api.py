@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import torch
 from PIL import Image
 
 import deimv2
+from deimv2.api.photographs import golden_photographs
 from deimv2.converters import PRECISIONS
 from deimv2.converters.checkpoint import CheckpointRunner
 from deimv2.converters.photographs import PHOTOGRAPHS
@@ -231,6 +233,20 @@ def test_an_artifact_detects_what_its_checkpoint_does(tmp_path: Path) -> None:
     assert not deimv2.verify(tmp_path / "out").passed
     with pytest.raises(deimv2.InputError, match="was damaged or replaced"):
         deimv2.load(file)
+
+
+def test_photos_that_are_gone_are_told(tmp_path: Path) -> None:
+    net, told = build_model("atto").eval(), Told()
+    gone = tmp_path / "val"
+    assert golden_photographs(net, None, gone, demo=False, progress=told) == PHOTOGRAPHS
+    (line,) = told.lines
+    assert f"'{gone}', which the weights were" in line and "is not there" in line
+    assert golden_photographs(net, None, None, demo=False, progress=told) == PHOTOGRAPHS
+    assert len(told.lines) == 1
+    gone.mkdir()
+    shutil.copy(PHOTO, gone)
+    assert golden_photographs(net, None, gone, demo=False, progress=told) == PHOTOGRAPHS
+    assert "has fewer than 3 photos" in told.lines[1]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class CheckpointMetadata:
     image_size: (H, W) that it was trained at
     ranges:     low and high of int8 activations, by the name of the place
     float_blocks: what computes in float all the same where the rest is int8
-    photos:     the folder that it was validated or calibrated on, where that is there
+    photos:     the folder that it was validated or calibrated on, which may be elsewhere by now
     in_float:   the weights that were quantized, where they are there
     """
 
@@ -103,6 +103,6 @@ def read_metadata(path: str | Path) -> CheckpointMetadata:
         image_size=None if size is None else (int(size[0]), int(size[1])),
         ranges=None if ranges is None else {name: (low, up) for name, (low, up) in ranges.items()},
         float_blocks=tuple(stored("float_blocks") or ()),
-        photos=Path(photos) if isinstance(photos, str) and Path(photos).is_dir() else None,
+        photos=Path(photos) if isinstance(photos, str) else None,
         in_float=Path(in_float) if isinstance(in_float, str) and Path(in_float).is_file() else None,
     )

@@ -88,7 +88,7 @@ def test_class_names_are_in_the_manifest_and_in_the_artifact(capsys: Capture, sm
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tflite", "mlpackage", "pte"])
 def test_class_names_are_in_every_kind_of_artifact(tmp_path: Path, names: Path, kind: str) -> None:
-    arguments = [*DEMO, "--format", kind, "--labels", str(names), "--output", str(tmp_path)]
+    arguments = [*RANDOM, "--format", kind, "--labels", str(names), "--output", str(tmp_path)]
     assert main(["export", *arguments]) == 0
     assert main(["verify", str(tmp_path)]) == 0  # compares the names inside with the manifest's
     (path,) = tmp_path.glob(f"*.{kind}")
