@@ -156,6 +156,11 @@ class Detector:
         return f"Detector('{self.source}', {height}x{width}, {classes})"
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What was chosen in a checkpoint's file ("weights under 'ema'") and taken off names."""
+        return notes_of(self.runner)
+
+    @property
     def size(self) -> tuple[int, int]:
         """(H, W) that photos are stretched to."""
         return self.runner.size
@@ -258,7 +263,12 @@ def locate(source: Pathish, weights: str, variant: str | None) -> tuple[Path, st
     require_path(source)
     name, path = str(source), Path(source)
     if name in VARIANTS:
-        return fetch(weights, name), name
+        file = fetch(weights, name)
+        if file.suffix not in CHECKPOINTS:
+            raise InputError(
+                f"weights are '{weights}', expected coco, demo or a file of weights; name one"
+            )
+        return file, name
     repository = re.sub("^hf:/{1,2}", "", name)  # a path has lost one of the two
     parts = repository.split("/")
     marked = repository != name or not path.suffix
@@ -321,6 +331,11 @@ def foreign_device(path: Path, device: str) -> InputError:
         f"'{path}' does not run on '{device}', expected a .tflite for {GPU}, or a checkpoint for "
         f"{' or '.join(PYTORCHS)}; leave --device out"
     )
+
+
+def notes_of(runner: Runner) -> tuple[str, ...]:
+    """Of a checkpoint, what was chosen in its file and taken off names."""
+    return runner.notes if isinstance(runner, CheckpointRunner) else ()
 
 
 def class_count(runner: Runner) -> int | None:

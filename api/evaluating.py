@@ -13,6 +13,7 @@ from deimv2.api.detector import (
     Detector,
     class_count,
     locate,
+    notes_of,
     open_runner,
     require_unloaded,
     rounds,
@@ -164,6 +165,8 @@ def opened(
     rounding = rounds(options.precision)
     with options.progress.status(f"opening {path}"):
         runner = open_runner(path, variant, options.threads, rounding, options.device)
+    if notes := notes_of(runner):
+        options.progress.log(f"weights: {', '.join(notes)} in '{path}'")
     return runner, known_names(class_count(runner), as_path(options.labels), runner.labels)
 
 

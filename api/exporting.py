@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.api.calibration import PHOTOS, calibration_frames, to_int8
-from deimv2.api.install import install, remove, require_own, require_room, uninterrupted, workplace
+from deimv2.api.install import (
+    install,
+    remove,
+    require_own,
+    require_room_for,
+    uninterrupted,
+    workplace,
+)
 from deimv2.api.npu import npu_targets, with_npu
 from deimv2.api.options import Pathish, as_list, as_path, takes
 from deimv2.api.photographs import golden_photographs
@@ -135,13 +142,7 @@ def export(options: ExportOptions) -> Export:
     translations = read_translations(options.translations, len(loaded.labels))
     variant = loaded.net.variant.name
     output = Path(options.output or Path("artifacts", f"{variant}-{precision.name}"))
-    if loaded.notes:
-        progress.log(f"weights: {', '.join(loaded.notes)} in '{weights}'")
-    if weights == "random":
-        progress.log(
-            "weights are random (reproducible, untrained): the files run but detect nothing "
-            "meaningful; use --weights coco or your own checkpoint for that"
-        )
+    tell_weights(loaded, weights, progress)
     require_own(output)
     in_float = float_reference(options, weights, loaded) if precision.rounds else None
     frames: Frames = ()
@@ -155,7 +156,7 @@ def export(options: ExportOptions) -> Export:
         round_weights(loaded.net)
     make_folder(output)
     size = sum(value.nbytes for value in loaded.net.parameters())
-    require_room(output, size, len(kinds) + len(targets))
+    require_room_for(output, size, len(kinds) + len(targets))
     with workplace(output) as work:
         report, manifest = make(options, kinds, weights, loaded, in_float, frames, work, output)
         report, manifest = with_npu(report, manifest, targets, work, progress)
@@ -167,6 +168,16 @@ def export(options: ExportOptions) -> Export:
         with uninterrupted():
             install(work, output, manifest, rejected, progress)
     return Export(output, report, manifest)
+
+
+def tell_weights(loaded: Loaded, weights: str, progress: Progress) -> None:
+    if loaded.notes:
+        progress.log(f"weights: {', '.join(loaded.notes)} in '{weights}'")
+    if weights == "random":
+        progress.log(
+            "weights are random (reproducible, untrained): the files run but detect nothing "
+            "meaningful; use --weights coco or your own checkpoint for that"
+        )
 
 
 def checked(options: ExportOptions) -> tuple[Precision, list[str]]:

@@ -13,28 +13,21 @@ from deimv2.converters import format_of
 from deimv2.converters.golden import FOLDER
 from deimv2.converters.manifest import LOG, NAME, Manifest, file_problem
 from deimv2.model.errors import InputError
-from deimv2.model.files import reason_of
+from deimv2.model.files import reason_of, require_room
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.signals import handling
 
 REJECTED = ".rejected"
 
 
-def require_room(output: Path, weights: int, files: int) -> None:
+def require_room_for(output: Path, weights: int, files: int) -> None:
     """Raises InputError where an export does not fit on the disk, which some toolchains answer by
     ending the process. weights: bytes in float32; files: how many artifacts.
     """
     few = 4 << 20  # golden photographs, logs
-    for folder, needed, way in (
-        (output, files * weights * 5 // 4 + few, "choose another --output"),
-        (Path(tempfile.gettempdir()), 2 * weights + few, "set TMPDIR to another folder"),
-    ):
-        free = shutil.disk_usage(folder).free
-        if free < needed:
-            raise InputError(
-                f"{free / 1e6:.1f} MB are free at '{folder}', expected {needed / 1e6:.1f} for this "
-                f"export (No space left on device); {way} or free some space"
-            )
+    require_room(output, files * weights * 5 // 4 + few, "export", "choose another --output")
+    temporary = Path(tempfile.gettempdir())
+    require_room(temporary, 2 * weights + few, "export", "set TMPDIR to another folder")
 
 
 def require_own(output: Path) -> None:

@@ -56,7 +56,7 @@ class Rounding:
         ranges, float_blocks = known.ranges, known.float_blocks
         if ranges is None:
             seen = photos if self.calibration is None else find_photos(Path(self.calibration))
-            how = method(self.share)
+            how = method(self.share, progress)
             found = find_ranges(net, seen, self.calibration_photos, progress, how)
             ranges, float_blocks = found.ranges, found.float_blocks
         elif self.ranges is None and self.share is not None:

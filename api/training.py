@@ -17,7 +17,7 @@ from deimv2.api.rounding import Rounding, teacher_of
 from deimv2.evaluation.measure import measurement
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
-from deimv2.model.files import make_folder, require_other
+from deimv2.model.files import make_folder, require_other, require_room
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights import load_backbone, save_weights, transfer_weights
 from deimv2.model.weights.sources import AUTO, chosen_variant, fetch, origin
@@ -37,6 +37,11 @@ MACHINE = (
     "device", "threads", "workers", "amp", "compile", "save_minutes", "report_every", "resume",
     "on_epoch", "progress",
 )  # fmt: skip
+
+
+# Of the weights, on the disk while they are saved: they, their average and two moments, twice, as
+# what was saved before stays until then; and so the best.
+COPIES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +280,8 @@ def trainer_of(
     progress: Progress,
 ) -> Trainer:
     """With rounding: of `net`, prepared in place, with itself in float as teacher."""
+    size = sum(value.nbytes for value in net.parameters())
+    require_room(output, COPIES * size, "training", "choose another --output")
     recipe = recipe_of(options, rounding is not None, len(dataset.samples))
     batches = Batches(
         dataset, recipe, net.image_size, (net.variant.mean, net.variant.std),

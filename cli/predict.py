@@ -47,22 +47,20 @@ def add(subparsers: Any) -> None:
         help="class names, one per line (default: those stored in the model, or COCO's)",
     )  # fmt: skip
     parser.add_argument(
-        "--variant",
-        metavar="NAME",
+        "--variant", metavar="NAME",
         help="variant of a checkpoint (default: recognised from its tensors)",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--one-label", action="store_true",
         help="where one object has several labels, keep the one that scores best",
     )  # fmt: skip
     parser.add_argument(
         "--track", action="store_true",
-        help="track objects through videos: each keeps its id, also through frames in which it "
-        "scores lower",
+        help="each object of a video keeps its id, also through frames in which it scores lower",
     )  # fmt: skip
     add_device(parser)
     parser.add_argument(
-        "--threads", type=count, metavar="N", help="CPU threads (default: the runtime's choice)"
+        "--threads", type=count, metavar="N", help="CPU threads (default: the runtime's)"
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print JSON once all is done")
@@ -84,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
             model, labels=args.labels, variant=args.variant, device=args.device,
             threads=args.threads,
         )  # fmt: skip
+    if detector.notes:
+        console.log(f"weights: {', '.join(detector.notes)} in '{detector.source}'")
     if args.output is not None:
         make_folder(args.output)
     rows: list[dict[str, Any]] = []

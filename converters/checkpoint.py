@@ -1,5 +1,6 @@
 """Runs a checkpoint by PyTorch, in float32 or rounding to int8: the references of artifacts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from deimv2.model.detections import Detections
 from deimv2.model.detector import DEIMv2
 from deimv2.model.errors import InputError
 from deimv2.model.postprocess import detect
-from deimv2.model.weights import class_count, guess_variant, read_checkpoint, read_metadata
+from deimv2.model.weights import class_count, guess_variant, read_metadata, read_noted
 from deimv2.model.weights.files import PICKLES
 from deimv2.model.weights.loading import fitted
 from deimv2.quantization.prepare import apply_ranges
@@ -20,10 +21,14 @@ CHECKPOINTS = (".safetensors", *PICKLES)
 
 
 class CheckpointRunner:
-    def __init__(self, net: DEIMv2, labels: list[str] | None = None) -> None:
+    """notes: what was chosen in the file and taken off names."""
+
+    def __init__(
+        self, net: DEIMv2, labels: list[str] | None = None, notes: Sequence[str] = ()
+    ) -> None:
         self.net = net.eval()
         self.size = net.image_size
-        self.labels = labels
+        self.labels, self.notes = labels, tuple(notes)
 
     def detect(self, frame: Frame) -> Detections:
         require_frame(frame, self.size)
@@ -42,7 +47,7 @@ def open_checkpoint(
     file, one of no known variant, or of another than `variant`, or one without ranges that is to
     round.
     """
-    state = read_checkpoint(path)
+    state, notes = read_noted(path)
     name = variant or guess_variant(state)
     if name is None:
         raise InputError(
@@ -60,4 +65,4 @@ def open_checkpoint(
             )
         apply_ranges(net.eval(), about.ranges, about.float_blocks)
         round_weights(net)
-    return CheckpointRunner(net.to(device), about.labels)
+    return CheckpointRunner(net.to(device), about.labels, notes)

@@ -24,6 +24,16 @@ def make_folder(path: Path) -> None:
         ) from error
 
 
+def require_room(folder: Path, needed: int, what: str, way: str) -> None:
+    """Raises InputError where less than `needed` bytes are free. way: what to do then."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"{free / 1e6:.1f} MB are free at '{folder}', expected {needed / 1e6:.1f} for this "
+            f"{what} (No space left on device); {way} or free some space"
+        )
+
+
 def require_target(path: Path, kinds: Sequence[str], option: str) -> None:
     """Raises InputError for a file to write whose name ends in none of `kinds` (".png"), so that
     it would take the place of another file, where something other than a file is, or in a folder

@@ -347,6 +347,7 @@ def test_a_notebook_shows_the_photo_and_few_words(detector: deimv2.Detector) -> 
     ("call", "kind", "message"),
     [
         (lambda: deimv2.load(None), deimv2.InputError, "None is no path"),  # type: ignore[arg-type]
+        (lambda: deimv2.load("atto", weights="foo"), deimv2.InputError, "weights are 'foo', exp"),
         (lambda: deimv2.export(labels=["cat"]), deimv2.InputError, r"\['cat'\] is no path"),
         (lambda: deimv2.export(progress=None), deimv2.InputError, "progress is None"),
         (lambda: deimv2.export(wieghts="demo"), TypeError, r"^export\(\) got an unex.* 'wieghts'"),

@@ -148,7 +148,7 @@ def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
 def test_a_full_disk_is_one_line_and_leaves_nothing(
     capsys: Capture, quick: None, small_disk: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporting, "require_room", lambda *_: None)  # what if others fill it
+    monkeypatch.setattr(exporting, "require_room_for", lambda *_: None)  # what if others fill it
     filler = small_disk / "filler"
     filler.write_bytes(b"\0" * (1 << 20) if shutil.disk_usage(small_disk).free > 2 << 20 else b"")
     line = complaint(capsys, *export_to(small_disk, kind))

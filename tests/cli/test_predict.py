@@ -187,6 +187,16 @@ def test_an_artifact_that_its_manifest_does_not_know_is_refused(
     assert "the manifest expects" in line
 
 
+def test_what_was_chosen_in_a_checkpoint_is_told(
+    capsys: Capture, photo: Path, tmp_path: Path
+) -> None:
+    state = {f"module.{key}": value for key, value in random_state(build_model("atto")).items()}
+    torch.save({"ema": {"module": state}, "model": state}, path := tmp_path / "ddp.pth")
+    assert main(["predict", str(path), str(photo)]) == 0
+    line = f"weights: weights under 'ema', prefix 'module.' in '{path}'"
+    assert line in capsys.readouterr().err
+
+
 def test_a_checkpoint_predicts_under_cocos_names(
     capsys: Capture, photo: Path, tmp_path: Path
 ) -> None:

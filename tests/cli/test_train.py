@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -265,6 +267,15 @@ def test_a_training_is_never_written_over(
     assert train(*given) == 2
     assert f"'{output / BEST}' is there" in capsys.readouterr().err
     assert (output / LOG).read_bytes() == before
+
+
+def test_a_disk_without_room_is_told_before_the_training(
+    data: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5 << 20))
+    line = complaint(capsys, "train", "--data", data, "--weights", "demo", "--output", tmp_path)
+    assert re.search("5.2 MB are free at .*, expected [0-9.]+ for this training", line)
+    assert not (tmp_path / BEST).exists()
 
 
 @pytest.mark.parametrize("command", ["train", "quantize"])
