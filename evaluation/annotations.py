@@ -110,7 +110,7 @@ def read_annotations(source: Path | Part, limit: int | None = None) -> Annotatio
                 raise malformed(path, f"annotations[{i}]", key, row[key], "the id of an entry")
     found = Annotations(
         path=path,
-        photos=tuple(Photo(image["file_name"], _size(path, image)) for image in coco.images),
+        photos=tuple(Photo(row["file_name"], coco.sizes[row["id"]]) for row in coco.images),
         names=tuple(category["name"] for category in coco.categories),
         category_ids=tuple(classes),
         boxes=np.array([_box(path, i, row) for i, row in enumerate(rows)], np.float64),
@@ -176,17 +176,6 @@ def match_classes(
             "model's order; expected names of their own; rename them in both"
         )
     return np.array([names.index(label) for label in labels], np.int32)
-
-
-def _size(path: Path, image: Record) -> tuple[int, int] | None:
-    sides = image.get("width"), image.get("height")
-    if sides == (None, None):
-        return None
-    width, height = sides
-    if type(width) is int and type(height) is int and min(width, height) > 0:
-        return width, height
-    where = f"image '{image['file_name']}'"
-    raise malformed(path, where, "width, height", list(sides), "pixels of at least 1")
 
 
 def _box(path: Path, index: int, row: Record) -> list[float]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from deimv2.model.errors import InputError
 from deimv2.model.words import counted, plural
 from deimv2.training.data.layouts import Part, locate
+from deimv2.training.data.mending import Size
 from deimv2.training.data.reading import read_coco
 from deimv2.training.records import Record, is_number
 
@@ -34,7 +35,7 @@ class Sample:
     path: Path
     labels: Labels
     boxes: Boxes
-    size: tuple[int, int] | None = None
+    size: Size | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +77,11 @@ def read_dataset(part: Part) -> tuple[Dataset, Findings]:
     images = {row["id"]: row for row in coco.images}
     objects: dict[int, list[tuple[int, list[float]]]] = {key: [] for key in images}
     for i, row in enumerate(coco.annotations):
-        box = _usable_box(i, row, images, labels, findings)
+        box = _usable_box(i, row, images, coco.sizes, labels, findings)
         if box is not None:
             objects[row["image_id"]].append((labels[row["category_id"]], box))
     samples = [
-        _sample(path, images[key], objects[key])
+        _sample(path, coco.sizes[key], objects[key])
         for key, path in _photos(part.images, images, findings).items()
     ]
     if not any(len(sample.labels) for sample in samples):
@@ -127,24 +128,17 @@ def _photos(folder: Path, images: dict[int, Record], findings: Findings) -> dict
     return found
 
 
-def _sample(path: Path, image: Record, objects: list[tuple[int, list[float]]]) -> Sample:
+def _sample(path: Path, size: Size | None, objects: list[tuple[int, list[float]]]) -> Sample:
     labels = np.array([label for label, _ in objects], np.int64)
     boxes = np.array([box for _, box in objects], np.float32).reshape(-1, 4)
-    size = _size(image)
     return Sample(path, labels, boxes, size)
-
-
-def _size(image: Record) -> tuple[int, int] | None:
-    width, height = image.get("width"), image.get("height")
-    if type(width) is int and type(height) is int and min(width, height) > 0:
-        return width, height
-    return None
 
 
 def _usable_box(
     index: int,
     row: Record,
     images: dict[int, Record],
+    sizes: dict[int, Size | None],
     labels: dict[int, int],
     findings: Findings,
 ) -> list[float] | None:
@@ -166,7 +160,7 @@ def _usable_box(
     if min(width, height) <= 0:
         findings.add("boxes without area, left out", where)
         return None
-    size = _size(images[row["image_id"]])
+    size = sizes[row["image_id"]]
     if size is None:
         return [x, y, x + width, y + height]
     clipped = np.clip([x, y, x + width, y + height], 0, [*size, *size]).tolist()

@@ -1,7 +1,7 @@
 """What COCO files of many origins have in common, mended or refused.
 
-What is unambiguous is mended and said: ids as text, back slashes in file names, boxes that only
-polygons give, and Roboflow's super-category. What cannot be right is refused.
+What is unambiguous is mended and said: ids and sizes as text, back slashes in file names, boxes
+that only polygons give, and Roboflow's super-category. What cannot be right is refused.
 """
 
 from collections import Counter
@@ -11,9 +11,13 @@ from typing import Any
 
 from deimv2.model.errors import InputError
 from deimv2.model.words import counted
-from deimv2.training.records import Record, is_number
+from deimv2.training.records import Record, is_number, malformed
 
 Box = list[float]  # x, y, width, height in pixels
+Size = tuple[int, int]  # width, height in pixels
+IDS, SIDES = (
+    f"{each} written as text or as 1.0, read as numbers" for each in ("ids", "sides of photos")
+)
 SIDEWAYS = 0.5  # share of the boxes from which a mistake in all of them is assumed
 FEWEST = 4  # boxes that show one
 
@@ -27,15 +31,16 @@ def around(polygon: Sequence[float]) -> Box:
 def mend(content: dict[str, Any]) -> list[str]:
     """Mends what is unambiguous, in place; a line for each kind of it."""
     counts: Counter[str] = Counter()
-    for part, keys in (
-        ("images", ("id",)), ("categories", ("id",)), ("annotations", ("image_id", "category_id")),
+    for part, keys, what in (
+        ("images", ("id",), IDS), ("images", ("width", "height"), SIDES),
+        ("categories", ("id",), IDS), ("annotations", ("image_id", "category_id"), IDS),
     ):  # fmt: skip
         for row in _rows(content, part):
             for key in keys:
                 whole = _whole(row.get(key))
                 if whole is not None:
                     row[key] = whole
-                    counts["ids written as text or as 1.0, read as numbers"] += 1
+                    counts[what] += 1
     for row in _rows(content, "images"):
         if isinstance(row.get("file_name"), str) and "\\" in row["file_name"]:
             row["file_name"] = row["file_name"].replace("\\", "/")
@@ -57,7 +62,7 @@ def _rows(content: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
 
 
 def _whole(value: object) -> int | None:
-    """An id that is a whole number in another form."""
+    """A whole number in another form."""
     if isinstance(value, str) and value.strip().isdecimal():
         return int(value)
     return int(value) if isinstance(value, float) and value.is_integer() else None
@@ -105,12 +110,27 @@ def require_own_names(path: Path, names: Sequence[str]) -> None:
         )
 
 
-def require_pixels(path: Path, images: Sequence[Record], annotations: Sequence[Record]) -> None:
-    """Raises InputError where most boxes look as if they were meant in another way."""
-    sizes = {row["id"]: (row.get("width"), row.get("height")) for row in images}
+def annotated_size(path: Path, image: Record) -> Size | None:
+    """Of a photo, None where its entry has none. Raises InputError for what is no size."""
+    sides = width, height = image.get("width"), image.get("height")
+    if sides == (None, None):
+        return None
+    if type(width) is int and type(height) is int and min(width, height) > 0:
+        return width, height
+    where = f"image '{image['file_name']}'"
+    raise malformed(path, where, "width, height", list(sides), "two whole numbers of at least 1")
+
+
+def require_pixels(
+    path: Path, sizes: Mapping[int, Size | None], annotations: Sequence[Record]
+) -> None:
+    """Raises InputError where most boxes look as if they were meant in another way.
+
+    sizes: of the photos, by id.
+    """
     boxes = []
     for row in annotations:
-        box, size = row["bbox"], sizes.get(row["image_id"], (None, None))
+        box, size = row["bbox"], sizes.get(row["image_id"])
         if len(box) == 4 and all(map(is_number, box)):
             boxes.append((box, size))
     if len(boxes) < FEWEST:
@@ -130,10 +150,9 @@ def require_pixels(path: Path, images: Sequence[Record], annotations: Sequence[R
         )
 
 
-def _beyond(box: Sequence[float], size: tuple[Any, Any]) -> bool:
+def _beyond(box: Sequence[float], size: Size | None) -> bool:
     """Whether a box leaves its photo as x, y, width, height, and does not as two corners."""
-    width, height = size
-    if not is_number(width) or not is_number(height):
+    if size is None:
         return False
-    x, y, z, t = box
+    (width, height), (x, y, z, t) = size, box
     return (x + z > width + 1 or y + t > height + 1) and z <= width + 1 and t <= height + 1

@@ -18,6 +18,8 @@ from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
 from deimv2.training.data.layouts import Part, labels_of, read_key_points, read_names, yaml_file
 from deimv2.training.data.mending import (
     Box,
+    Size,
+    annotated_size,
     around,
     mend,
     require_own_ids,
@@ -33,12 +35,13 @@ MOST_CLASSES = 10_000  # beyond that a number of a class is an error
 @dataclass(frozen=True)
 class Coco:
     """The lists of a COCO file: entries have the keys that a detector needs, of the right types,
-    and ids of their own; categories stand in the order of their ids. notes: what was mended, a line
-    each."""
+    and ids of their own; categories stand in the order of their ids. sizes: of the photos as
+    annotated, by id. notes: what was mended, a line each."""
 
     categories: list[Record]
     images: list[Record]
     annotations: list[Record]
+    sizes: dict[int, Size | None]
     notes: list[str]
 
 
@@ -52,9 +55,10 @@ def read_coco(part: Part) -> Coco:
     require_own_ids(path, "image", images, "photos", "file_name")
     require_own_ids(path, "category", categories, "classes", "name")
     require_own_names(path, [row["name"] for row in categories])
-    require_pixels(path, images, annotations)
+    sizes = {row["id"]: annotated_size(path, row) for row in images}
+    require_pixels(path, sizes, annotations)
     categories = sorted(categories, key=lambda row: int(row["id"]))
-    return Coco(categories, images, annotations, notes)
+    return Coco(categories, images, annotations, sizes, notes)
 
 
 def _content(part: Part) -> dict[str, Any]:

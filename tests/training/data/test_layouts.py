@@ -100,14 +100,19 @@ def test_what_is_unambiguous_is_mended_and_said(tmp_path: Path) -> None:
     for row in given["annotations"]:
         row["category_id"] = str(row["category_id"])
         row["image_id"] = float(row["image_id"])
+    given["images"][0] |= {"width": "80", "height": 40.0}
     del given["annotations"][0]["bbox"]
     given["annotations"][0]["segmentation"] = [[8, 4, 24, 4, 24, 24, 8, 24]]
     photos(tmp_path / "train")
     coco(tmp_path / "train.json", **given)
     dataset, findings = read_dataset(Part(tmp_path, tmp_path / "train.json"))
     assert dataset.samples[0].boxes.tolist() == [[8, 4, 24, 24], [40, 10, 60, 30]]
+    assert dataset.samples[0].size == (80, 40)
+    measured = read_annotations(Part(tmp_path / "train", tmp_path / "train.json"))
+    assert measured.photos[0].size == (80, 40)
     said = findings.lines()
     assert "6 ids written as text or as 1.0, read as numbers" in said
+    assert "2 sides of photos written as text or as 1.0, read as numbers" in said
     assert "3 slashes written backwards in file names, read as slashes" in said
     assert "1 box made of polygons" in said
 
@@ -181,6 +186,17 @@ def test_boxes_meant_in_another_way_are_named(
         change(row)
     with pytest.raises(InputError, match=reason):
         content(tmp_path, **given)
+
+
+@pytest.mark.parametrize("width", [80.5, "80 px", 0, -80.0, float("inf"), True, None, [80]])
+def test_a_size_that_is_none_is_refused_alike(tmp_path: Path, width: object) -> None:
+    given = stored(tmp_path)
+    given["images"][1]["width"] = width
+    reason = r"height of image 'b\.jpg' is .*, 40\], expected two whole numbers of at least 1"
+    with pytest.raises(InputError, match=reason):
+        content(tmp_path, **given)
+    with pytest.raises(InputError, match=reason):
+        read_annotations(tmp_path / "train.json")
 
 
 def test_two_photos_of_one_id_are_named(tmp_path: Path) -> None:
