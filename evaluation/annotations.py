@@ -104,7 +104,7 @@ def read_annotations(source: Path | Part, limit: int | None = None) -> Annotatio
     rows = coco.annotations
     classes = {row["id"]: place for place, row in enumerate(coco.categories)}
     photos = {row["id"]: place for place, row in enumerate(coco.images)}
-    for i, row in enumerate(rows):
+    for i, row in rows.items():
         for key, known in (("image_id", photos), ("category_id", classes)):
             if row[key] not in known:
                 raise malformed(path, f"annotations[{i}]", key, row[key], "the id of an entry")
@@ -113,11 +113,11 @@ def read_annotations(source: Path | Part, limit: int | None = None) -> Annotatio
         photos=tuple(Photo(row["file_name"], coco.sizes[row["id"]]) for row in coco.images),
         names=tuple(category["name"] for category in coco.categories),
         category_ids=tuple(classes),
-        boxes=np.array([_box(path, i, row) for i, row in enumerate(rows)], np.float64),
-        areas=np.array([_area(path, i, row) for i, row in enumerate(rows)], np.float64),
-        crowd=np.array([_crowd(path, i, row) for i, row in enumerate(rows)], bool),
-        photo=np.array([photos[row["image_id"]] for row in rows], np.int32),
-        label=np.array([classes[row["category_id"]] for row in rows], np.int32),
+        boxes=np.array([_box(path, i, row) for i, row in rows.items()], np.float64),
+        areas=np.array([_area(path, i, row) for i, row in rows.items()], np.float64),
+        crowd=np.array([_crowd(path, i, row) for i, row in rows.items()], bool),
+        photo=np.array([photos[row["image_id"]] for row in rows.values()], np.int32),
+        label=np.array([classes[row["category_id"]] for row in rows.values()], np.int32),
     )
     kept = found if limit is None else found.first(limit)
     kept = replace(kept, notes=(*coco.notes, *_odd(kept)))

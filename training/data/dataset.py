@@ -76,7 +76,7 @@ def read_dataset(part: Part) -> tuple[Dataset, Findings]:
     labels = {row["id"]: i for i, row in enumerate(coco.categories)}
     images = {row["id"]: row for row in coco.images}
     objects: dict[int, list[tuple[int, list[float]]]] = {key: [] for key in images}
-    for i, row in enumerate(coco.annotations):
+    for i, row in coco.annotations.items():
         box = _usable_box(i, row, images, coco.sizes, labels, findings)
         if box is not None:
             objects[row["image_id"]].append((labels[row["category_id"]], box))

@@ -15,11 +15,11 @@ from PIL import Image
 
 from deimv2.model.errors import InputError
 from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
+from deimv2.training.data.copies import merge
 from deimv2.training.data.layouts import Part, labels_of, read_key_points, read_names, yaml_file
 from deimv2.training.data.mending import (
     Box,
     Size,
-    annotated_size,
     around,
     mend,
     require_own_ids,
@@ -35,12 +35,13 @@ MOST_CLASSES = 10_000  # beyond that a number of a class is an error
 @dataclass(frozen=True)
 class Coco:
     """The lists of a COCO file: entries have the keys that a detector needs, of the right types,
-    and ids of their own; categories stand in the order of their ids. sizes: of the photos as
-    annotated, by id. notes: what was mended, a line each."""
+    and ids of their own, and each photo is there once; categories stand in the order of their ids.
+    annotations: by their place in the file. sizes: of the photos as annotated, by id. notes: what
+    was mended, a line each."""
 
     categories: list[Record]
     images: list[Record]
-    annotations: list[Record]
+    annotations: dict[int, Record]
     sizes: dict[int, Size | None]
     notes: list[str]
 
@@ -51,14 +52,15 @@ def read_coco(part: Part) -> Coco:
     notes = mend(content)
     categories = records(path, content, "categories", id=int, name=str)
     images = records(path, content, "images", id=int, file_name=str)
-    annotations = records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
-    require_own_ids(path, "image", images, "photos", "file_name")
+    rows = records(path, content, "annotations", image_id=int, category_id=int, bbox=list)
+    photos = {(row["id"], row["file_name"]): row for row in images}
+    require_own_ids(path, "image", [*photos.values()], "photos", "file_name")
     require_own_ids(path, "category", categories, "classes", "name")
     require_own_names(path, [row["name"] for row in categories])
-    sizes = {row["id"]: annotated_size(path, row) for row in images}
-    require_pixels(path, sizes, annotations)
+    images, sizes, annotations, merged = merge(path, images, dict(enumerate(rows)))
+    require_pixels(path, sizes, [*annotations.values()])
     categories = sorted(categories, key=lambda row: int(row["id"]))
-    return Coco(categories, images, annotations, sizes, notes)
+    return Coco(categories, images, annotations, sizes, notes + merged)
 
 
 def _content(part: Part) -> dict[str, Any]:
