@@ -234,6 +234,11 @@ def _yolo(file: Path, name: str) -> Part | None:
         return None
     entries = entry if isinstance(entry, list) else [entry]
     pieces = tuple(_yolo_piece(file, content.get("path"), name, str(each)) for each in entries)
+    if not any(piece.annotations.exists() for piece in pieces):
+        raise InputError(
+            f"no folder at '{pieces[0].annotations}', expected the labels of the photos in "
+            f"'{pieces[0].images}', a .txt file for each; put them there"
+        )
     below = pieces[0].annotations.resolve().is_relative_to(file.parent.resolve())
     return pieces[0] if len(pieces) == 1 and below else Part(file.parent, file, pieces)
 

@@ -202,6 +202,12 @@ def _yolo_line(where: str, line: str, classes: int, key_points: int) -> tuple[in
             f"{where} has key points after its box, expected 'kpt_shape: [{(count - 4) // 3}, 3]' "
             "in a data.yaml above the labels, which says so; add it"
         )
+    elif count > 4 and count % 2:
+        raise InputError(
+            f"{where} has {count} numbers after its class, expected 4 of a box or pairs of a "
+            "polygon: one is too many; if it is a confidence, these are predictions, not labels; "
+            "drop it from each line"
+        )
     if not 0 <= index < classes or len(numbers) < 4 or len(numbers) % 2:
         raise InputError(
             f"{where} is '{line.strip()[:60]}', expected a class from 0 to {classes - 1} and x, y, "

@@ -83,6 +83,26 @@ def test_a_list_that_names_what_is_not_there_is_refused(tmp_path: Path) -> None:
         find_part(tmp_path, "train")
 
 
+@pytest.mark.parametrize("entry", ["images/val", "[images/val]", "[images/val, images/more]"])
+def test_photos_without_a_folder_of_labels_are_refused(tmp_path: Path, entry: str) -> None:
+    yolo(tmp_path)
+    for name in ("val", "more"):
+        photo(tmp_path / "images" / name / "a.jpg")
+    (tmp_path / "data.yaml").write_text(f"train: images/train\nval: {entry}\nnames: [a, b]\n")
+    with pytest.raises(InputError, match=r"no folder at '.*labels/val', .*/images/val', a \.txt f"):
+        find_part(tmp_path, "val")
+    assert find_part(tmp_path, "train") is not None
+
+
+def test_a_folder_of_a_list_may_be_without_labels(tmp_path: Path) -> None:
+    """Photos of nothing, which others stand beside."""
+    yolo(tmp_path, entry="[images/train, images/nothing]")
+    photo(tmp_path / "images/nothing/d.jpg")
+    part = find_part(tmp_path, "train")
+    assert part is not None
+    assert photos_with_objects(part) == [("a", 2), ("b", 1), ("c", 0), ("d", 0)]
+
+
 def test_a_list_is_found_from_the_folder_that_it_is_named_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +169,10 @@ def test_yolo_shares_are_of_the_upright_photo(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [("2 0.5 0.5 0.1 0.1", "a class from 0 to 1"), ("0 0.5 0.5", "a class from 0 to 1"),
-     ("cup 0.5 0.5 0.1 0.1", "a class from 0 to 1"), ("0 40 20 10 10", "not pixels")],
+     ("cup 0.5 0.5 0.1 0.1", "a class from 0 to 1"),
+     ("0 0.5 0.5 0.1 0.1 0.9", "5 numbers .*: one is too many; if it is a confidence, .*; drop it"),
+     ("0 0.1 0.1 0.5 0.1 0.5 0.5 0.9", "7 numbers after its class, .*: one is too many"),
+     ("0 40 20 10 10", "not pixels")],
 )  # fmt: skip
 def test_a_wrong_line_of_yolo_is_named(tmp_path: Path, line: str, reason: str) -> None:
     yolo(tmp_path)
