@@ -89,9 +89,11 @@ def size_of(photo: Path) -> tuple[int, int] | None:
     """(width, height) of a photo when upright, from its header; None where it cannot be read."""
     try:
         with Image.open(photo) as image:
-            turned = image.getexif().get(0x0112) in TURNED
-            return (image.height, image.width) if turned else image.size
-    except (*DAMAGED, Image.DecompressionBombError):
+            exif = image.getexif()
+            # Of TIFF, some versions of Pillow give the size when upright.
+            width, height = (exif[0x0100], exif[0x0101]) if image.format == "TIFF" else image.size
+            return (height, width) if exif.get(0x0112) in TURNED else (width, height)
+    except (*DAMAGED, KeyError, Image.DecompressionBombError):
         return None
 
 

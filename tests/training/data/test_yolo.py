@@ -158,9 +158,11 @@ def test_key_points_that_are_not_those_of_the_description_are_named(
         with_line(tmp_path, f"{BOX} {points}", yaml)
 
 
-def test_yolo_shares_are_of_the_upright_photo(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_yolo_shares_are_of_the_upright_photo(tmp_path: Path, suffix: str) -> None:
     yolo(tmp_path)
-    photo(tmp_path / "images" / "train" / "b.jpg", orientation=6)
+    (tmp_path / "images/train/b.jpg").unlink()
+    photo(tmp_path / f"images/train/b.{suffix}", orientation=6)
     dataset, _ = read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
     (found,) = [sample for sample in dataset.samples if sample.path.stem == "b"]
     assert found.size == (40, 80) and found.boxes.tolist() == [[0, 0, 40, 80]]
