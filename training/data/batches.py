@@ -29,7 +29,7 @@ from deimv2.model.signals import handling
 from deimv2.model.variants import Variant
 from deimv2.training.boxes import xyxy_to_cxcywh
 from deimv2.training.data.augment import Picture, augment, shrink
-from deimv2.training.data.dataset import Dataset, Sample
+from deimv2.training.data.dataset import Dataset, Sample, other_size
 from deimv2.training.data.mixing import mix, rescale, sizes
 from deimv2.training.data.targets import Target
 from deimv2.training.recipes import Recipe
@@ -170,8 +170,7 @@ def read_picture(sample: Sample) -> Picture:
     photo = load_photo(sample.path)
     if sample.size is not None and sample.size != photo.size:
         raise InputError(
-            f"'{sample.path}' has {photo.width} x {photo.height} pixels when upright, "
-            f"its annotation says {sample.size[0]} x {sample.size[1]}"
+            f"{other_size(sample.path, photo.size, sample.size)}; use the photo that was annotated"
         )
     return Picture(photo, sample.labels, sample.boxes).kept(0)
 

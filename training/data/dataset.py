@@ -17,10 +17,14 @@ from deimv2.model.errors import InputError
 from deimv2.model.words import counted, plural
 from deimv2.training.data.layouts import Part, locate
 from deimv2.training.data.mending import Size
-from deimv2.training.data.reading import read_coco
+from deimv2.training.data.reading import read_coco, size_of
 from deimv2.training.records import Record, is_number
 
 EXAMPLES = 3  # that a finding lists
+OTHER_SIZE = (
+    "photos of another size than annotated, left out; use those that were annotated, or scale the "
+    "boxes with them"
+)
 Boxes = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
@@ -83,6 +87,7 @@ def read_dataset(part: Part) -> tuple[Dataset, Findings]:
     samples = [
         _sample(path, coco.sizes[key], objects[key])
         for key, path in _photos(part.images, images, findings).items()
+        if _as_annotated(path, images[key]["file_name"], coco.sizes[key], findings)
     ]
     if not any(len(sample.labels) for sample in samples):
         problems = "; ".join(findings.lines()) or "no usable box"
@@ -126,6 +131,22 @@ def _photos(folder: Path, images: dict[int, Record], findings: Findings) -> dict
         else:
             found[key] = path
     return found
+
+
+def _as_annotated(path: Path, name: str, size: Size | None, findings: Findings) -> bool:
+    """Whether a photo's header says the size of its annotation, or either says nothing."""
+    if size is None or (found := size_of(path)) is None or found == size:
+        return True
+    findings.add(OTHER_SIZE, other_size(name, found, size))
+    return False
+
+
+def other_size(photo: Path | str, found: Size, size: Size) -> str:
+    """Of a photo that does not have the size of its annotation."""
+    return (
+        f"'{photo}' has {found[0]} x {found[1]} pixels when upright, expected "
+        f"{size[0]} x {size[1]} as annotated"
+    )
 
 
 def _sample(path: Path, size: Size | None, objects: list[tuple[int, list[float]]]) -> Sample:

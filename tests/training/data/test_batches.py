@@ -280,7 +280,7 @@ def test_a_photo_of_another_size_than_annotated_is_passed_over(tmp_path) -> None
     batch = Batches(data, recipe(3, plain=True), SIZE, PLAIN)[0, 0]
     assert sorted(shown(batch)) == [0, 2, 2]
     (reason,) = batch.unreadable
-    assert "1.jpg' has 48 x 64 pixels" in reason and "says 64 x 48" in reason
+    assert "1.jpg' has 48 x 64 pixels" in reason and "expected 64 x 48 as annotated; use" in reason
 
 
 def test_too_many_unusable_photos_in_a_row_are_an_error(tmp_path) -> None:

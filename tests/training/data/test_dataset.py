@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from deimv2.model.errors import InputError
-from deimv2.tests.training.photos import annotation, write_coco, write_photos
+from deimv2.model.images import load_photo
+from deimv2.tests.training.photos import annotation, noise, write_coco, write_photos
 from deimv2.training.data.dataset import Dataset, Findings, read_dataset
 from deimv2.training.data.layouts import Part, find_part
 
@@ -167,6 +168,40 @@ def test_missing_photos_are_left_out_and_told(tmp_path) -> None:
     )
     assert [sample.path.name for sample in dataset.samples] == ["5.jpg", "6.jpg"]
     assert findings.lines() == ["5 photos missing, left out: 0.jpg; 1.jpg; 2.jpg; ..."]
+
+
+@pytest.mark.parametrize(("suffix", "turned"), [("jpg", 6), ("jpg", 3), ("tif", 6), ("tif", 3)])
+def test_photos_of_another_size_are_left_out_and_told(tmp_path, suffix, turned) -> None:
+    """Sizes are those of photos when upright: all but one of five are scaled down."""
+    images = write_photos(tmp_path, 5)
+    upright = (48, 64) if turned == 6 else (64, 48)
+    for i, row in enumerate(images):
+        row |= {"file_name": f"{i}.{suffix}", "width": upright[0], "height": upright[1]}
+        image = noise((64, 48) if i == 3 else (32, 24), i)
+        exif = image.getexif()
+        exif[0x0112] = turned
+        image.save(tmp_path / row["file_name"], exif=exif)
+    rows = [annotation(row["id"]) for row in images]
+    file = write_coco(tmp_path / "a.json", images, rows, {1: "cat"})
+    dataset, findings = read_dataset(Part(tmp_path, file))
+    assert [sample.path.name for sample in dataset.samples] == [f"3.{suffix}"]
+    assert load_photo(dataset.samples[0].path).size == upright
+    (line,) = findings.lines()
+    small = "24 x 32" if turned == 6 else "32 x 24"
+    assert line.startswith("4 photos of another size than annotated, left out; use those that were")
+    assert (
+        f": '0.{suffix}' has {small} pixels when upright, expected {upright[0]} x {upright[1]} as"
+        in line
+    )
+    with pytest.raises(InputError, match=r"no object to train on \(3 photos of another size"):
+        read_dataset(Part(tmp_path, write_coco(file, images[:3], rows[:3], {1: "cat"})))
+
+
+def test_a_photo_whose_header_says_nothing_is_left_to_the_training(tmp_path) -> None:
+    (tmp_path / "0.jpg").write_text("no photo")
+    images = [{"id": 0, "file_name": "0.jpg", "width": 64, "height": 48}]
+    file = write_coco(tmp_path / "a.json", images, [annotation()], {1: "cat"})
+    assert len(read_dataset(Part(tmp_path, file))[0].samples) == 1
 
 
 def test_photos_in_another_folder_are_an_error_with_a_fix(tmp_path) -> None:
