@@ -122,4 +122,4 @@ def test_the_folder_of_a_plot_is_made_before_the_work(capsys: Capture, tmp_path:
     (tmp_path / "file").touch()
     photos = ("--images", GARMENTS, "--annotations", GARMENTS / "annotations.json")
     line = complaint(capsys, "sensitivity", *photos, "--plot", tmp_path / "file" / "a.png")
-    assert "cannot make the folder" in line
+    assert f"as '{tmp_path / 'file'}' takes no files" in line
