@@ -57,7 +57,7 @@ class Trials internal constructor(
         }
     }
 
-    /** The fastest accelerator that was found for a file; null if none was looked for. Reads a small file. */
+    /** The fastest accelerator that was found for a file; null if none was looked for. Reads and writes as [run]. */
     @Synchronized
     internal fun chosen(sha256: String): Choice? {
         val row = known.optJSONObject(CHOSEN)?.optJSONObject(sha256) ?: return null
@@ -101,7 +101,7 @@ class Trials internal constructor(
     private fun read(): JSONObject {
         try {
             val stored = JSONObject(file.readText())
-            if (stored.optString(DEVICE) == device) return stored.apply { judge() }
+            if (stored.optString(DEVICE) == device) return stored.apply { if (has(RUNNING)) judge() }
         } catch (_: IOException) {
             // none yet
         } catch (_: JSONException) {
@@ -110,26 +110,32 @@ class Trials internal constructor(
         return JSONObject().put(DEVICE, device)
     }
 
-    /** Whether what was running ended the process: surely, or now for the second time perhaps. */
+    /**
+     * Whether what was running ended the process: surely, or now for the second time perhaps. Kept at once,
+     * as the system's own record of the death will not be.
+     */
     private fun JSONObject.judge() {
-        val running = remove(RUNNING) as? JSONObject ?: return
+        val running = getJSONObject(RUNNING)
         val name = running.getString("trial")
         val key =
             when (deathOf(running.getInt("pid"))) {
                 Death.DRIVER -> ENDED
                 Death.UNCLEAR -> if (name in strings(SUSPECTED)) ENDED else SUSPECTED
-                Death.OTHER -> return
+                Death.OTHER -> null
             }
-        put(key, JSONArray(strings(key) + name))
+        key?.let { put(it, JSONArray(strings(it) + name)) }
+        remove(RUNNING)
+        save(this)
     }
 
+    private fun write(change: JSONObject.() -> Unit) = save(known.apply(change))
+
     /** To a file beside it first: a death while writing leaves the old one. A full disk costs the memory alone. */
-    private fun write(change: JSONObject.() -> Unit) {
-        known.change()
+    private fun save(all: JSONObject) {
         try {
             file.parentFile?.mkdirs()
             val part = File(file.path + ".part")
-            part.writeText(known.toString())
+            part.writeText(all.toString())
             part.renameTo(file)
         } catch (_: IOException) {
             return

@@ -62,6 +62,15 @@ class TrialsTest {
         assertEquals(7, next(device = "phone, Android 17").seven())
     }
 
+    /** The system keeps its records of deaths for a while only. */
+    @Test
+    fun aVerdictOutlivesWhatTheSystemSaysOfTheDeath() {
+        die(next())
+        assertRefused(next(Death.DRIVER))
+        assertRefused(next(Death.UNCLEAR))
+        assertRefused(next(Death.OTHER))
+    }
+
     @Test
     fun aDeathThatNobodyExplainsCountsTheSecondTimeInARow() {
         die(next())
