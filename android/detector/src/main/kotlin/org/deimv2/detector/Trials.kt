@@ -3,6 +3,7 @@ package org.deimv2.detector
 import android.content.Context
 import android.os.Build
 import android.os.Process
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
@@ -49,11 +50,9 @@ class Trials internal constructor(
                 )
             }
             begin(name)
-            try {
-                trial()
-            } finally {
-                end(name)
-            }
+            val result = runCatching { trial() }
+            end(name, clears = result.exceptionOrNull() !is CancellationException)
+            result.getOrThrow()
         }
     }
 
@@ -91,12 +90,15 @@ class Trials internal constructor(
     @Synchronized
     private fun begin(name: String) = write { put(RUNNING, JSONObject().put("trial", name).put("pid", pid)) }
 
+    /** [clears]: it came to its end, well or badly, in this process. */
     @Synchronized
-    private fun end(name: String) =
-        write {
-            remove(RUNNING)
-            put(SUSPECTED, JSONArray(strings(SUSPECTED) - name))
-        }
+    private fun end(
+        name: String,
+        clears: Boolean,
+    ) = write {
+        remove(RUNNING)
+        if (clears) put(SUSPECTED, JSONArray(strings(SUSPECTED) - name))
+    }
 
     private fun read(): JSONObject {
         try {

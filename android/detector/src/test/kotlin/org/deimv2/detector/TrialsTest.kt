@@ -2,6 +2,7 @@ package org.deimv2.detector
 
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
@@ -84,6 +85,20 @@ class TrialsTest {
             die(next())
             assertEquals(7, next(Death.UNCLEAR).seven())
         }
+    }
+
+    @Test
+    fun aTrialThatIsCancelledSaysNothing() {
+        val cancel = { trials: Trials ->
+            runBlocking {
+                launch(start = CoroutineStart.UNDISPATCHED) { trials.run("a", "GPU") { awaitCancellation() } }.cancel()
+            }
+        }
+        cancel(next())
+        die(next(Death.DRIVER))
+        cancel(next(Death.UNCLEAR))
+        die(next(Death.DRIVER))
+        assertRefused(next(Death.UNCLEAR))
     }
 
     @Test
