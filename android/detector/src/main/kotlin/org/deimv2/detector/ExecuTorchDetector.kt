@@ -81,7 +81,7 @@ class ExecuTorchDetector private constructor(
                 val module = running(path) { Module.load(path.path, Module.LOAD_MODE_MMAP) } // no delegate starts yet
                 try {
                     val accelerator = Trials.acceleratorOf(running(path) { backendsOf(module) })
-                    Trials.of(context).run(file.sha256, accelerator) {
+                    Trials.of(context).run(file.sha256, accelerator, subject = accelerator) {
                         running(path) { create(manifest, file, thread, module) }
                     }
                 } catch (error: Throwable) {

@@ -34,11 +34,13 @@ class Trials internal constructor(
 
     /**
      * Runs a trial; one on the CPU, which has no driver, unrecorded. Throws [DetectorException], without
-     * running it, if it ended the process before. Reads and writes a small file on the caller's thread.
+     * running it, if it ended the process before; the sentence calls it [subject]. Reads and writes a small
+     * file on the caller's thread.
      */
     internal suspend fun <T> run(
         sha256: String,
         accelerator: String,
+        subject: String = "it",
         trial: suspend () -> T,
     ): T {
         if (accelerator == CPU) return trial()
@@ -46,7 +48,7 @@ class Trials internal constructor(
         return oneAtATime.withLock {
             if (hasEnded(name)) {
                 throw DetectorException(
-                    "$accelerator ended this app's process when it was tried; Trials.forget() allows it again",
+                    "$subject ended this app's process when it was tried; Trials.forget() allows it again",
                 )
             }
             begin(name)

@@ -39,8 +39,8 @@ class TrialsTest {
     }
 
     private fun assertRefused(trials: Trials) {
-        val said = assertFailsWith<DetectorException> { trials.seven() }.message.orEmpty()
-        assertTrue("GPU ended this app's process" in said && "forget" in said, said)
+        val said = assertFailsWith<DetectorException> { trials.seven() }.message
+        assertEquals("it ended this app's process when it was tried; Trials.forget() allows it again", said)
     }
 
     @Test
@@ -61,6 +61,13 @@ class TrialsTest {
         assertEquals(7, next().seven(sha256 = "b"))
         assertRefused(next())
         assertEquals(7, next(device = "phone, Android 17").seven())
+    }
+
+    @Test
+    fun aRefusalNamesTheAcceleratorWhereItsCallerDoesNot() {
+        die(next())
+        val refused = runCatching { runBlocking { next().run("a", "GPU", subject = "GPU") {} } }.exceptionOrNull()
+        assertTrue(refused?.message.orEmpty().startsWith("GPU ended this app's process"), "$refused")
     }
 
     /** The system keeps its records of deaths for a while only. */
