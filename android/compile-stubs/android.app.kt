@@ -15,6 +15,7 @@ class ActivityManager {
 class ApplicationExitInfo {
     val reason: Int get() = throw UnsupportedOperationException()
     val status: Int get() = throw UnsupportedOperationException()
+    val timestamp: Long get() = throw UnsupportedOperationException()
 
     companion object {
         const val REASON_UNKNOWN = 0
@@ -23,5 +24,6 @@ class ApplicationExitInfo {
         const val REASON_LOW_MEMORY = 3
         const val REASON_CRASH_NATIVE = 5
         const val REASON_ANR = 6
+        const val REASON_USER_REQUESTED = 10
     }
 }

@@ -19,22 +19,25 @@ internal enum class Death {
     companion object {
         private const val FIRST_VERSION = 30 // Android 11
         private const val SIGKILL = 9
+        private const val LONGEST_TRIAL = 60_000 // milliseconds, the golden photographs included
 
-        /** By what the system says of the process; before Android 11 it says nothing. */
+        /** By what the system says of the process in which a trial had [begun]; before Android 11 it says nothing. */
         fun of(
             context: Context,
             pid: Int,
+            begun: Long,
         ): Death {
             if (Build.VERSION.SDK_INT < FIRST_VERSION) return UNCLEAR
             val manager = context.getSystemService(Context.ACTIVITY_SERVICE) as ActivityManager
             val exit = manager.getHistoricalProcessExitReasons(null, pid, 1).firstOrNull() ?: return UNCLEAR
-            return of(exit.reason, exit.status)
+            return of(exit.reason, exit.status, exit.timestamp - begun)
         }
 
-        /** [reason] and [status]: as `ApplicationExitInfo` has them. */
+        /** [reason] and [status]: as `ApplicationExitInfo` has them; [lasted]: milliseconds of the trial. */
         fun of(
             reason: Int,
             status: Int,
+            lasted: Long,
         ): Death =
             when (reason) {
                 ApplicationExitInfo.REASON_CRASH_NATIVE -> DRIVER
@@ -49,6 +52,9 @@ internal enum class Death {
                 ApplicationExitInfo.REASON_EXIT_SELF,
                 ApplicationExitInfo.REASON_UNKNOWN,
                 -> UNCLEAR
+
+                // A driver that hangs leaves the user nothing else to do.
+                ApplicationExitInfo.REASON_USER_REQUESTED -> if (lasted > LONGEST_TRIAL) UNCLEAR else OTHER
 
                 else -> OTHER
             }

@@ -19,7 +19,8 @@ import java.io.IOException
  *
  * A driver can end the process, which no exception announces. So a trial is written down before it
  * begins and crossed out when it ends, well or badly. Where one still stands there at the next start,
- * [deathOf] says whether the driver ended the process [pid]; if so, it is not tried again until [forget].
+ * [deathOf] says whether the driver ended the process [pid] after the trial had begun, in milliseconds since
+ * 1970; if so, it is not tried again until [forget].
  *
  * [device]: what an update of system or app changes; it makes all that is known void.
  */
@@ -27,7 +28,7 @@ class Trials internal constructor(
     private val file: File,
     private val device: String,
     private val pid: Int,
-    private val deathOf: (pid: Int) -> Death,
+    private val deathOf: (pid: Int, begun: Long) -> Death,
 ) {
     private val known by lazy(::read)
     private val oneAtATime = Mutex() // else nobody could say which one ended the process
@@ -90,7 +91,11 @@ class Trials internal constructor(
     private fun hasEnded(name: String) = name in known.strings(ENDED)
 
     @Synchronized
-    private fun begin(name: String) = write { put(RUNNING, JSONObject().put("trial", name).put("pid", pid)) }
+    private fun begin(name: String) =
+        write {
+            val begun = System.currentTimeMillis()
+            put(RUNNING, JSONObject().put("trial", name).put("pid", pid).put("begun", begun))
+        }
 
     /** [clears]: it came to its end, well or badly, in this process. */
     @Synchronized
@@ -122,7 +127,7 @@ class Trials internal constructor(
         val running = getJSONObject(RUNNING)
         val name = running.getString("trial")
         val key =
-            when (deathOf(running.getInt("pid"))) {
+            when (deathOf(running.getInt("pid"), running.getLong("begun"))) {
                 Death.DRIVER -> ENDED
                 Death.UNCLEAR -> if (name in strings(SUSPECTED)) ENDED else SUSPECTED
                 Death.OTHER -> null
@@ -168,7 +173,9 @@ class Trials internal constructor(
             val app = context.applicationContext
             val updated = app.packageManager.getPackageInfo(app.packageName, 0).lastUpdateTime
             val file = File(app.noBackupFilesDir, "deimv2-trials.json")
-            return Trials(file, "${Build.FINGERPRINT} $updated", Process.myPid()) { Death.of(app, it) }
+            return Trials(file, "${Build.FINGERPRINT} $updated", Process.myPid()) { pid, begun ->
+                Death.of(app, pid, begun)
+            }
         }
 
         private fun JSONObject.strings(key: String) = optJSONArray(key)?.map { getString(it) }.orEmpty()

@@ -25,7 +25,9 @@ class TrialsTest {
     private fun next(
         death: Death = Death.DRIVER,
         device: String = "phone, Android 16",
-    ) = Trials(file, device, pid = 42) { if (it == 42) death else Death.OTHER }
+    ) = Trials(file, device, pid = 42) { pid, begun ->
+        if (pid == 42 && System.currentTimeMillis() - begun in 0..60_000) death else Death.OTHER
+    }
 
     private fun Trials.seven(
         sha256: String = "a",
@@ -154,12 +156,14 @@ class TrialsTest {
         val crash = 5
         val signal = 2
         val (segv, kill) = 11 to 9
-        assertEquals(listOf(Death.DRIVER, Death.DRIVER), listOf(Death.of(crash, segv), Death.of(signal, segv)))
-        assertEquals(Death.UNCLEAR, Death.of(signal, kill))
+        assertEquals(listOf(Death.DRIVER, Death.DRIVER), listOf(Death.of(crash, segv, 0), Death.of(signal, segv, 0)))
+        assertEquals(Death.UNCLEAR, Death.of(signal, kill, 0))
         val (unknown, exit, memory, anr) = listOf(0, 1, 3, 6)
-        for (reason in listOf(unknown, exit, memory, anr)) assertEquals(Death.UNCLEAR, Death.of(reason, 0))
+        for (reason in listOf(unknown, exit, memory, anr)) assertEquals(Death.UNCLEAR, Death.of(reason, 0, 0))
         val (java, user, stopped, updated) = listOf(4, 10, 11, 16)
-        for (reason in listOf(java, user, stopped, updated)) assertEquals(Death.OTHER, Death.of(reason, 0))
+        for (reason in listOf(java, user, stopped, updated)) assertEquals(Death.OTHER, Death.of(reason, 0, 60_000))
+        assertEquals(Death.UNCLEAR, Death.of(user, 0, 60_001)) // of an app that hangs
+        assertEquals(Death.OTHER, Death.of(updated, 0, 60_001))
     }
 
     @Test
@@ -176,7 +180,7 @@ class TrialsTest {
             file.writeText(damaged)
             assertEquals(7, next().seven())
         }
-        val nowhere = Trials(File("/proc/trials/trials.json"), "phone", pid = 42) { Death.OTHER }
+        val nowhere = Trials(File("/proc/trials/trials.json"), "phone", pid = 42) { _, _ -> Death.OTHER }
         assertEquals(7, nowhere.seven())
     }
 
