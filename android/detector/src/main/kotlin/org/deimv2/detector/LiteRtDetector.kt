@@ -115,18 +115,20 @@ class LiteRtDetector private constructor(
             manifest: Manifest,
             file: ModelFile,
             goldens: List<Golden>,
-        ): LiteRtDetector =
-            withContext(Dispatchers.IO) {
-                val trials = Trials.of(context)
-                val chosen =
+        ): LiteRtDetector {
+            val chosen =
+                withContext(Dispatchers.IO) {
+                    val trials = Trials.of(context)
                     trials.chosen(file.sha256)
                         ?: measured(context, manifest, file, goldens).also { trials.choose(file.sha256, it) }
-                val order = listOf(Accelerator.valueOf(chosen.accelerator), Accelerator.CPU).distinct()
-                open(context, manifest, file, order).also {
-                    it.fallbacks += chosen.failed
-                    it.slower = chosen.slower
                 }
+            val order = listOf(Accelerator.valueOf(chosen.accelerator), Accelerator.CPU).distinct()
+            // out here: withContext would lose an open detector where the caller is cancelled
+            return open(context, manifest, file, order).also {
+                it.fallbacks += chosen.failed
+                it.slower = chosen.slower
             }
+        }
 
         /** A driver may also end the process while the photographs run: they are part of the trial. */
         private suspend fun measured(
