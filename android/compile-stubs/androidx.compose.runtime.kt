@@ -23,6 +23,8 @@ interface MutableState<T> : State<T> {
 
 interface MutableFloatState : MutableState<Float>
 
+interface MutableIntState : MutableState<Int>
+
 class ProvidableCompositionLocal<T> {
     val current: T
         @Composable get() = throw UnsupportedOperationException()
@@ -37,6 +39,8 @@ interface DisposableEffectResult
 fun <T> mutableStateOf(value: T): MutableState<T> = throw UnsupportedOperationException()
 
 fun mutableFloatStateOf(value: Float): MutableFloatState = throw UnsupportedOperationException()
+
+fun mutableIntStateOf(value: Int): MutableIntState = throw UnsupportedOperationException()
 
 operator fun <T> State<T>.getValue(
     thisObj: Any?,

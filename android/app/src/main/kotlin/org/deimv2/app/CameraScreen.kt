@@ -28,6 +28,7 @@ import androidx.compose.runtime.Composable
 import androidx.compose.runtime.DisposableEffect
 import androidx.compose.runtime.LaunchedEffect
 import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableIntStateOf
 import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.remember
 import androidx.compose.runtime.saveable.rememberSaveable
@@ -64,23 +65,27 @@ fun CameraScreen(model: DetectionModel) {
     }
 }
 
-/** Asks, as long as the system does; then leads to its settings. */
+/** Asks, as long as the system does; leads to its settings, as soon as it may ask no more. */
 @Composable
 private fun AskForCamera(onAnswer: (Boolean) -> Unit) {
     val context = LocalContext.current
     val activity = LocalActivity.current
     var denied by remember { mutableStateOf(false) }
-    var forGood by remember { mutableStateOf(false) }
+    var refusals by remember { mutableIntStateOf(0) } // after which the system may ask no more
     val ask =
         rememberLauncherForActivityResult(RequestPermission()) { granted ->
             denied = !granted
-            forGood = denied && activity?.shouldShowRequestPermissionRationale(CAMERA) == false
+            // Also where the dialog was dismissed: then the system asks again.
+            if (denied && activity?.shouldShowRequestPermissionRationale(CAMERA) == false) refusals++
             onAnswer(granted)
         }
     Column(Modifier.padding(16.dp), verticalArrangement = Arrangement.spacedBy(16.dp)) {
         Text(stringResource(if (denied) R.string.denied_camera else R.string.why_camera))
-        Button(onClick = { if (forGood) context.startActivity(settingsOf(context)) else ask.launch(CAMERA) }) {
-            Text(stringResource(if (forGood) R.string.open_settings else R.string.allow_camera))
+        if (refusals < 2) Button(onClick = { ask.launch(CAMERA) }) { Text(stringResource(R.string.allow_camera)) }
+        if (refusals > 0) {
+            Button(onClick = { context.startActivity(settingsOf(context)) }) {
+                Text(stringResource(R.string.open_settings))
+            }
         }
     }
 }
