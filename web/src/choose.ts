@@ -55,7 +55,9 @@ export async function choose(
       }
       if (verdict === "") return { detector, fallback: null };
     } catch (error) {
-      remember(key, null);
+      const superseded = listener.unwanted?.aborted;
+      if (!superseded || verdict === null) remember(key, null); // a pass of before stays
+      if (superseded) throw error;
       verdict = sentenceOf(error);
     } finally {
       over.abort();

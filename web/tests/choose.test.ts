@@ -126,6 +126,19 @@ test("a trial that is not wanted any more ends at once, without a verdict", asyn
   assert.equal(kept.size, 0);
 });
 
+test("an opening that is not wanted any more leaves the verdict of a GPU that passed", async () => {
+  const { worker, ends: first } = await trial();
+  worker.say({ kind: "loaded" });
+  const [[key]] = kept;
+  worker.say({ kind: "problem", sentence: "no device" });
+  await first;
+  kept.set(key, "");
+  const { ends } = await trial();
+  unwanted.abort();
+  await assert.rejects(ends, /the detector was closed/);
+  assert.deepEqual([...kept], [[key, ""]]);
+});
+
 test("photographs that cannot be read are no verdict on the GPU", async () => {
   const goldens = () => Promise.reject(new Error("offline"));
   assert.match(String((await chosen("auto", goldens)).fallback), /offline/);
