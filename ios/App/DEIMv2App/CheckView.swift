@@ -1,7 +1,6 @@
 import DEIMv2Kit
 import Foundation
 import SwiftUI
-import UIKit
 
 /// **Check this phone**: does it show what the desktop shows? Replays the golden photographs.
 struct CheckView: View {
@@ -34,14 +33,15 @@ struct CheckView: View {
 
   private func check(timed: Bool) {
     running = true
-    UIApplication.shared.isIdleTimerDisabled = true  // the screen stays on
     Task {
-      defer { (running, UIApplication.shared.isIdleTimerDisabled) = (false, false) }
-      do {
-        report = try await model.check(timed: timed)
-      } catch {
-        model.show(error)
+      await model.keepingAwake {
+        do {
+          report = try await model.check(timed: timed)
+        } catch {
+          model.show(error)
+        }
       }
+      running = false
     }
   }
 }

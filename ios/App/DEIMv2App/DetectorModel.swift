@@ -23,6 +23,10 @@ final class DetectorModel {
   /// How many detectors were opened: what was done with one is done again with the next.
   private(set) var openings = 0
   private(set) var opening = false
+  /// How many works keep the screen on.
+  @ObservationIgnored private var awake = 0 {
+    didSet { UIApplication.shared.isIdleTimerDisabled = awake > 0 }
+  }
 
   struct Choice: Hashable {
     /// nil: the first of `exports`.
@@ -44,6 +48,13 @@ final class DetectorModel {
   func show(_ error: any Error) {
     problem = error.localizedDescription
     showsProblem = true
+  }
+
+  /// The screen stays on during `work`, also where another screen's ends meanwhile.
+  func keepingAwake(_ work: @MainActor () async -> Void) async {
+    awake += 1
+    await work()
+    awake -= 1
   }
 
   /// Opens what is chosen now; a later choice cancels this one.

@@ -65,8 +65,7 @@ struct LiveView: View {
     }
     .frame(maxWidth: .infinity, maxHeight: .infinity)
     .task(id: model.detector.map { "\($0.artifact) \($0.processor) \(position.rawValue)" }) {
-      await watch(device)
-      UIApplication.shared.isIdleTimerDisabled = false
+      await model.keepingAwake { await watch(device) }
     }
   }
 
@@ -83,8 +82,6 @@ struct LiveView: View {
     var (rate, tracker, patience) = (FrameRate(), Tracker(), Patience(most: 30))
     do {
       for try await shot in try Camera.shots(from: device, for: detector.manifest) {
-        // For each, since the task before this one ends when it likes. The screen stays on.
-        UIApplication.shared.isIdleTimerDisabled = true
         do {
           seen = try await detect(shot.get(), by: detector, &rate, &tracker)
           patience.renew()

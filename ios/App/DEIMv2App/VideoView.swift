@@ -1,7 +1,6 @@
 import DEIMv2Kit
 import PhotosUI
 import SwiftUI
-import UIKit
 
 /// A video of the user's library: all of its frames in turn, with their detections, objects followed.
 struct VideoView: View {
@@ -50,8 +49,7 @@ struct VideoView: View {
         }
       }
       .task(id: [AnyHashable(item), AnyHashable(model.openings)]) {
-        await watch()
-        UIApplication.shared.isIdleTimerDisabled = false
+        await model.keepingAwake { await watch() }
       }
     }
   }
@@ -107,7 +105,6 @@ struct VideoView: View {
     var writer: VideoWriter?
     defer { writer?.cancel() }
     while let moment = try await video.next() {
-      UIApplication.shared.isIdleTimerDisabled = true  // the screen stays on
       let detections = try await detector.detect(moment.shot.frame)
       try Task.checkCancellation()
       let ids = tracker.update(detections, threshold: model.threshold)
