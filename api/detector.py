@@ -303,7 +303,7 @@ def open_runner(
     """
     require_numbers(threads=threads)
     if path.suffix in CHECKPOINTS:
-        if device.partition(":")[0] not in (CPU, *PYTORCHS):
+        if str(device).partition(":")[0] not in (CPU, *PYTORCHS):
             raise foreign_device(path, device)
         if threads is not None:
             torch.set_num_threads(threads)

@@ -32,6 +32,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
 from deimv2.model.labels import known_names
 from deimv2.model.progress import SILENT, Progress
+from deimv2.model.weights.files import told
 from deimv2.model.words import plural
 from deimv2.training.data.layouts import Part
 
@@ -166,7 +167,7 @@ def opened(
     with options.progress.status(f"opening {path}"):
         runner = open_runner(path, variant, options.threads, rounding, options.device)
     if notes := notes_of(runner):
-        options.progress.log(f"weights: {', '.join(notes)} in '{path}'")
+        options.progress.log(told(notes, path))
     return runner, known_names(class_count(runner), as_path(options.labels), runner.labels)
 
 

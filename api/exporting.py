@@ -42,6 +42,7 @@ from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
 from deimv2.model.progress import SILENT, Progress
+from deimv2.model.weights.files import told
 from deimv2.model.weights.sources import AUTO, Loaded, chosen, load
 from deimv2.profiling.memory import peak_memory
 from deimv2.quantization.prepare import fold
@@ -172,7 +173,7 @@ def export(options: ExportOptions) -> Export:
 
 def tell_weights(loaded: Loaded, weights: str, progress: Progress) -> None:
     if loaded.notes:
-        progress.log(f"weights: {', '.join(loaded.notes)} in '{weights}'")
+        progress.log(told(loaded.notes, weights))
     if weights == "random":
         progress.log(
             "weights are random (reproducible, untrained): the files run but detect nothing "

@@ -1,6 +1,7 @@
 """Which photographs an export is checked on."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from deimv2.converters.photographs import PHOTOGRAPHS
@@ -29,16 +30,18 @@ def golden_photographs(
 
     net: in float.
     """
-    folder = chosen or usual
-    if folder is not None and (chosen is not None or folder.is_dir()):
-        found = with_detections(net, find_photos(folder), progress)
-        if len(found) >= MIN_PHOTOGRAPHS or chosen is not None:
-            return found
+    if chosen is not None:
+        return with_detections(net, find_photos(chosen), progress)
+    if usual is not None:
+        with suppress(InputError):  # no photos in it
+            found = with_detections(net, find_photos(usual), progress)
+            if len(found) >= MIN_PHOTOGRAPHS:
+                return found
     others = find_photos(DEMO / "photographs") if demo else PHOTOGRAPHS
-    if folder is not None:
-        why = f"has fewer than {MIN_PHOTOGRAPHS} photos" if folder.is_dir() else "is not there"
+    if usual is not None:
+        why = f"has fewer than {MIN_PHOTOGRAPHS} photos" if usual.is_dir() else "is not there"
         progress.log(
-            f"'{folder}', which the weights were validated or calibrated on, {why}: compared on "
+            f"'{usual}', which the weights were validated or calibrated on, {why}: compared on "
             f"{len(others)} photographs of {'the demo' if demo else 'COCO'}, on which other "
             "classes are not found; name yours with --photos DIR"
         )

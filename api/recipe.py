@@ -26,6 +26,11 @@ def recipe_of(options: "TrainOptions", rounds: bool, samples: int) -> Recipe:
     usual = FEW_BATCH if few or rounds else FINE_TUNING_BATCH
     batch = options.batch or (own.schedule.batch if fresh else min(usual, samples))
     batch *= options.accumulate
+    if options.accumulate > 1 and batch > samples:
+        raise InputError(
+            f"a step of {batch} photos, expected no more than there are ({samples}); lower "
+            "--accumulate or --batch"
+        )
     epochs = options.epochs
     if epochs is None and rounds:
         epochs = rounding_epochs(samples, batch)

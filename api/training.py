@@ -69,8 +69,9 @@ class TrainOptions:
     compile:        use torch.compile
     save_minutes, report_every, evaluate_every: intervals in minutes, steps and epochs
     patience:       epochs without a better AP after which to stop; None: run to the end
-    on_epoch:       called in the main process after an evaluated epoch, with the row of log.jsonl:
-                    {"step", "epoch", "AP", ...}; what it raises ends the training
+    on_epoch:       called in the main process once an epoch's state is saved, with its row of
+                    log.jsonl: {"step", "epoch", and where AP is measured "AP", ...}; what it raises
+                    ends the training, which `resume` continues
     """
 
     data: Pathish | None = None
@@ -281,7 +282,8 @@ def trainer_of(
 ) -> Trainer:
     """With rounding: of `net`, prepared in place, with itself in float as teacher."""
     size = sum(value.nbytes for value in net.parameters())
-    require_room(output, COPIES * size, "training", "choose another --output")
+    copies = COPIES if options.resume is None else COPIES // 2  # the others are there
+    require_room(output, copies * size, "training", "choose another --output")
     recipe = recipe_of(options, rounding is not None, len(dataset.samples))
     batches = Batches(
         dataset, recipe, net.image_size, (net.variant.mean, net.variant.std),

@@ -148,4 +148,7 @@ def log_unverified(names: Sequence[str], folder: Path) -> None:
     """Says which files of an export were not run when they were made."""
     if names:
         files = ", ".join(names)
-        log(f"not verified: {files}, of an export with --no-verify; deimv2 verify {folder}")
+        log(
+            f"not verified: {files}, of an export with --no-verify; deimv2 verify {folder} tells, "
+            "an export without it notes it"
+        )

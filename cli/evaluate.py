@@ -97,7 +97,7 @@ def described(scores: "Scores") -> str:
     """What an app shows of all classes, and from which score on it would be best."""
     shown, best = scores.at_threshold, scores.best_f1
     text = (
-        f"at IoU 0.50, above the manifest's score of {shown.threshold:g}: precision "
+        f"at IoU 0.50, of scores above {shown.threshold:g}, which apps show: precision "
         f"{_text(shown.precision)}, recall {_text(shown.recall)}, F1 {_text(shown.f1)}; best F1 "
     )
     if best is None:

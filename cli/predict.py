@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     from deimv2.api.detector import load
     from deimv2.model.errors import InputError
     from deimv2.model.files import make_folder
+    from deimv2.model.weights.files import told
 
     model, places = model_and_inputs(args.inputs)
     paths = [path for place in places for path in files_at(place)]
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
             threads=args.threads,
         )  # fmt: skip
     if detector.notes:
-        console.log(f"weights: {', '.join(detector.notes)} in '{detector.source}'")
+        console.log(told(detector.notes, detector.source))
     if args.output is not None:
         make_folder(args.output)
     rows: list[dict[str, Any]] = []

@@ -51,16 +51,14 @@ def guarded(folder: Path, write: Callable[[], None]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        saved = (folder / LAST).is_file()
-        raise InputError(
-            f"no space left in '{folder}', expected room for the weights; "
-            + (
+        way = "no state was saved yet: free some space, and start again with another --output"
+        if (folder / LAST).is_file():
+            way = (
                 "what was saved before is intact: free some space, then continue with --resume "
                 f"{folder}"
-                if saved
-                else f"free some space, or choose another --output, and start again: no {LAST} was "
-                "saved yet to continue from"
             )
+        raise InputError(
+            f"no space left in '{folder}', expected room for the weights; {way}"
         ) from error
 
 

@@ -59,10 +59,10 @@ def usable_device(name: str | None) -> torch.device:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0].split(". ")[0]  # a list of all backends follows
         raise InputError(
-            f"device '{name}' cannot be used ({reason}), expected cpu or cuda; leave --device out, "
-            "or install a build of PyTorch for it"
+            f"device '{name}' cannot be used ({reason}), expected cpu, cuda or mps; leave --device "
+            "out, or install a build of PyTorch for it"
         ) from error
     return device
 

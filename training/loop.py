@@ -43,6 +43,9 @@ class TrainingLogger(Protocol):
     def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None:
         """best: AP of the weights that are kept, and their epoch, from 1; 0 before the first."""
 
+    def saved(self) -> None:
+        """After an epoch, once its state is on the disk."""
+
     def say(self, message: str) -> None: ...
     def rewind(self, step: int) -> None:
         """Forget all reports after this step."""
@@ -87,6 +90,8 @@ class Loop(ABC):
                 if ended or stop or time.monotonic() - saved >= save_seconds:
                     self.save()
                     saved = time.monotonic()
+                if ended:
+                    self.logger.saved()
                 if stop:
                     raise StopError
 

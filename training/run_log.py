@@ -20,7 +20,7 @@ class ProgressLogger:
     """A logger that writes LOG, PLOT and TABLE into a folder, and TensorBoard's files if installed.
 
     The screen shows a line an epoch, and each report of long ones. on_epoch: gets what LOG gets
-    at the end of an epoch.
+    at the end of an epoch, once its state is saved.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class ProgressLogger:
         self.folder, self.progress, self.board, self.on_epoch = folder, progress, board, on_epoch
         self.rows = read_log(folder)
         self.start: tuple[int, float] | None = None
+        self.evaluated: dict[str, Any] | None = None  # the row of an epoch, until it is saved
 
     def step(self, place: Place, values: dict[str, float]) -> None:
         self._write({"step": place.step, "epoch": place.epoch} | values)
@@ -51,8 +52,12 @@ class ProgressLogger:
         self.progress.log(line)
         write_whole(self.folder / PLOT, plot(self.rows))
         write_whole(self.folder / TABLE, table(self.rows).encode())
-        if self.on_epoch is not None:
-            self.on_epoch(dict(self.rows[-1]))
+        self.evaluated = dict(self.rows[-1])
+
+    def saved(self) -> None:
+        row, self.evaluated = self.evaluated, None
+        if self.on_epoch is not None and row is not None:
+            self.on_epoch(row)
 
     def say(self, message: str) -> None:
         self.progress.log(message)
@@ -98,6 +103,7 @@ class NullLogger:
 
     def step(self, place: Place, values: dict[str, float]) -> None: ...
     def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None: ...
+    def saved(self) -> None: ...
     def say(self, message: str) -> None: ...
     def rewind(self, step: int) -> None: ...
 

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -34,6 +34,11 @@ LFS = b"version https://git-lfs.github.com/spec/"
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """The state dict of `read_noted`, without the notes."""
     return read_noted(path)[0]
+
+
+def told(notes: Sequence[str], source: object) -> str:
+    """The notes of `read_noted`, as people are told them."""
+    return f"weights: {', '.join(notes)} in '{source}'"
 
 
 def read_noted(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:

@@ -81,7 +81,10 @@ def test_evaluate_prints_the_numbers_of_all_and_of_each_class(
     assert [row[0] for row in rows[1:13]] == list(METRICS)
     assert rows[1][:2] == ["AP", "1.0000"]
     assert rows[4][:2] == ["AP_small", "-"]
-    assert "score of 0.4: precision 1.0000, recall 1.0000, F1 1.0000; best F1 1.0000 above" in text
+    assert (
+        "scores above 0.4, which apps show: precision 1.0000, recall 1.0000, F1 1.0000; best F1 1.0000 above"
+        in text
+    )
     assert rows[-2:] == [["cat", "5", "1.0000", "1.0000"], ["dog", "5", "1.0000", "1.0000"]]
 
 
@@ -383,7 +386,7 @@ def test_a_folder_is_measured_and_its_manifest_records_it(
     replace(Manifest.read(folder), score_threshold=0.3).write(folder / "manifest.json")
     table = output(capsys, *line(annotations, folder)).splitlines()
     assert table[0].split() == ["metric", *(file.name for file in files), "over"]
-    assert f"{files[1].name}: at IoU 0.50, above the manifest's score of 0.3: " in table[-1]
+    assert f"{files[1].name}: at IoU 0.50, of scores above 0.3, which apps show: " in table[-1]
 
 
 def test_only_what_a_manifest_lists_is_recorded(

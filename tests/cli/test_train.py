@@ -236,7 +236,7 @@ def test_problems_of_the_data_are_told_before_the_training(
         (["--data", "DATA", "--image-size", "96"], "too small for variant 'atto'"),
         (["--data", "DATA", "--lr", "3"], "'3' is not a learning rate"),
         (["--data", "DATA", "--epochs", "0"], "'0' is not a count"),
-        (["--data", "DATA", "--device", "toaster"], "expected cpu or cuda"),
+        (["--data", "DATA", "--device", "toaster"], "expected cpu, cuda or mps"),
         (["--resume", "DATA"], "expected the folder of a training that was stopped"),
     ],
 )

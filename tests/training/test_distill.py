@@ -52,6 +52,8 @@ class Notes:
 
     def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None: ...
 
+    def saved(self) -> None: ...
+
     def say(self, message: str) -> None:
         self.said.append(message)
 
