@@ -28,13 +28,14 @@ class Part:
     """A folder of photos, and what annotates them: a COCO file, a `metadata.jsonl`, a list of
     photos (.txt), or a folder of labels (.txt or .xml).
 
-    merged: where a `data.yaml` lists several, or one elsewhere, these, with it as the annotations
-    and its folder.
+    merged: where a `data.yaml` lists several, these, with it as the annotations and its folder.
+    description: the `data.yaml` that names the part and says what its labels mean.
     """
 
     images: Path
     annotations: Path
     merged: tuple["Part", ...] = ()
+    description: Path | None = None
 
     @property
     def pieces(self) -> tuple["Part", ...]:
@@ -239,8 +240,7 @@ def _yolo(file: Path, name: str) -> Part | None:
             f"no folder at '{pieces[0].annotations}', expected the labels of the photos in "
             f"'{pieces[0].images}', a .txt file for each; put them there"
         )
-    below = pieces[0].annotations.resolve().is_relative_to(file.parent.resolve())
-    return pieces[0] if len(pieces) == 1 and below else Part(file.parent, file, pieces)
+    return pieces[0] if len(pieces) == 1 else Part(file.parent, file, pieces, file)
 
 
 def _yolo_piece(file: Path, root: object, name: str, entry: str) -> Part:
@@ -252,10 +252,10 @@ def _yolo_piece(file: Path, root: object, name: str, entry: str) -> Part:
             f"'{places[-1]}'); correct the file"
         )
     if images.is_file():
-        return Part(images.parent, images)
+        return Part(images.parent, images, description=file)
     inside = images / "images"
     images = inside if inside.is_dir() else images
-    return Part(images, labels_of(images))
+    return Part(images, labels_of(images), description=file)
 
 
 def _places(file: Path, root: object, entry: str) -> list[Path]:

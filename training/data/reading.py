@@ -114,7 +114,7 @@ def as_coco(
 
 
 def _yolo(part: Part) -> dict[str, Any]:
-    names, key_points = _yolo_described(part.annotations)
+    names, key_points = _yolo_described(part)
     rows = []
     for labels, photo in _labelled(part):
         size = size_of(photo)
@@ -142,10 +142,12 @@ def _label_file(part: Part, photo: Path) -> Path:
     return labels_of(photo.parent) / f"{photo.stem}.txt"
 
 
-def _yolo_described(annotations: Path) -> tuple[list[str], int]:
-    """From the nearest `data.yaml` above, or `classes.txt`: the class names, and how many numbers
-    of key points follow each box."""
-    for folder in [annotations, *annotations.parents][:4]:
+def _yolo_described(part: Part) -> tuple[list[str], int]:
+    """The class names, and how many numbers of key points follow each box: from the `data.yaml`
+    that names the part, else from the nearest above, or `classes.txt`."""
+    if part.description is not None:
+        return read_names(part.description), read_key_points(part.description)
+    for folder in [part.annotations, *part.annotations.parents][:4]:
         if not folder.is_dir():
             continue
         if (file := yaml_file(folder)) is not None:
@@ -153,7 +155,7 @@ def _yolo_described(annotations: Path) -> tuple[list[str], int]:
         if (folder / "classes.txt").is_file():
             return read_text(folder / "classes.txt").rstrip().splitlines(), 0
     raise InputError(
-        f"no data.yaml or classes.txt above '{annotations}', expected the class names of YOLO "
+        f"no data.yaml or classes.txt above '{part.annotations}', expected the class names of YOLO "
         "labels; put one into the data set's folder"
     )
 

@@ -54,8 +54,39 @@ def test_a_list_of_folders_and_lists_is_one_part(tmp_path: Path) -> None:
 def test_a_list_of_one_is_that_one(tmp_path: Path) -> None:
     yolo(tmp_path, entry="[images/train]")
     assert find_part(tmp_path, "train") == Part(
-        tmp_path / "images/train", tmp_path / "labels/train"
+        tmp_path / "images/train",
+        tmp_path / "labels/train",
+        description=tmp_path / "data.yaml",
     )
+
+
+@pytest.mark.parametrize("entry", ["images/train", "[images/train]", "[images/train, more/images]"])
+def test_a_list_of_classes_beside_labels_does_not_change_what_they_mean(
+    tmp_path: Path, entry: str
+) -> None:
+    """LabelImg writes one into each folder of labels; `data.yaml` says what all numbers mean."""
+    yolo(tmp_path, "more/images")
+    yolo(tmp_path, entry=entry)
+    (tmp_path / "labels/train/classes.txt").write_text("plate\ncup\n")
+    (tmp_path / "labels/train/c.txt").write_text(f"{BOX} 0.2 0.3 1 0.28 0.7 1")
+    with (tmp_path / "data.yaml").open("a") as file:
+        file.write("kpt_shape: [2, 3]\n")
+    part, val = find_part(tmp_path, "train"), find_part(tmp_path, "val")
+    assert part is not None and val is not None
+    dataset, _ = read_dataset(part)
+    assert dataset.names == read_annotations(val).names == ("cup", "plate")
+    (found,) = [each for each in dataset.samples if each.path == tmp_path / "images/train/c.jpg"]
+    np.testing.assert_allclose(found.boxes, [[16, 10, 24, 30]], atol=1e-3)
+
+
+@pytest.mark.parametrize("entry", ["a/b/c/images/train", "[a/b/c/images/train]"])
+def test_labels_may_lie_any_number_of_folders_below_their_description(
+    tmp_path: Path, entry: str
+) -> None:
+    yolo(tmp_path, "a/b/c/images/train", entry)
+    part = find_part(tmp_path, "train")
+    assert part is not None
+    assert photos_with_objects(part) == [("a", 2), ("b", 1), ("c", 0)]
 
 
 @pytest.mark.parametrize("root", ["../other", "ROOT/other"])
