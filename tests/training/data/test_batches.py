@@ -1,5 +1,6 @@
 """A batch follows from the seed, the epoch and its place, whoever makes it."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -136,7 +137,8 @@ def test_processes_augment_and_scale_as_one(tmp_path, variant) -> None:
 
 @pytest.mark.parametrize("variant", ["n", "s"])
 def test_processes_mix_at_the_same_steps_and_have_the_same_size(tmp_path, variant) -> None:
-    data = dataset(tmp_path, 12)
+    """Though their shares have other numbers of objects, and so draw other numbers of copies."""
+    data = with_objects(dataset(tmp_path, 12), 1, 2, 3, 4)
     plain, mixed = (
         [Batches(data, of_variant(variant, mixing), SIZE, PLAIN, 0, rank, 2) for rank in (0, 1)]
         for mixing in (False, True)
@@ -150,6 +152,15 @@ def test_processes_mix_at_the_same_steps_and_have_the_same_size(tmp_path, varian
     assert kinds == {"none", "mixup", "copyblend"}
 
 
+def with_objects(data: Dataset, *counts: int) -> Dataset:
+    """So many in each photo in turn."""
+    samples = [
+        replace(sample, labels=sample.labels.repeat(n), boxes=sample.boxes.repeat(n, axis=0))
+        for sample, n in zip(data.samples, itertools.cycle(counts), strict=False)
+    ]
+    return replace(data, samples=samples)
+
+
 def of_variant(name: str, mixing: bool) -> Recipe:
     """What it does to whole batches, as often as its scales allow."""
     base, c = RECIPES[name], recipe(4, 8)
@@ -158,12 +169,12 @@ def of_variant(name: str, mixing: bool) -> Recipe:
     return replace(
         c,
         augment=replace(c.augment, mosaic=0.0, scale_repeats=repeats),
-        mixing=replace(c.mixing, min_area=1) if mixing else None,
+        mixing=replace(c.mixing, min_area=1, objects=8) if mixing else None,
     )
 
 
 def kind(before: Batch, after: Batch) -> str:
-    """Of mixing: each of two pictures gets the other's objects, or a copy of those of both."""
+    """Of mixing: each of two pictures gets the other's objects, or copies of those of both."""
     old, new = (sum(len(target.labels) for target in b.targets) for b in (before, after))
     return {old: "none", 2 * old: "mixup", 3 * old: "copyblend"}[new]
 
