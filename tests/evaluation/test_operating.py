@@ -53,6 +53,12 @@ def test_equal_scores_are_above_a_threshold_together() -> None:
     assert values(found.best()) == near(0.25, 1 / 3, 1, 1 / 2)
 
 
+def test_a_score_of_the_threshold_is_not_above_it() -> None:
+    """As in apps, which show what scores more."""
+    found = Matches(np.array([0.75, 0.5, 0.25]), np.array([True, True, False]), 2)
+    assert values(found.above(0.5)) == near(0.5, 1, 1 / 2, 2 / 3)
+
+
 def test_as_many_count_as_coco_counts() -> None:
     count = MOST + 1
     ious = {0: np.zeros((MOST, 1))}
