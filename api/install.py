@@ -99,6 +99,7 @@ def install(
             move(work / name, output / rejected_name(name))
     if not manifest.files:
         return
+    earlier = earlier_of(output, manifest)
     manifest = with_earlier(output, manifest, rejected)
     names = [file.name for file in manifest.files] + [file.name for file in manifest.npu or ()]
     for name in [*names, FOLDER]:
@@ -106,13 +107,18 @@ def install(
             move(work / name, output / name)
         remove(output / rejected_name(name))  # of an earlier export
     manifest.write(output / NAME)
-    report_unlisted(output, names, rejected, progress)
+    report_unlisted(output, names, earlier, rejected, progress)
 
 
 def report_unlisted(
-    output: Path, listed: Sequence[str], rejected: Sequence[str], progress: Progress
+    output: Path,
+    listed: Sequence[str],
+    earlier: Manifest | None,
+    rejected: Sequence[str],
+    progress: Progress,
 ) -> None:
-    """Logs which artifacts of earlier exports lie beside those that are listed now."""
+    """Logs which artifacts of earlier exports lie beside those that are listed now. earlier: the
+    manifest that was there, of the same model."""
     found = [p.name for p in sorted(output.iterdir()) if format_of(p) and p.name not in listed]
     others = [name for name in found if REJECTED not in Path(name).suffixes]
     if outdated := [name for name in others if name in rejected]:
@@ -120,23 +126,37 @@ def report_unlisted(
             f"left by an earlier export, no longer listed: {', '.join(outdated)}, which this "
             "export rejected; remove them, or export again"
         )
-    if foreign := [name for name in others if name not in rejected]:
+    ours: set[str] = set()
+    if earlier is not None:
+        ours = {file.name for file in earlier.files} | {file.name for file in earlier.npu or ()}
+    if stale := [name for name in others if name in ours.difference(rejected)]:
         progress.log(
-            f"left by an export of another model, unlisted: {', '.join(foreign)}; "
+            f"left by an earlier export of this model, no longer listed: {', '.join(stale)}, "
+            "damaged since, or compiled from a file that this export made again or rejected; "
+            "remove them, or export again"
+        )
+    if foreign := [name for name in others if name not in ours.union(rejected)]:
+        progress.log(
+            f"left by other exports, of this model or another, unlisted: {', '.join(foreign)}; "
             "remove them, or give each model a folder of its own"
         )
+
+
+def earlier_of(output: Path, manifest: Manifest) -> Manifest | None:
+    """The manifest in `output`, where there is one of the same model."""
+    if not (output / NAME).is_file():
+        return None
+    try:
+        earlier = Manifest.read(output)
+    except InputError:
+        return None  # not ours, or broken: it is replaced
+    return earlier if earlier.describes_same_model(manifest) else None
 
 
 def with_earlier(output: Path, manifest: Manifest, rejected: Sequence[str] = ()) -> Manifest:
     """The manifest, and what that in `output` lists of the same model and is still whole, but for
     what this export made again, whether it passed or was rejected."""
-    if not (output / NAME).is_file():
-        return manifest
-    try:
-        earlier = Manifest.read(output)
-    except InputError:
-        return manifest  # not ours, or broken: it is replaced
-    if not earlier.describes_same_model(manifest):
+    if (earlier := earlier_of(output, manifest)) is None:
         return manifest
     made = {file.name for file in manifest.files}.union(rejected)
     kept = [

@@ -1,17 +1,22 @@
 """Files compiled for an NPU, and those with the integers that NPUs take."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import deimv2
+from deimv2.api.install import install
 from deimv2.cli.main import main
-from deimv2.converters.manifest import Manifest
+from deimv2.converters.manifest import NAME, Manifest, NpuFile
 from deimv2.converters.tflite import npu
 from deimv2.converters.tflite.npu import Target, compile, target_of
 from deimv2.model.errors import CheckError, InputError
+from deimv2.model.files import sha256_of
+from deimv2.model.progress import Progress
 from deimv2.tests.cli.commands import Capture, complaint, output
+from deimv2.tests.tiny import write_folder
 
 DATA = Path(__file__).parents[2] / "data" / "garments" / "val"
 on_npu = pytest.mark.npu
@@ -155,3 +160,42 @@ def test_a_file_that_the_compiler_refuses_is_named_with_its_reason(tmp_path: Pat
     with pytest.raises(CheckError, match="Op Dequantize does not support"):
         path = tmp_path / "deimv2-atto-int8-weight.tflite"
         compile(path, target_of("qualcomm:SM8750"), tmp_path / "out.tflite")
+
+
+class Heard(Progress):
+    """Remembers what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def log(self, message: str) -> None:
+        self.lines.append(message)
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_what_was_compiled_from_an_earlier_file_is_said_to_be_of_the_same_model(
+    tmp_path: Path, passed: bool
+) -> None:
+    """Whether the file that it was compiled from was made again, or was rejected and stays."""
+    folder, work, heard = tmp_path / "out", tmp_path / "work", Heard()
+    work.mkdir()
+    earlier = write_folder(folder)
+    first, other = earlier.files
+    source = replace(first, name="tiny-0.tflite", format="tflite")
+    (folder / first.name).rename(folder / source.name)
+    compiled = folder / "tiny-0.google-tensor-tensor-g5.tflite"
+    compiled.write_bytes(b"compiled")
+    chip = "google_tensor", "Tensor_G5"
+    file = NpuFile(compiled.name, 8, sha256_of(compiled), source.name, *chip, 2, 2, 1)
+    earlier = replace(earlier, files=(source, other), npu=(file,))
+    earlier.write(folder / NAME)
+    (folder / "another.onnx").touch()
+    made = replace(earlier, files=(source,) if passed else (other,), npu=None)
+    install(work, folder, made, () if passed else (source.name,), heard)
+    assert Manifest.read(folder).npu is None and compiled.is_file()
+    (line,) = [line for line in heard.lines if compiled.name in line]
+    assert line.startswith(
+        f"left by an earlier export of this model, no longer listed: {compiled.name}, "
+    )
+    (line,) = [line for line in heard.lines if "another.onnx" in line]
+    assert line.startswith("left by other exports, of this model or another, unlisted: another.o")
