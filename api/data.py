@@ -90,7 +90,12 @@ def part_named(folder: Path, name: str | None, progress: Progress) -> Part:
     if there := part_names(folder):
         raise InputError(
             f"'{folder}' has no part '{name or 'val'}', expected one; it has {', '.join(there)}: "
-            "name one with --split"
+            "name one of them as split"
+        )
+    if name is not None and whole(folder) is not None:
+        raise InputError(
+            f"'{folder}' is one part, without a part '{name}' in it, expected a data set's folder "
+            f"where split is '{name}'; leave split out to take the part itself"
         )
     raise InputError(
         f"no annotated photos in '{folder}', expected a folder with val/, photos and one .json "

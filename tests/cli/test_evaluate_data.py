@@ -64,17 +64,24 @@ def test_a_folder_without_parts_is_one(capsys: Capture, tmp_path: Path, artifact
     data = parts(tmp_path, "set") / "set"
     assert measured(capsys, artifact, "--data", data)[0] == "set"
     assert measured(capsys, artifact, "--data", data, "--split", "train")[0] == "set"
-    assert "no annotated photos" in complaint(
-        capsys, "evaluate", artifact, "--data", data, "--split", "test"
-    )
+    line = complaint(capsys, "evaluate", artifact, "--data", data, "--split", "test")
+    assert f"'{data}' is one part, without a part 'test' in it" in line
+    assert "leave split out to take the part itself" in line
+
+
+def test_a_folder_without_photos_is_none(capsys: Capture, tmp_path: Path, artifact: Path) -> None:
+    (tmp_path / "none").mkdir()
+    for given in ((), ("--split", "test")):
+        line = complaint(capsys, "evaluate", artifact, "--data", tmp_path / "none", *given)
+        assert f"no annotated photos in '{tmp_path / 'none'}'" in line
 
 
 @pytest.mark.parametrize(
     ("names", "given", "reason"),
     [
         (("train", "test"), ["--split", "val"], "no part 'val', expected one; it has train, test:"),
-        (("val",), ["--split", "test"], "no part 'test', expected one; it has val: name one with"),
-        (("train",), [], "no part 'val', expected one; it has train: name one with --split"),
+        (("val",), ["--split", "test"], "no part 'test', expected one; it has val: name one of th"),
+        (("train",), [], "no part 'val', expected one; it has train: name one of them as split"),
     ],
 )
 def test_a_part_that_is_not_there_is_named_with_those_that_are(
