@@ -161,6 +161,29 @@ def yaml_file(folder: Path) -> Path | None:
     return next((folder / name for name in YAML if (folder / name).is_file()), None)
 
 
+def described_by(annotations: Path) -> Path | None:
+    """The nearest `data.yaml` above that names these labels, of a part or within one."""
+    files = map(yaml_file, above(annotations))
+    return next((file for file in files if file and _names(file, annotations.resolve())), None)
+
+
+def above(annotations: Path) -> list[Path]:
+    """Folders where what describes labels is looked for."""
+    return [folder for folder in [annotations, *annotations.parents][:4] if folder.is_dir()]
+
+
+def _names(file: Path, annotations: Path) -> bool:
+    for name in NAMES:
+        try:
+            part = _yolo(file, name)
+        except InputError:
+            continue  # of another part, or no data set's
+        pieces = () if part is None else part.pieces
+        if any(annotations.is_relative_to(piece.annotations.resolve()) for piece in pieces):
+            return True
+    return False
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Raises InputError for a file that is no data set's description."""
     import yaml

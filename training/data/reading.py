@@ -16,7 +16,15 @@ from PIL import Image
 from deimv2.model.errors import InputError
 from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
 from deimv2.training.data.copies import merge
-from deimv2.training.data.layouts import Part, labels_of, read_key_points, read_names, yaml_file
+from deimv2.training.data.layouts import (
+    Part,
+    above,
+    described_by,
+    labels_of,
+    read_key_points,
+    read_names,
+    yaml_file,
+)
 from deimv2.training.data.mending import (
     Box,
     Size,
@@ -145,11 +153,10 @@ def _label_file(part: Part, photo: Path) -> Path:
 def _yolo_described(part: Part) -> tuple[list[str], int]:
     """The class names, and how many numbers of key points follow each box: from the `data.yaml`
     that names the part, else from the nearest above, or `classes.txt`."""
-    if part.description is not None:
-        return read_names(part.description), read_key_points(part.description)
-    for folder in [part.annotations, *part.annotations.parents][:4]:
-        if not folder.is_dir():
-            continue
+    description = part.description or described_by(part.annotations)
+    if description is not None:
+        return read_names(description), read_key_points(description)
+    for folder in above(part.annotations):
         if (file := yaml_file(folder)) is not None:
             return read_names(file), read_key_points(file)
         if (folder / "classes.txt").is_file():

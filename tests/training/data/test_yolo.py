@@ -9,7 +9,7 @@ from deimv2.evaluation.annotations import read_annotations
 from deimv2.model.errors import InputError
 from deimv2.tests.training.data.sets import photo, yolo
 from deimv2.training.data.dataset import read_dataset
-from deimv2.training.data.layouts import Part, find_part
+from deimv2.training.data.layouts import Part, find_part, whole
 
 
 def test_polygons_and_rotated_boxes_of_yolo_give_their_box(tmp_path: Path) -> None:
@@ -77,6 +77,23 @@ def test_a_list_of_classes_beside_labels_does_not_change_what_they_mean(
     assert dataset.names == read_annotations(val).names == ("cup", "plate")
     (found,) = [each for each in dataset.samples if each.path == tmp_path / "images/train/c.jpg"]
     np.testing.assert_allclose(found.boxes, [[16, 10, 24, 30]], atol=1e-3)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_labels_given_by_themselves_have_the_description_that_names_them(
+    tmp_path: Path, named: bool
+) -> None:
+    """One that names other labels does not tell them what their own list says."""
+    yolo(tmp_path / "set")
+    yolo(tmp_path / "set", "test/images", "[images/train, gone]")
+    if named:
+        with (tmp_path / "set/data.yaml").open("a") as file:
+            file.write("test: ../test/images\n")
+    (tmp_path / "set/test/labels/classes.txt").write_text("plate\ncup\n")
+    part = whole(tmp_path / "set/test")
+    assert part == Part(tmp_path / "set/test/images", tmp_path / "set/test/labels")
+    dataset, _ = read_dataset(part)
+    assert dataset.names == (("cup", "plate") if named else ("plate", "cup"))
 
 
 @pytest.mark.parametrize("entry", ["a/b/c/images/train", "[a/b/c/images/train]"])
