@@ -100,7 +100,8 @@ def install(
     if not manifest.files:
         return
     earlier = earlier_of(output, manifest)
-    manifest = with_earlier(output, manifest, rejected)
+    if earlier is not None:
+        manifest = with_earlier(output, manifest, earlier, rejected)
     names = [file.name for file in manifest.files] + [file.name for file in manifest.npu or ()]
     for name in [*names, FOLDER]:
         if (work / name).exists():
@@ -153,11 +154,11 @@ def earlier_of(output: Path, manifest: Manifest) -> Manifest | None:
     return earlier if earlier.describes_same_model(manifest) else None
 
 
-def with_earlier(output: Path, manifest: Manifest, rejected: Sequence[str] = ()) -> Manifest:
-    """The manifest, and what that in `output` lists of the same model and is still whole, but for
-    what this export made again, whether it passed or was rejected."""
-    if (earlier := earlier_of(output, manifest)) is None:
-        return manifest
+def with_earlier(
+    output: Path, manifest: Manifest, earlier: Manifest, rejected: Sequence[str] = ()
+) -> Manifest:
+    """The manifest, and what the earlier one in `output` lists that is still whole, but for what
+    this export made again, whether it passed or was rejected."""
     made = {file.name for file in manifest.files}.union(rejected)
     kept = [
         file

@@ -118,7 +118,8 @@ def test_no_app_takes_it(folder: Path, tmp_path: Path) -> None:
 def test_it_comes_after_files_that_were_run(folder: Path) -> None:
     earlier = Manifest.read(folder)
     run = replace(earlier.files[0], name="deimv2-atto-fp32.pte", not_run=None)
-    names = [file.name for file in with_earlier(folder, replace(earlier, files=(run,))).files]
+    made = with_earlier(folder, replace(earlier, files=(run,)), earlier)
+    names = [file.name for file in made.files]
     assert names == [run.name, NAME]
 
 
