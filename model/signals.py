@@ -9,14 +9,20 @@ Handler = Callable[[int, object], None] | signal.Handlers
 
 
 @contextmanager
-def handling(numbers: Sequence[int], handler: Handler) -> Iterator[None]:
-    """Meanwhile `handler` gets these signals. In another thread nothing changes."""
+def handling(numbers: Sequence[int], handler: Handler) -> Iterator[Callable[[], None]]:
+    """Meanwhile `handler` gets these signals. Gives what sets it again, where others set their own
+    meanwhile. In another thread nothing changes."""
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
     before = {number: signal.signal(number, handler) for number in numbers}
+
+    def again() -> None:
+        for number in numbers:
+            signal.signal(number, handler)
+
     try:
-        yield
+        yield again
     finally:
         for number, earlier in before.items():  # None: one that was not set by Python
             signal.signal(number, signal.SIG_DFL if earlier is None else earlier)

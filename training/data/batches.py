@@ -207,11 +207,12 @@ def load(
         prefetch_factor=4 if workers else None,
         worker_init_fn=in_worker,
     )
-    source = iter(loader)
-    # PyTorch's handler would raise in the middle of a step when a worker dies; without it, the same
-    # is raised here, where the next batch is asked for.
+    # PyTorch's handler would raise in the middle of a step, or of saving, when a worker dies;
+    # without it, the same is raised here, where the next batch is asked for. It does not come back.
     try:
-        with handling([signal.SIGCHLD] if workers else [], signal.SIG_DFL):
+        with handling([signal.SIGCHLD] if workers else [], signal.SIG_DFL) as again:
+            source = iter(loader)
+            again()
             yield from source
     except InputError as error:  # a worker's comes with its whole traceback as the message
         message = str(error).rpartition(f"{InputError.__module__}.{InputError.__name__}: ")[2]
