@@ -53,15 +53,24 @@ class Target:
 
 
 class Normalisation(nn.Module):
-    """Pixels [1, 3, H, W] in 0..255 -> the network's input, as one product and one difference."""
+    """Pixels in 0..255 -> the network's input, as one product and one difference.
+
+    Those of a frame [1, H, W, 3] by factors for a whole row, else kernels work on three at a time.
+    width: W of frames; None: pixels [1, 3, H, W].
+    """
 
     gain: Tensor
     shift: Tensor
 
-    def __init__(self, mean: RGB, std: RGB) -> None:
+    def __init__(self, mean: RGB, std: RGB, width: int | None) -> None:
         super().__init__()
-        self.register_buffer("gain", (1 / (255 * torch.tensor(std))).view(1, 3, 1, 1))
-        self.register_buffer("shift", (torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1))
+        gain, shift = 1 / (255 * torch.tensor(std)), torch.tensor(mean) / torch.tensor(std)
+        for name, value in (("gain", gain), ("shift", shift)):
+            value = value[:1] if len(set(value.tolist())) == 1 else value
+            if width is None or len(value) == 1:
+                self.register_buffer(name, value.view(1, -1, 1, 1))
+            else:
+                self.register_buffer(name, value.repeat(1, 1, width, 1))
         self.shifts = any(mean)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -105,15 +114,19 @@ class MobileForm(nn.Module):
         height, width = net.image_size
         sizes = [(height // s, width // s) for s in net.variant.decoder.strides]
         self.dtype = torch.float16 if target.half else torch.float32
-        self.normalisation = Normalisation(net.variant.mean, net.variant.std)
+        self.normalisation = Normalisation(
+            net.variant.mean, net.variant.std, width if target.frame else None
+        )
         self.image, self.backbone, self.encoder = net.image, net.backbone, net.encoder
         self.decoder = StaticDecoder(net.decoder, sizes, target.gather)
         self.selection = Selection(net.variant.decoder.queries, net.num_classes)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self.frame:
-            image = image.to(torch.float32).permute(0, 3, 1, 2)
+            image = image.to(torch.float32)
         image = self.image(self.normalisation(image).to(self.dtype))
+        if self.frame:  # so late, ExecuTorch's transposition back is next to it (pte/layout.py)
+            image = image.permute(0, 3, 1, 2)
         found = self.decoder(self.encoder(self.backbone(image)))
         return self.selection(found.logits, found.boxes)
 

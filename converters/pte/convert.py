@@ -13,6 +13,7 @@ from deimv2.converters.graph import Target
 from deimv2.converters.graph.int8 import CAST, LOAD
 from deimv2.converters.metadata import ModelCard
 from deimv2.converters.pte import COREML, PTE, VULKAN, XNNPACK, coreml, vulkan
+from deimv2.converters.pte.layout import without_transpositions_that_cancel
 from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
 from deimv2.model.optional import require
@@ -36,11 +37,12 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, delegate: st
         load_frame(exported)
     if delegate == VULKAN:
         exported = vulkan.rewritten(exported, (frame,))
-    lowered = exir.to_edge_transform_and_lower(
-        exported,
-        partitioner=[partitioner(delegate)],
-        constant_methods={CARD_METHOD: card.to_json()},
-    )
+    with without_transpositions_that_cancel():
+        lowered = exir.to_edge_transform_and_lower(
+            exported,
+            partitioner=[partitioner(delegate)],
+            constant_methods={CARD_METHOD: card.to_json()},
+        )
     path.write_bytes(lowered.to_executorch().buffer)
     check(path, card)
 
