@@ -20,7 +20,7 @@ TRANSPOSE = "XNNStaticTranspose"
 def without_transpositions_that_cancel() -> Iterator[None]:
     """Meanwhile ExecuTorch writes XNNPACK's graphs without them: it has no place for a pass that is
     not its own."""
-    module = require("executorch.backends.xnnpack.xnnpack_preprocess", PTE.extra)
+    module: Any = require("executorch.backends.xnnpack.xnnpack_preprocess", PTE.extra)
     write = module.serialize_xnnpack_binary
 
     def write_without(graph: Any, constants: bytearray) -> Any:
