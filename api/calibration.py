@@ -12,6 +12,7 @@ from deimv2.model import DEIMv2
 from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos
 from deimv2.model.progress import SILENT, Progress
+from deimv2.model.weights import CheckpointMetadata
 from deimv2.model.weights.sources import Loaded
 from deimv2.quantization.calibration import Calibration, calibrate, frames_of, photos_of
 from deimv2.quantization.mixed import calibrate_share, most_in_int8
@@ -136,6 +137,18 @@ def to_int8(
     if folder is None and loaded.about.ranges is not None:
         apply_ranges(loaded.net, loaded.about.ranges, loaded.about.float_blocks)
     else:
+        tell_found_before(loaded.about, weights, progress)
         with calibration_photos(folder, weights, most, progress) as photos:
             find_ranges(loaded.net, photos, most, progress, method(share, progress))
     round_weights(loaded.net)
+
+
+def tell_found_before(about: CheckpointMetadata, weights: str, progress: Progress) -> None:
+    """Says so where weights that are to be calibrated were fitted to ranges before."""
+    if about.ranges is not None:
+        source = "" if about.in_float is None else f", for example '{about.in_float}'"
+        progress.log(
+            f"'{weights}' has int8 ranges, and weights that were fitted to them or trained with "
+            "them; new ranges throw that away: use it as it is, without calibrating, or calibrate "
+            f"float weights{source}"
+        )

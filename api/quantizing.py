@@ -6,7 +6,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from deimv2.api.calibration import PHOTOS, calibration_photos, find_ranges, method
+from deimv2.api.calibration import (
+    PHOTOS,
+    calibration_photos,
+    find_ranges,
+    method,
+    tell_found_before,
+)
 from deimv2.api.data import read_train
 from deimv2.api.options import Pathish, as_path, takes
 from deimv2.api.rounding import FINAL, LR, Rounding
@@ -133,6 +139,7 @@ def calibrated(options: QuantizeOptions) -> Quantized:
     in_float = origin(weights, variant)
     for each in (fetch(weights, variant), in_float):
         require_other(output, each, "--weights")
+    tell_found_before(loaded.about, weights, progress)
     folder, most = as_path(options.calibration), options.calibration_photos
     source: AbstractContextManager[list[Path]]
     if folder is None and (options.data is not None or options.images is not None):
