@@ -66,7 +66,7 @@ class Normalisation(nn.Module):
         super().__init__()
         gain, shift = 1 / (255 * torch.tensor(std)), torch.tensor(mean) / torch.tensor(std)
         for name, value in (("gain", gain), ("shift", shift)):
-            value = value[:1] if len(set(value.tolist())) == 1 else value
+            value = value[:1].clone() if len(set(value.tolist())) == 1 else value
             if width is None or len(value) == 1:
                 self.register_buffer(name, value.view(1, -1, 1, 1))
             else:
