@@ -5,6 +5,7 @@ are what the AP of the one that rounds is measured by.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def annotate(
             f"{len(photos)} photos to learn from, expected at least {MIN_PHOTOS}, better some "
             "hundred; name a folder with more"
         )
-    root = Path(*_common(photos))
+    photos = [photo.parent.resolve() / photo.name for photo in photos]
+    root = Path(os.path.commonpath([photo.parent for photo in photos]))
     rows: dict[str, list[dict[str, object]]] = {"train": [], "val": []}
     boxes: dict[str, list[dict[str, object]]] = {"train": [], "val": []}
     for i, path in enumerate(progress(photos)):
@@ -83,13 +85,3 @@ def _boxes(
         box = x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height
         if min(box[2:]) > 0:
             yield label, box
-
-
-def _common(photos: Sequence[Path]) -> tuple[str, ...]:
-    """Parts of the folder that all photos lie below."""
-    parts = [photo.resolve().parent.parts for photo in photos]
-    shortest = min(parts, key=len)
-    same = (
-        all(other[: i + 1] == shortest[: i + 1] for other in parts) for i in range(len(shortest))
-    )
-    return shortest[: sum(same)]
