@@ -20,6 +20,7 @@ from deimv2.model import DEIMv2
 from deimv2.model.decoder import Integral
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.weights import load_weights, read_checkpoint, released_name, save_weights
+from deimv2.model.words import plural
 from deimv2.training.best import Best
 from deimv2.training.checkpoint import BEST, guarded, save_state
 from deimv2.training.data.batches import Batch, Batches, load
@@ -111,11 +112,9 @@ class Trainer(Loop):
         return self.best.step // self.steps_per_epoch
 
     @property
-    def hopeless(self) -> bool:
-        """Whether no epoch of the last `patience` was better than those before."""
-        patience = self.options.patience
-        since = (self.step - self.best.step) // self.steps_per_epoch
-        return patience is not None and self.best.ap >= 0 and since >= patience
+    def since_best(self) -> int:
+        """Epochs since the best AP; 0 where none was measured."""
+        return (self.step - self.best.step) // self.steps_per_epoch if self.best.ap >= 0 else 0
 
     def run(self, evaluate: Evaluate | None) -> None:
         """To the end.
@@ -237,15 +236,18 @@ class Trainer(Loop):
         return drawn.part(self.world.rank * share, share, counts).to(self.world.device)
 
     def _end_epoch(self) -> bool:
-        """Evaluates the average and keeps it if it is the best so far."""
+        """Evaluates the average and keeps it if it is the best so far. False where patience ends:
+        only in an epoch in which AP is measured."""
         place = self.place
         due = self.step == self.steps or (place.epoch + 1) % self.options.evaluate_every == 0
         metrics = self._keep_if_best() if due or self.evaluate is None else {}
         if due:
             self.logger.epoch(place, metrics, (self.best.ap, self.best_epoch))
-        if self.hopeless:
-            self.logger.say(f"no better AP for {self.options.patience} epochs: stopped")
-        return not self.hopeless
+        patience = self.options.patience
+        hopeless = due and patience is not None and self.since_best >= patience
+        if hopeless:
+            self.logger.say(f"no better AP for {plural(self.since_best, 'epoch')}: stopped")
+        return not hopeless
 
     def _keep_if_best(self) -> Metrics:
         """Gives what was measured; where nothing can be, the average is kept in any case."""
