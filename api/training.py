@@ -34,8 +34,8 @@ from deimv2.training.trainer import Options, Trainer
 
 # Options that do not change what is learnt.
 MACHINE = (
-    "device", "threads", "workers", "amp", "compile", "save_minutes", "report_every", "resume",
-    "on_epoch", "progress",
+    "device", "threads", "workers", "compile", "save_minutes", "report_every", "resume", "on_epoch",
+    "progress",
 )  # fmt: skip
 
 

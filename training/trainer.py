@@ -310,7 +310,8 @@ class Trainer(Loop):
         load_weights(self.average.net, state["ema"]["module"])
         self.average.updates = state["ema"]["updates"]
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # that of a training in float32 is empty
+            self.scaler.load_state_dict(state["scaler"])
         self.step, self.restarted = state["step"], state["restarted"]
         self.best = Best(**state["best"])
         if self.restarted:

@@ -132,6 +132,19 @@ def test_a_resumed_training_has_the_state_and_the_batches_of_an_uninterrupted_on
     assert first._step(wanted[0])["loss"] == pytest.approx(later.losses()[0], rel=1e-4)
 
 
+def test_a_training_in_float32_goes_on_in_half_precision(tmp_path: Path) -> None:
+    """As on a GPU after a CPU: its loss scaling starts anew; and back."""
+    first, _ = trainer(tmp_path)
+    first.save()
+    second, _ = trainer(tmp_path)
+    second.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    second.restore(read_state(tmp_path))
+    assert second.scaler.get_scale() == 8
+    second.save()
+    first.restore(read_state(tmp_path))
+    assert not first.scaler.is_enabled()
+
+
 def assert_same_state(one: Any, other: Any) -> None:
     """To the last bit: it was copied."""
     leaves = [tree_leaves(each.state_dict()) for each in (one, other)]
