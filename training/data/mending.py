@@ -1,7 +1,8 @@
 """What COCO files of many origins have in common, mended or refused.
 
-What is unambiguous is mended and said: ids and sizes as text, back slashes in file names, boxes
-that only polygons give, and Roboflow's super-category. What cannot be right is refused.
+What is unambiguous is mended and said: ids, sizes and marks of crowds as text, back slashes in file
+names, boxes that only polygons give, and Roboflow's super-category. What cannot be right is
+refused.
 """
 
 from collections import Counter
@@ -15,8 +16,9 @@ from deimv2.training.records import Record, is_number, malformed
 
 Box = list[float]  # x, y, width, height in pixels
 Size = tuple[int, int]  # width, height in pixels
-IDS, SIDES = (
-    f"{each} written as text or as 1.0, read as numbers" for each in ("ids", "sides of photos")
+IDS, SIDES, CROWDS = (
+    f"{each} written as text or as 1.0, read as numbers"
+    for each in ("ids", "sides of photos", "marks of crowds")
 )
 SIDEWAYS = 0.5  # share of the boxes from which a mistake in all of them is assumed
 FEWEST = 4  # boxes that show one
@@ -34,6 +36,7 @@ def mend(content: dict[str, Any]) -> list[str]:
     for part, keys, what in (
         ("images", ("id",), IDS), ("images", ("width", "height"), SIDES),
         ("categories", ("id",), IDS), ("annotations", ("image_id", "category_id"), IDS),
+        ("annotations", ("iscrowd",), CROWDS),
     ):  # fmt: skip
         for row in _rows(content, part):
             for key in keys:
@@ -71,7 +74,7 @@ def _whole(value: object) -> int | None:
 def _drop_super_category(content: dict[str, Any]) -> list[str]:
     """Roboflow writes the super-category of all classes as one of them, without a box."""
     rows = _rows(content, "categories")
-    used = {row.get("category_id") for row in _rows(content, "annotations")}
+    used = [row.get("category_id") for row in _rows(content, "annotations")]
     for row in rows:
         others = [each for each in rows if each is not row]
         above = all(each.get("supercategory") == row.get("name") for each in others)

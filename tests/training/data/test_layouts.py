@@ -100,6 +100,7 @@ def test_what_is_unambiguous_is_mended_and_said(tmp_path: Path) -> None:
     for row in given["annotations"]:
         row["category_id"] = str(row["category_id"])
         row["image_id"] = float(row["image_id"])
+        row["iscrowd"] = "0"
     given["images"][0] |= {"width": "80", "height": 40.0}
     del given["annotations"][0]["bbox"]
     given["annotations"][0]["segmentation"] = [[8, 4, 24, 4, 24, 24, 8, 24]]
@@ -113,6 +114,7 @@ def test_what_is_unambiguous_is_mended_and_said(tmp_path: Path) -> None:
     said = findings.lines()
     assert "6 ids written as text or as 1.0, read as numbers" in said
     assert "2 sides of photos written as text or as 1.0, read as numbers" in said
+    assert "3 marks of crowds written as text or as 1.0, read as numbers" in said
     assert "3 slashes written backwards in file names, read as slashes" in said
     assert "1 box made of polygons" in said
 
@@ -203,6 +205,13 @@ def test_two_photos_of_one_id_are_named(tmp_path: Path) -> None:
     given = stored(tmp_path)
     given["images"][1]["id"] = 0
     with pytest.raises(InputError, match=r"image id 0 for 2 photos \(a\.jpg, b\.jpg\)"):
+        content(tmp_path, **given)
+
+
+def test_an_id_that_is_none_is_named(tmp_path: Path) -> None:
+    given = stored(tmp_path)
+    given["annotations"][0]["category_id"] = [1]
+    with pytest.raises(InputError, match=r"category_id of annotations\[0\] is \[1\], expected int"):
         content(tmp_path, **given)
 
 
