@@ -18,7 +18,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.words import plural
 from deimv2.training.data.layouts import Part, locate
 from deimv2.training.data.reading import read_coco
-from deimv2.training.records import Record, is_number, malformed
+from deimv2.training.records import Record, is_number, malformed, named
 
 SHOWN = 3  # names that a message lists
 NONE = -1  # no class of the annotations
@@ -183,7 +183,7 @@ def _box(path: Path, index: int, row: Record) -> list[float]:
     if len(box) == 4 and all(map(is_number, box)) and min(box[2:]) >= 0:
         return box
     expected = "[x, y, width, height] in pixels, width and height of at least 0"
-    raise malformed(path, f"annotations[{index}]", "bbox", box, expected)
+    raise malformed(path, named("annotations", index, row), "bbox", box, expected)
 
 
 def _area(path: Path, index: int, row: Record) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from deimv2.model.errors import InputError
 
 Record = Mapping[str, Any]
+PLACE = "deimv2 place"  # key of annotations that other layouts have: where one stands there
 LARGEST = 1e9  # pixels; beyond it stand NaN, Infinity and integers that no float holds
 
 
@@ -54,8 +55,13 @@ def records(path: Path, content: Record, part: str, **keys: type) -> list[Record
             raise malformed(path, part, f"[{i}]", row, "an object")
         for key, kind in keys.items():
             if type(row.get(key)) is not kind:  # exact: true is an int to isinstance
-                raise malformed(path, f"{part}[{i}]", key, row.get(key), kind.__name__)
+                raise malformed(path, named(part, i, row), key, row.get(key), kind.__name__)
     return rows
+
+
+def named(part: str, index: int, row: Record) -> str:
+    """An entry of a list, in messages; of another layout than COCO's, by where it stands there."""
+    return row.get(PLACE) or f"{part}[{index}]"
 
 
 def is_number(value: object) -> bool:

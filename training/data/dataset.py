@@ -18,7 +18,7 @@ from deimv2.model.words import counted, plural
 from deimv2.training.data.layouts import Part, locate
 from deimv2.training.data.mending import Size
 from deimv2.training.data.reading import read_coco, size_of
-from deimv2.training.records import Record, is_number
+from deimv2.training.records import Record, is_number, named
 
 EXAMPLES = 3  # that a finding lists
 OTHER_SIZE = (
@@ -164,7 +164,8 @@ def _usable_box(
     findings: Findings,
 ) -> list[float] | None:
     """x1, y1, x2, y2 inside the photo, None for an annotation that is not trained on."""
-    box, where = row["bbox"], f"annotations[{index}] has bbox {row['bbox']}"
+    box = row["bbox"]
+    where = f"{named('annotations', index, row)} has bbox {box}"
     if row["image_id"] not in images:
         findings.add("boxes of unknown photos, left out", f"image_id {row['image_id']}")
         return None

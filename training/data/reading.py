@@ -34,7 +34,7 @@ from deimv2.training.data.mending import (
     require_own_names,
     require_pixels,
 )
-from deimv2.training.records import Record, read_json, read_text, records
+from deimv2.training.records import PLACE, Record, read_json, read_text, records
 
 TURNED = (5, 6, 7, 8)  # values of EXIF's orientation that exchange width and height
 MOST_CLASSES = 10_000  # beyond that a number of a class is an error
@@ -108,7 +108,7 @@ def size_of(photo: Path) -> tuple[int, int] | None:
 def as_coco(
     names: Sequence[str], photos: Sequence[tuple[str, tuple[int, int] | None, list[Record]]]
 ) -> dict[str, Any]:
-    """photos: name relative to the folder, size, objects with category_id and bbox."""
+    """photos: name relative to the folder, size, objects with category_id, bbox and PLACE."""
     images, annotations = [], []
     for i, (name, size, objects) in enumerate(photos):
         known = {} if size is None else {"width": size[0], "height": size[1]}
@@ -189,7 +189,7 @@ def _yolo_objects(
             box = [(x - w / 2) * width, (y - h / 2) * height, w * width, h * height]
         else:
             box = around([n * (height if i % 2 else width) for i, n in enumerate(numbers)])
-        yield {"category_id": index, "bbox": box}
+        yield {"category_id": index, "bbox": box, PLACE: where}
 
 
 def _yolo_line(where: str, line: str, classes: int, key_points: int) -> tuple[int, list[float]]:
@@ -244,7 +244,11 @@ def _voc(part: Part, photos: Sequence[Path]) -> dict[str, Any]:
     rows = []
     for photo in photos:
         found: list[Record] = [
-            {"category_id": names.index(name), "bbox": box}
+            {
+                "category_id": names.index(name),
+                "bbox": box,
+                PLACE: f"'{part.annotations / photo.stem}.xml'",
+            }
             for name, box in objects.get(photo.stem, [])
         ]
         rows.append((_relative(photo, part.images), size_of(photo), found))
@@ -310,22 +314,23 @@ def _jsonl(part: Part) -> dict[str, Any]:
             if not all(map(_is_label, labels)):
                 raise ValueError
             pairs = list(zip(labels, given["bbox"], strict=True))
-            rows.append((str(row["file_name"]), pairs))
+            rows.append((str(row["file_name"]), pairs, f"line {number} of '{part.annotations}'"))
         except (ValueError, LookupError, TypeError, StopIteration) as error:
             raise InputError(
                 f"line {number} of '{part.annotations}' is not an annotated photo, expected "
                 f"file_name and objects with bbox and category (names, or numbers from 0 to "
                 f"{MOST_CLASSES - 1}); correct the file"
             ) from error
-    labels = {label for _, pairs in rows for label, _ in pairs}
+    labels = {label for _, pairs, _ in rows for label, _ in pairs}
     if not labels:
         raise InputError(f"no objects in '{part.annotations}', expected some; use another file")
     numbered = all(type(label) is int for label in labels)
     order = [str(i) for i in range(max(labels) + 1)] if numbered else sorted(map(str, labels))
     photos = []
-    for name, pairs in rows:
+    for name, pairs, place in rows:
         objects: list[Record] = [
-            {"category_id": order.index(str(label)), "bbox": box} for label, box in pairs
+            {"category_id": order.index(str(label)), "bbox": box, PLACE: place}
+            for label, box in pairs
         ]
         photos.append((name, size_of(part.images / name), objects))
     return as_coco(order, photos)

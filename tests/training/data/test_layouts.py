@@ -1,6 +1,7 @@
 """Data sets as tools write them are read alike: the same photos, boxes and classes."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,31 @@ def test_an_id_that_is_none_is_named(tmp_path: Path) -> None:
     given["annotations"][0]["category_id"] = [1]
     with pytest.raises(InputError, match=r"category_id of annotations\[0\] is \[1\], expected int"):
         content(tmp_path, **given)
+
+
+def test_boxes_of_other_layouts_are_named_by_where_they_stand(tmp_path: Path) -> None:
+    """Not by a place in a COCO file that there is none of."""
+    yolo(tmp_path / "yolo")
+    labels = tmp_path / "yolo/labels/train/c.txt"
+    labels.write_text("\n0 0.5 0.5 -0.1 0.1\n")
+    voc(tmp_path / "voc", "train", "train")
+    xml = tmp_path / "voc/train/a.xml"
+    xml.write_text(xml.read_text().replace("<xmax>24<", "<xmax>1<"))
+    jsonl(hf := tmp_path / "hf")
+    rows = (hf / "metadata.jsonl").read_text().replace("[8, 4, 16, 20]", "[8, 4, -7, 20]")
+    (hf / "metadata.jsonl").write_text(rows)
+    for part, place in (
+        (Part(tmp_path / "yolo/images/train", labels.parent), f"line 2 of '{labels}'"),
+        (Part(xml.parent, xml.parent), f"'{xml}'"),
+        (Part(hf, hf / "metadata.jsonl"), f"line 1 of '{hf / 'metadata.jsonl'}'"),
+    ):
+        said = read_dataset(part)[1].lines()[0]
+        assert said.startswith(f"1 box without area, left out: {place} has bbox [")
+        with pytest.raises(InputError, match=re.escape(f": bbox of {place} is [")):
+            read_annotations(part)
+    (hf / "metadata.jsonl").write_text(rows.replace("[8, 4, -7, 20]", "5"))
+    with pytest.raises(InputError, match=r"bbox of line 1 of '.*' is 5, expected list"):
+        read_dataset(part)
 
 
 @pytest.mark.parametrize("label", ["-1", "[0]", "true", "1e400", "1000000000", "null"])
