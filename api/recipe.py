@@ -78,8 +78,8 @@ def report_small(
         return
     line = (
         f"{small} of {boxes} boxes have a side below {min_side} pixels at the input size "
-        f"{size[0]} x {size[1]}, and this variant's recipe leaves them out; choose a larger "
-        "--image-size, or variant n or larger"
+        f"{size[0]} x {size[1]} or in their photos, and this variant's recipe leaves them out; "
+        "choose a larger --image-size, or variant n or larger"
     )
     if small == boxes:
         raise InputError(line)

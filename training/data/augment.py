@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageEnhance
 
-from deimv2.training.data.dataset import Boxes, Labels
+from deimv2.training.data.dataset import Boxes, Labels, photo_pixels
 from deimv2.training.recipes import Augment
 
 Rng = np.random.Generator
@@ -57,8 +57,12 @@ def augment(
 ) -> Picture:
     """A picture of `size` (height, width), changed as the recipe does it in this epoch.
 
+    Objects with a side below `min_side` pixels are left out before the last resize, where those of
+    a picture smaller than `size` are taken as it will enlarge them, and after it.
+
     partners: gives so many other pictures for a mosaic.
     """
+    least = c.min_side * photo_pixels(picture.image.size, size)
     if c.epochs[0] <= epoch < c.epochs[1]:
         in_mosaic = c.mosaic_epochs[0] <= epoch < c.mosaic_epochs[1] and rng.random() < c.mosaic
         if in_mosaic:
@@ -68,7 +72,7 @@ def augment(
             picture = zoom_out(picture, c.fill, rng)
             if rng.random() < c.crop:
                 picture = crop(picture, rng)
-    picture = picture.kept(c.min_side)
+    picture = picture.kept(least)
     if rng.random() < 0.5:
         picture = flip(picture)
     return resize(picture, size).kept(c.min_side)

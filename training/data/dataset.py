@@ -102,15 +102,23 @@ def read_dataset(part: Part) -> tuple[Dataset, Findings]:
     return Dataset(samples, tuple(row["name"] for row in coco.categories)), findings
 
 
+def photo_pixels(photo: Size, size: tuple[int, int]) -> float:
+    """Pixels of a photo (width, height) for one of the input (H, W) that it is enlarged to in both
+    directions; 1 for any other photo."""
+    return min(1.0, max(photo[0] / size[1], photo[1] / size[0]))
+
+
 def smaller_than(side: float, dataset: Dataset, size: tuple[int, int]) -> tuple[int, int]:
-    """How many boxes have a side below so many pixels once photos are stretched to (H, W), and how
-    many there are, of photos whose size is known."""
+    """How many boxes have a side below so many pixels once photos are stretched to (H, W), or
+    before, as the augmentation judges them, and how many there are, of photos whose size is
+    known."""
     small = boxes = 0
     for sample in dataset.samples:
         if sample.size is not None and len(sample.boxes):
             scale = np.array([size[1] / sample.size[0], size[0] / sample.size[1]])
-            sides = (sample.boxes[:, 2:] - sample.boxes[:, :2]) * scale
-            small += int((sides < side).any(axis=1).sum())
+            sides = sample.boxes[:, 2:] - sample.boxes[:, :2]
+            least = side * photo_pixels(sample.size, size)
+            small += int(((sides < least) | (sides * scale < side)).any(axis=1).sum())
             boxes += len(sides)
     return small, boxes
 

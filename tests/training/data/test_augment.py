@@ -1,6 +1,7 @@
 """Wherever the pixels of an object go, its box goes too."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from deimv2.training.data.augment import (
     transform,
     zoom_out,
 )
+from deimv2.training.data.dataset import Dataset, Sample, photo_pixels, smaller_than
 from deimv2.training.recipes import ATTO, Augment
 
 BOX = 40, 30, 90, 70
@@ -206,11 +208,33 @@ def plain(c: Augment) -> Augment:
 
 
 def test_small_boxes_are_dropped_before_and_after_resizing() -> None:
-    two = rectangles((100, 100), (0, 0, 30, 30), (50, 50, 90, 90))
+    two = rectangles((100, 100), (0, 0, 40, 30), (50, 50, 90, 90))
     c = replace(plain(ATTO.augment), epochs=(1, 2), min_side=35)
-    assert augment(two, alone, c, 0, (200, 200), rng()).labels.tolist() == [1]
+    assert augment(two, alone, c, 0, (200, 100), rng()).labels.tolist() == [1]
     c = replace(c, min_side=20)
     assert augment(two, alone, c, 0, (60, 60), rng()).labels.tolist() == [1]
+
+
+def test_boxes_of_photos_smaller_than_the_input_are_judged_at_its_size() -> None:
+    small = rectangles((128, 128), (0, 0, 11, 11), (50, 50, 54, 64))
+    for epoch in (0, 4):
+        c = replace(ATTO.augment, mosaic=0.0, crop=0.0)
+        kept = [augment(small, alone, c, epoch, (320, 320), rng(seed)) for seed in range(8)]
+        assert max(len(each.labels) for each in kept) == 1
+    assert photo_pixels((640, 480), (320, 320)) == photo_pixels((640, 480), (640, 640)) == 1
+    assert photo_pixels((128, 96), (320, 320)) == 0.4
+
+
+@pytest.mark.parametrize("photo", [(128, 128), (500, 200), (640, 480), (600, 90)])
+def test_boxes_that_are_dropped_are_counted(photo) -> None:
+    corners = rng().uniform(0, 60, (300, 2)).astype(np.float32)
+    sides = rng(1).uniform(2, 29, (300, 2)).astype(np.float32)
+    boxes = np.concatenate([corners, corners + sides], axis=1)
+    sample = Sample(Path("photo.jpg"), np.zeros(300, np.int64), boxes, photo)
+    picture = Picture(Image.new("RGB", photo), sample.labels, boxes)
+    kept = augment(picture, alone, ATTO.augment, 0, (320, 320), rng())
+    found = smaller_than(ATTO.augment.min_side, Dataset([sample], ("a",)), (320, 320))
+    assert 0 < len(kept.labels) < 300 and found == (300 - len(kept.labels), 300)
 
 
 @SEEDS
