@@ -5,6 +5,7 @@ place in it, and on nothing else. Sources: mosaic with later affine transform, Y
 2107.08430) as DEIM uses it; colours, zoom-out and crop, SSD (arXiv 1512.02325, sections 2.2, 3.6).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,7 @@ CROP_OVERLAPS = (
     1.0,
 )  # least IoU of some box with the crop; 1: no crop
 CROP_TRIALS = 40
+CROP_LEAST = 0.3  # of a side
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,8 @@ def augment(
         in_mosaic = c.mosaic_epochs[0] <= epoch < c.mosaic_epochs[1] and rng.random() < c.mosaic
         if in_mosaic:
             picture = mosaic([picture, *partners(3)], c, size, rng)
+        else:
+            picture = reduced(picture, size)
         picture = distort_colours(picture, c.colours, rng)
         if not in_mosaic:
             picture = zoom_out(picture, c.fill, rng)
@@ -84,6 +88,16 @@ def resize(picture: Picture, size: tuple[int, int]) -> Picture:
     scale = np.array([size[1] / width, size[0] / height] * 2, np.float32)
     image = picture.image.resize(size[::-1], Image.Resampling.BILINEAR)
     return replace(picture, image=image, boxes=picture.boxes * scale)
+
+
+def reduced(picture: Picture, size: tuple[int, int]) -> Picture:
+    """So small, where it is larger, that the least crop still has the pixels of the input `size`
+    (height, width): colours and zooming out would take memory and time for more."""
+    width, height = picture.image.size
+    scale = max(size[1] / width, size[0] / height) / CROP_LEAST
+    if scale >= 1:
+        return picture
+    return resize(picture, (math.ceil(height * scale), math.ceil(width * scale)))
 
 
 def flip(picture: Picture) -> Picture:
@@ -139,7 +153,7 @@ def zoom_out(picture: Picture, fill: int, rng: Rng) -> Picture:
 def crop(picture: Picture, rng: Rng) -> Picture:
     """A part that overlaps an object by a share drawn; objects centred outside are lost.
 
-    Tries crops of 0.3 to 1 of the sides, until one fits or the whole picture is drawn.
+    Tries crops of CROP_LEAST to 1 of the sides, until one fits or the whole picture is drawn.
     """
     width, height = picture.image.size
     if not len(picture.labels):
@@ -149,7 +163,8 @@ def crop(picture: Picture, rng: Rng) -> Picture:
         if least >= 1:
             return picture
         for _ in range(CROP_TRIALS):
-            w, h = int(width * rng.uniform(0.3, 1)), int(height * rng.uniform(0.3, 1))
+            w = int(width * rng.uniform(CROP_LEAST, 1))
+            h = int(height * rng.uniform(CROP_LEAST, 1))
             if not (w and h and 0.5 <= w / h <= 2):
                 continue
             x, y = int((width - w) * rng.random()), int((height - h) * rng.random())

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from deimv2.tests.training.photos import bright, noise, rectangles
+from deimv2.training.data import augment as augmentation
 from deimv2.training.data.augment import (
     Picture,
     augment,
@@ -15,6 +16,7 @@ from deimv2.training.data.augment import (
     distort_colours,
     flip,
     mosaic,
+    reduced,
     resize,
     shrink,
     transform,
@@ -235,6 +237,28 @@ def test_boxes_that_are_dropped_are_counted(photo) -> None:
     kept = augment(picture, alone, ATTO.augment, 0, (320, 320), rng())
     found = smaller_than(ATTO.augment.min_side, Dataset([sample], ("a",)), (320, 320))
     assert 0 < len(kept.labels) < 300 and found == (300 - len(kept.labels), 300)
+
+
+@pytest.mark.parametrize("photo", [(640, 480), (480, 640), (1066, 1600), (4000, 300)])
+def test_photos_that_crops_need_whole_stay_as_they_are(photo) -> None:
+    picture = Picture(noise(photo, 0), *(getattr(ONE, name) for name in ("labels", "boxes")))
+    assert reduced(picture, (320, 320)) is picture
+
+
+def test_larger_photos_are_reduced_to_what_crops_need(monkeypatch) -> None:
+    large = rectangles((4000, 3000), (800, 600, 2400, 1500))
+    small = reduced(large, (320, 320))
+    assert small.image.size == (1423, 1067)
+    assert_follows(small)
+    seen = []
+
+    def coloured(picture: Picture, *_: object) -> Picture:
+        seen.append(picture.image.size)
+        return picture
+
+    monkeypatch.setattr(augmentation, "distort_colours", coloured)
+    augment(large, alone, plain(ATTO.augment), 0, (320, 320), rng())
+    assert seen == [(1423, 1067)]
 
 
 @SEEDS
