@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deimv2.api.options import Pathish, takes
+from deimv2.api.options import Pathish, require_as_started, takes
 from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_other
 from deimv2.model.images import find_photos
@@ -54,8 +54,8 @@ class Distilled:
 def distill(options: DistillOptions) -> Distilled:
     """Trains a small ViT to reproduce the features of DINOv3's ViT-S.
 
-    Raises InputError for photos or weights that cannot be read, or an output folder that already
-    holds a distillation.
+    Raises InputError for photos or weights that cannot be read, an output folder that already
+    holds a distillation, or options beside `resume` that make it another one.
     """
     progress = options.progress
     state = None if options.resume is None else read_state(Path(options.resume))
@@ -65,6 +65,7 @@ def distill(options: DistillOptions) -> Distilled:
                 f"'{options.resume}' holds no distillation, expected a stopped one; continue with "
                 f"the command that made it: deimv2 train --resume {options.resume}"
             )
+        require_as_started(options, (*KEPT, "output"), "another --output")
         options = replace(options, **state["about"], output=options.resume)
     if options.teacher is None or options.images is None:
         raise InputError("the teacher or the photos are missing; give --teacher FILE --images DIR")

@@ -6,7 +6,7 @@ what is stored to go on later all take it from there.
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from os import PathLike
 from pathlib import Path
@@ -69,6 +69,32 @@ def documented(what: object) -> str:
 def fields_in(options: type, given: Mapping[str, Any]) -> dict[str, Any]:
     """Of a command's arguments, those that are fields of a dataclass of options."""
     return {each.name: given[each.name] for each in fields(options) if each.name in given}
+
+
+def flag(name: str, value: object = None) -> str:
+    """An option as the command line has it, with this value."""
+    return f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
+
+
+def flags_given(options: Any, names: Collection[str]) -> list[str]:
+    """Those fields of a dataclass, of these names, that are not as by default."""
+    return [
+        flag(each.name, value)
+        for each in fields(options)
+        if each.name in names and (value := getattr(options, each.name)) != each.default
+    ]
+
+
+def require_as_started(options: Any, names: Collection[str], again: str) -> None:
+    """Raises InputError where any of these is given to go on with what was started with others.
+
+    again: the option to start anew with.
+    """
+    if given := flags_given(options, names):
+        raise InputError(
+            f"{', '.join(given)} cannot be given with --resume, which continues as it was started; "
+            f"leave it out, or start again with {again}"
+        )
 
 
 def as_path(path: Pathish | None) -> Path | None:

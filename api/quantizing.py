@@ -14,9 +14,9 @@ from deimv2.api.calibration import (
     tell_found_before,
 )
 from deimv2.api.data import read_train
-from deimv2.api.options import Pathish, as_path, takes
+from deimv2.api.options import Pathish, as_path, flag, flags_given, takes
 from deimv2.api.rounding import FINAL, LR, Rounding
-from deimv2.api.training import Training, TrainOptions, flag, require_fresh, resumed, run
+from deimv2.api.training import Training, TrainOptions, require_fresh, resumed, run
 from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_other, require_target
 from deimv2.model.images import find_photos
@@ -104,12 +104,7 @@ def quantize(options: QuantizeOptions) -> Quantized:
 def require_no_training(options: QuantizeOptions) -> None:
     """Raises InputError for options that only a training has, or photos from two places."""
     training = {each.name for each in fields(TrainOptions)} - set(SHARED)
-    given = [
-        flag(each.name)
-        for each in fields(options)
-        if each.name in training and getattr(options, each.name) != each.default
-    ]
-    if given:
+    if given := flags_given(options, training):
         raise InputError(
             f"{', '.join(given)} without --qat, expected options of calibration alone; add --qat "
             "to train, or leave it out"

@@ -11,7 +11,7 @@ import torch
 
 from deimv2.api.closing import show_results
 from deimv2.api.data import part_to_measure, read_train
-from deimv2.api.options import Pathish, as_path, takes
+from deimv2.api.options import Pathish, as_path, flag, require_as_started, takes
 from deimv2.api.recipe import described, recipe_of, report_small
 from deimv2.api.rounding import Rounding, teacher_of
 from deimv2.evaluation.measure import measurement
@@ -149,27 +149,13 @@ def resumed(options: TrainOptions) -> tuple[TrainOptions, Rounding | None]:
             f"'{folder}' holds no training, expected a stopped one; continue with the command that "
             f"made it: deimv2 distill --resume {folder}"
         )
-    given = [
-        each.name
-        for each in fields(options)
-        if each.name not in (*MACHINE, "qat") and getattr(options, each.name) != each.default
-    ]
-    if given:
-        raise InputError(
-            f"{', '.join(map(flag, given))} cannot be given with --resume, which continues as it "
-            f"was started; leave it out, or start again with --weights {folder / BEST}"
-        )
+    learnt = {each.name for each in fields(options)} - {*MACHINE, "qat"}
+    require_as_started(options, learnt, f"--weights {folder / BEST}")
     rounding = stored["rounding"]
     return (
         replace(options, **stored["options"], output=folder),
         None if rounding is None else Rounding(**rounding),
     )
-
-
-def flag(name: str) -> str:
-    """As the command line has it."""
-    no = "no-" if name in ("denoising", "dense", "augment", "amp") else ""
-    return f"--{no}{name.replace('_', '-')}"
 
 
 def run(options: TrainOptions, rounding: Rounding | None) -> Training:

@@ -132,6 +132,11 @@ def test_what_cannot_be_resumed_is_refused(
     output(capsys, *line(teacher, images, folder, "--epochs", 1, "--workers", 0))
     message = complaint(capsys, "train", "--resume", folder)
     assert "holds no training" in message and f"deimv2 distill --resume {folder}" in message
+    message = complaint(
+        capsys, "distill", "--resume", folder, "--epochs", 100, "--output", tmp_path
+    )
+    assert "--epochs, --output cannot be given with --resume" in message
+    assert message.endswith("start again with another --output")
     next(images.glob("*.jpg")).unlink()
     before = (folder / LOG).read_bytes()
     message = complaint(capsys, "distill", "--resume", folder)

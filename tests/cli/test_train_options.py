@@ -1,0 +1,40 @@
+"""The options of a training: which may be given to go on with it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deimv2.api.training import TrainOptions, loop_options, resumed
+from deimv2.tests.cli.commands import Capture, complaint
+from deimv2.training.checkpoint import BEST, save_state
+
+
+def stopped_training(folder: Path, **options: Any) -> Path:
+    """What a training with these options leaves for the next to read them from."""
+    about = loop_options(TrainOptions(weights="coco", variant="atto", **options), None).about
+    save_state(folder, {"about": about})
+    return folder
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--denoising"], ["--no-denoising"], ["--no-dense"], ["--no-amp"], ["--final-lr", "0.5"]],
+)
+def test_what_cannot_be_given_to_go_on_is_named_as_given(
+    tmp_path: Path, capsys: Capture, given: list[str]
+) -> None:
+    folder = stopped_training(tmp_path)
+    line = complaint(capsys, "train", "--resume", folder, *given)
+    assert f"error: {given[0]} cannot be given with --resume, which continues as it was" in line
+    assert line.endswith(f"start again with --weights {folder / BEST}")
+
+
+@pytest.mark.parametrize("amp", [True, False])
+def test_the_precision_of_a_training_is_kept_and_its_machine_may_change(
+    tmp_path: Path, amp: bool
+) -> None:
+    again = TrainOptions(resume=stopped_training(tmp_path, amp=amp), device="cpu", compile=True)
+    options, rounding = resumed(again)
+    assert (options.amp, options.device, options.compile) == (amp, "cpu", True)
+    assert rounding is None and loop_options(options, None).amp == amp
