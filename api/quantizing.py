@@ -171,7 +171,7 @@ def annotate_photos(options: QuantizeOptions, output: Path) -> QuantizeOptions:
     them is what AP is measured by."""
     assert options.calibration is not None
     photos = find_photos(Path(options.calibration))
-    require_fresh(output, photos, options)
+    require_fresh(photos, options)
     loaded = load(
         options.variant, str(options.weights), as_path(options.labels), options.image_size
     )

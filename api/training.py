@@ -160,9 +160,6 @@ def resumed(options: TrainOptions) -> tuple[TrainOptions, Rounding | None]:
 
 def run(options: TrainOptions, rounding: Rounding | None) -> Training:
     """rounding: to int8 while it learns."""
-    options = replace(options, variant=chosen_variant(options.variant, options.weights))
-    if options.resume is None:
-        options = replace(options, weights=starting_weights(options))
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     world = join(options.device)
@@ -170,6 +167,13 @@ def run(options: TrainOptions, rounding: Rounding | None) -> Training:
         return run_here(options, rounding, world)
     finally:
         leave()
+
+
+def settled(options: TrainOptions) -> TrainOptions:
+    """With the variant, weights and output that were left open."""
+    options = replace(options, variant=chosen_variant(options.variant, options.weights))
+    output = options.output or Path("runs", options.variant)
+    return replace(options, weights=starting_weights(options), output=output)
 
 
 def starting_weights(options: TrainOptions) -> Pathish | None:
@@ -196,11 +200,12 @@ def run_here(
 ) -> Training:
     """This process's part of it."""
     progress = options.progress if world.is_main else SILENT
-    output = Path(options.output or Path("runs", options.variant))
     dataset = read_train(options, progress)
-    if options.resume is None:
-        require_fresh(output, [sample.path for sample in dataset.samples], options)
     val = part_to_measure(options.data, options.val_images, options.val_annotations, progress)
+    if options.resume is None:  # only now: weights may have to be fetched
+        options = settled(options)
+        require_fresh([sample.path for sample in dataset.samples], options)
+    output = Path(str(options.output))
     if val is None:
         progress.log(
             "data: no 'val' part, so no AP is measured and the last average of the weights is kept"
@@ -215,11 +220,11 @@ def run_here(
     if world.is_main:
         logger = ProgressLogger(output, progress, open_board(output), options.on_epoch)
     trainer = trainer_of(options, rounding, net, dataset, save, output, world, logger, progress)
-    if options.resume is not None:
-        trainer.restore(read_state(output))
-        progress.log(f"continuing at step {trainer.step} of {trainer.steps}")
     if options.resume is None:
         progress.log(described(trainer.recipe, trainer.steps, rounding is not None))
+    else:
+        trainer.restore(read_state(output))
+        progress.log(f"continuing at step {trainer.step} of {trainer.steps}")
     evaluate = None
     if val is not None:
         evaluate = measurement(val, dataset.names, check=world.is_main, progress=progress)
@@ -242,9 +247,10 @@ def run_here(
     return Training(output / BEST, found, trainer.steps, main=world.is_main)
 
 
-def require_fresh(output: Path, photos: Sequence[Path], options: TrainOptions) -> None:
-    """Raises InputError where a training is already, among its own photos, or where the weights
-    that it starts from would be replaced."""
+def require_fresh(photos: Sequence[Path], options: TrainOptions) -> None:
+    """Raises InputError for an output where a training is already, among its own photos, or where
+    the weights that it starts from would be replaced."""
+    output = Path(str(options.output))
     if output.resolve() in {folder.resolve() for folder in {photo.parent for photo in photos}}:
         raise InputError(
             f"'{output}' holds the photos to train on, expected a folder of its own; choose "

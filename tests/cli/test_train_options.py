@@ -1,4 +1,4 @@
-"""The options of a training: which may be given to go on with it."""
+"""The options of a training: which may be given to go on with it, and what is looked at first."""
 
 from pathlib import Path
 from typing import Any
@@ -38,3 +38,12 @@ def test_the_precision_of_a_training_is_kept_and_its_machine_may_change(
     options, rounding = resumed(again)
     assert (options.amp, options.device, options.compile) == (amp, "cpu", True)
     assert rounding is None and loop_options(options, None).amp == amp
+
+
+def test_data_are_looked_for_before_weights_are_fetched(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("deimv2.model.weights.sources.fetch_checkpoint")
+    given = ["--data", tmp_path / "none", "--output", tmp_path / "run"]
+    for weights in ([], ["--weights", "hf://someone/something"]):
+        assert "no folder at" in complaint(capsys, "train", *given, *weights)
