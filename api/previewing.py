@@ -22,6 +22,7 @@ from deimv2.model.numbers import height_and_width
 from deimv2.model.postprocess import corners
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.variants import PLAIN, variant_of
+from deimv2.model.weights.sources import AUTO, chosen_variant
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import Dataset
 from deimv2.training.data.targets import Target
@@ -37,11 +38,12 @@ class PreviewOptions:
     output:  the picture, .jpg or .png
 
     All others are those of `TrainOptions`, and what is shown is what `train` would do with them.
-    Weights are not read: "none" stands for a fresh start, anything else for a fine-tuning.
+    Of weights the variant alone is read: "none" stands for a fresh start, all else for a
+    fine-tuning.
     """
 
     data: Pathish | None = None
-    variant: str = "atto"
+    variant: str = AUTO
     weights: Pathish | None = None
     images: Pathish | None = None
     annotations: Pathish | None = None
@@ -79,11 +81,13 @@ class Preview:
 def preview(options: PreviewOptions) -> Preview:
     """Writes a contact sheet of augmented photos, a row for each phase of the training.
 
-    Raises InputError for data that cannot be read or an output of another kind.
+    Raises InputError for data or weights that cannot be read or an output of another kind.
     """
-    variant, output = variant_of(options.variant), Path(options.output)
+    output = Path(options.output)
     require_target(output, list(KINDS), "--output")
     dataset = read_train(options, options.progress)
+    variant = variant_of(chosen_variant(options.variant, options.weights))
+    options = replace(options, variant=variant.name)
     require_no_photo(output, dataset, options)
     recipe = recipe_of(options.training(), False, len(dataset.samples))
     rows = phases(recipe)

@@ -21,10 +21,14 @@ def add(subparsers: Any) -> None:
         epilog=EXAMPLE,
     )
     add_data(parser, val=False)
-    parser.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
     parser.add_argument(
-        "--weights", metavar="none|coco|PATH",
-        help="not read; none: preview training from scratch (default: fine-tuning)",
+        "--variant", default="auto", metavar="NAME",
+        help="default: recognised from the weights, else atto",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weights", metavar="none|demo|coco|PATH",
+        help="read for the variant alone; none: preview training from scratch (default: "
+        "fine-tuning)",
     )  # fmt: skip
     how = parser.add_argument_group("training")
     add_length(how)

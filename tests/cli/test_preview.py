@@ -13,7 +13,9 @@ from PIL import Image
 from deimv2.api.previewing import BATCH, CELL, phases, preview
 from deimv2.api.recipe import recipe_of
 from deimv2.api.training import TrainOptions
+from deimv2.model import build_model
 from deimv2.model.variants import PLAIN, VARIANTS
+from deimv2.model.weights import save_weights
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.cli.exports import hashes
 from deimv2.tests.training.scenes import few
@@ -100,6 +102,15 @@ def test_the_phases_are_those_of_the_training(given: dict[str, Any], part: Part)
                        "variant": given.get("variant", "atto")}), False, 9)  # fmt: skip
     assert (shown.rows, shown.epochs) == (phases(recipe), recipe.schedule.epochs)
     assert len(cells(sheet)) == len(shown.rows)
+
+
+def test_the_variant_is_that_of_the_weights(part: Part) -> None:
+    """And so the recipe, as `train` has it."""
+    save_weights(build_model("n", 1), weights := part.images.parent / "own.safetensors", ["a"])
+    shown = preview(
+        data=part.images.parent, output=part.images / "sheet.jpg", columns=1, weights=weights
+    )
+    assert shown.rows == phases(recipe_of(TrainOptions(variant="n", weights="coco"), False, 9))
 
 
 def test_a_training_without_augmentation_has_one_phase() -> None:
