@@ -40,7 +40,8 @@ class QuantizeOptions(TrainOptions):
     int8_share:   least share of the multiply-accumulates to compute in int8, 0..1: blocks of the
                   encoder stay in float down to it, those whose rounding costs most for their
                   work. None, and where it cannot be reached: all that the recipe has in int8
-    labels:       file of class names, one per line
+    labels:       file of class names, one per line; not for `qat` on data, which names them
+    image_size:   None: the checkpoint's, or the variant's own
     qat:          train with rounding, as what follows says; without data, on the photos of
                   `calibration`. The float network is the teacher, annotations are to measure by.
                   Unless said: 2 epochs of batches of 8 at a learning rate of 3e-5, on fewer than
@@ -79,8 +80,8 @@ def quantize(options: QuantizeOptions) -> Quantized:
     """Runs a checkpoint on photos, finds the ranges that int8 needs and weights that fit them, and
     writes a checkpoint, which `export` takes for every format; with `qat`, trains it.
 
-    Raises InputError for photos, data or weights that cannot be read or do not fit, and as `train`
-    does.
+    Raises InputError for photos, data or weights that cannot be read or do not fit, options without
+    effect, and as `train` does.
     """
     if options.resume is not None:
         again, rounding = resumed(options)
@@ -88,6 +89,7 @@ def quantize(options: QuantizeOptions) -> Quantized:
     options = replace(options, weights=chosen(options.weights, options.variant))
     if not options.qat:
         return calibrated(options)
+    require_effect(options)
     variant = chosen_variant(options.variant, options.weights)
     options = with_defaults(replace(options, variant=variant))
     output = Path(str(options.output))
@@ -99,6 +101,17 @@ def quantize(options: QuantizeOptions) -> Quantized:
         options.int8_share,
     )
     return trained(options, rounding)
+
+
+def require_effect(options: QuantizeOptions) -> None:
+    """Raises InputError for what training with rounding has no use for."""
+    if not options.amp:
+        raise InputError("--no-amp with --qat, which computes in float32 always; leave it out")
+    if options.labels is not None and (options.data is not None or options.images is not None):
+        raise InputError(
+            f"--labels '{options.labels}' with --qat on annotated photos, expected the class names "
+            "of the annotations alone; leave it out"
+        )
 
 
 def require_no_training(options: QuantizeOptions) -> None:

@@ -33,7 +33,10 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--weights", metavar="demo|coco|random|PATH", help="as in deimv2 export")
     add_calibration(parser, "those of --data; ")
     add_int8_share(parser)
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE",
+        help="class names, one per line; not for --qat with --data, which names them",
+    )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, metavar="FILE|DIR",
         help="default: VARIANT-int8.safetensors; with --qat a folder, runs/VARIANT-int8",

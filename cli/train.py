@@ -74,9 +74,10 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
     machine.add_argument(
         "--threads", type=count, metavar="N", help="CPU threads (default: PyTorch's choice)"
     )
-    machine.add_argument(
-        "--no-amp", action="store_false", dest="amp", help="compute in float32 on GPUs too"
-    )
+    if not rounds:  # which takes float32
+        machine.add_argument(
+            "--no-amp", action="store_false", dest="amp", help="compute in float32 on GPUs too"
+        )
     machine.add_argument(
         "--compile", action="store_true", help="use torch.compile (needs a C++ compiler)"
     )

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from deimv2.api.quantizing import quantize
 from deimv2.api.recipe import FEW_BATCH
 from deimv2.api.rounding import EPOCHS, LR
 from deimv2.cli.main import main
 from deimv2.model import build_model
+from deimv2.model.errors import InputError
 from deimv2.model.weights import read_checkpoint, read_metadata, save_weights
 from deimv2.model.weights.sources import DEMO, load
 from deimv2.quantization.rounding import MIN_WEIGHTS, weight_scales
@@ -244,7 +246,7 @@ def test_without_photos_it_says_what_is_missing(weights: Path, capsys: Capture) 
     ("given", "named"),
     [
         (["--epochs", 3], f"--epochs {TRAINS}"),
-        (["--lr", 0.1, "--no-amp", "--seed", 2], f"--lr, --seed, --no-amp {TRAINS}"),
+        (["--lr", 0.1, "--compile", "--seed", 2], f"--lr, --seed, --compile {TRAINS}"),
         (["--val-images", "a", "--patience", 1], f"--val-images, --patience {TRAINS}"),
         (["--data", "set"], f"--data {TWO_PLACES}"),
         (["--images", "a", "--annotations", "b"], f"--images, --annotations {TWO_PLACES}"),
@@ -257,6 +259,14 @@ def test_options_of_a_training_want_one(
     line = complaint(capsys, "quantize", "--calibration", GARMENTS, *given, "--output", to)
     assert named in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_options_without_effect_on_a_training_are_refused(data: Path, capsys: Capture) -> None:
+    given = ["quantize", "--qat", "--data", data]
+    assert "'names' with --qat on annotated" in complaint(capsys, *given, "--labels", "names")
+    assert "unrecognized arguments: --no-amp" in complaint(capsys, *given, "--no-amp")
+    with pytest.raises(InputError, match="--no-amp with --qat, which computes in float32 always"):
+        quantize(qat=True, data=data, amp=False)
 
 
 def test_weights_of_other_classes_are_not_trained(
