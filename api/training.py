@@ -49,8 +49,9 @@ class TrainOptions:
     """data:           folder with train/ and val/, each with photos and annotations; or
     images, annotations, val_images, val_annotations: the same one by one
     variant:        one of `deimv2.VARIANTS`; "auto": recognised from the weights, else "atto"
-    weights:        to start from: "demo", "coco", a file, or "none", a fresh start; None: the
-                    released ones ("coco"). Class heads follow the classes
+    weights:        to start from: "demo", "coco", a file, or "none", a fresh start from random
+                    numbers; None: the released ones ("coco"), with `backbone` "none". Class heads
+                    follow the classes
     backbone:       file of pre-trained weights for the backbone
     output:         folder that holds no training; None: runs/VARIANT
     resume:         folder of a stopped training to continue

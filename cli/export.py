@@ -53,8 +53,9 @@ def add(subparsers: Any) -> None:
         "those whose language it is",
     )  # fmt: skip
     parser.add_argument(
-        "--image-size", type=size, metavar="SIDE|HxW", help="default: the variant's own"
-    )
+        "--image-size", type=size, metavar="SIDE|HxW",
+        help="default: the checkpoint's, or the variant's own",
+    )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="default: artifacts/VARIANT-PRECISION"
     )

@@ -34,10 +34,15 @@ def add(subparsers: Any) -> None:
     )
     start.add_argument(
         "--weights", metavar="none|demo|coco|PATH",
-        help="weights to start from (default: coco, the released ones; none: random numbers); the "
-        "class heads are adapted to your classes, and keep those with the same name",
+        help="weights to start from (default: coco, the released ones, and with --backbone none; "
+        "none: random numbers and the paper's epochs); the class heads are adapted to your "
+        "classes, and keep those with the same name",
     )  # fmt: skip
-    start.add_argument("--backbone", type=Path, metavar="FILE", help="pre-trained backbone weights")
+    start.add_argument(
+        "--backbone", type=Path, metavar="FILE",
+        help="pre-trained backbone weights; all else starts from random numbers, unless --weights "
+        "are named",
+    )  # fmt: skip
     start.add_argument("--resume", type=Path, metavar="DIR", help="continue a stopped training")
     add_training(parser)
     parser.add_argument(
@@ -106,7 +111,8 @@ def add_length(how: Any, rounds: bool = False) -> None:
         "--batch", type=count, metavar="N",
         help=f"photos per step, over all processes; default: {batch}",
     )  # fmt: skip
-    how.add_argument("--image-size", type=size, metavar="N|HxW", help="default: the variant's own")
+    side = "the checkpoint's, or the variant's own" if rounds else "the variant's own"
+    how.add_argument("--image-size", type=size, metavar="N|HxW", help=f"default: {side}")
 
 
 def add_variety(how: Any) -> None:
