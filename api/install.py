@@ -11,7 +11,7 @@ from typing import Any
 
 from deimv2.converters import format_of
 from deimv2.converters.golden import FOLDER
-from deimv2.converters.manifest import LOG, NAME, Manifest, file_problem
+from deimv2.converters.manifest import LOG, NAME, Manifest, file_problem, is_ours
 from deimv2.model.errors import InputError
 from deimv2.model.files import reason_of, require_room
 from deimv2.model.progress import SILENT, Progress
@@ -33,9 +33,8 @@ def require_room_for(output: Path, weights: int, files: int) -> None:
 def require_own(output: Path) -> None:
     """Raises InputError where the golden files would take the place of a folder of others. What an
     export left is replaced, also where its manifest is broken, or an older one."""
-    golden, manifest = output / FOLDER, output / NAME
-    ours = manifest.is_file() and b'"schema_version"' in manifest.read_bytes()
-    if golden.exists() and not ours:
+    golden = output / FOLDER
+    if golden.exists() and not is_ours(output):
         raise InputError(
             f"'{golden}' is there without a manifest of an export, expected none or that of an "
             "export, which is replaced; move it, or choose another --output"

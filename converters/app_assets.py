@@ -8,7 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from deimv2.converters.golden import FOLDER
-from deimv2.converters.manifest import LOG, NAME, File, Manifest, check_golden, file_problem
+from deimv2.converters.manifest import (
+    LOG,
+    NAME,
+    File,
+    Manifest,
+    check_golden,
+    file_problem,
+    is_ours,
+)
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
 
@@ -40,9 +48,10 @@ def require_bundle(folder: Path, target: Path) -> None:
 
     Bundles have a manifest like exports, but no log.
     """
-    if target.exists() and not (target / NAME).is_file():
+    if target.exists() and not is_ours(target):
         raise InputError(
-            f"'{target}' exists and is not a folder with artifacts; name another one, or remove it"
+            f"'{target}' exists and is no folder that 'deimv2 app' wrote, expected one, which is "
+            "replaced, or a new one; name another one, or remove it"
         )
     if target.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise InputError(

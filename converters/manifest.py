@@ -235,6 +235,14 @@ def file_problem(folder: Path, name: str, sha256: str, size: int | None = None) 
     return None
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether the manifest in a folder is of an export, also a broken one or of another version:
+    web apps and browser extensions have files of that name too."""
+    path = folder / NAME
+    content = path.read_bytes() if path.is_file() else b""
+    return b'"schema_version"' in content and b'"variant"' in content
+
+
 def check_golden(folder: Path, golden: Sequence[GoldenFile]) -> None:
     """Raises CheckError if a golden file is missing or is not the one of the manifest."""
     for entry in golden:

@@ -95,12 +95,21 @@ def test_a_folder_without_artifacts_for_it_is_refused(
     assert "export with --format" in said
 
 
+@pytest.mark.parametrize(
+    "manifest",
+    [None, '{"name": "a web app", "icons": []}', '{"schema_version": 1, "name": "an extension"}'],
+)
+@pytest.mark.parametrize("app", [*PLATFORMS, "web"])
 def test_a_folder_of_something_else_is_not_replaced(
-    capsys: Capture, tmp_path: Path, platform: str
+    capsys: Capture, tmp_path: Path, app: str, manifest: str | None
 ) -> None:
-    (tmp_path / "precious").mkdir()
-    said = complaint(capsys, "app", platform, GOOD, "--output", tmp_path / "precious")
-    assert "is not a folder with artifacts" in said
+    (tmp_path / "mine.txt").touch()
+    if manifest is not None:
+        (tmp_path / "manifest.json").write_text(manifest)
+    before = hashes(tmp_path)
+    said = complaint(capsys, "app", app, GOOD, "--output", tmp_path)
+    assert f"'{tmp_path}' exists and is no folder that 'deimv2 app' wrote" in said
+    assert hashes(tmp_path) == before
 
 
 @pytest.mark.parametrize("where", [".", "..", "../source"])
