@@ -31,14 +31,16 @@ def require_room_for(output: Path, weights: int, files: int) -> None:
 
 
 def require_own(output: Path) -> None:
-    """Raises InputError where the golden files would take the place of a folder of others. What an
-    export left is replaced, also where its manifest is broken, or an older one."""
-    golden = output / FOLDER
-    if golden.exists() and not is_ours(output):
-        raise InputError(
-            f"'{golden}' is there without a manifest of an export, expected none or that of an "
-            "export, which is replaced; move it, or choose another --output"
-        )
+    """Raises InputError where the golden files or the manifest would take the place of others. What
+    an export left is replaced, also where its manifest is broken, or an older one."""
+    if is_ours(output):
+        return
+    for path in (output / FOLDER, output / NAME):
+        if path.exists():
+            raise InputError(
+                f"'{path}' is there and not of an export, expected none or that of an export, "
+                "which is replaced; move it, or choose another --output"
+            )
 
 
 @contextmanager
@@ -149,7 +151,7 @@ def earlier_of(output: Path, manifest: Manifest) -> Manifest | None:
     try:
         earlier = Manifest.read(output)
     except InputError:
-        return None  # not ours, or broken: it is replaced
+        return None  # broken: it is replaced
     return earlier if earlier.describes_same_model(manifest) else None
 
 

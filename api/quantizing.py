@@ -23,7 +23,7 @@ from deimv2.model.images import find_photos
 from deimv2.model.weights import read_metadata, save_weights
 from deimv2.model.weights.sources import chosen, chosen_variant, fetch, load, origin
 from deimv2.quantization.restore import restore
-from deimv2.training.pseudo import annotate
+from deimv2.training.pseudo import MADE_BY, annotate
 
 # Options of a training that calibration takes, too.
 SHARED = (
@@ -179,12 +179,23 @@ def with_defaults(options: QuantizeOptions) -> QuantizeOptions:
     )
 
 
+def require_no_annotations(output: Path) -> None:
+    """Raises InputError where `annotate` would replace annotations that it did not write."""
+    for path in (output / "train.json", output / "val.json"):
+        if path.exists() and MADE_BY.encode() not in path.read_bytes():
+            raise InputError(
+                f"'{path}' is there, expected no annotations but those that an earlier call wrote, "
+                "as they would be replaced; choose another --output"
+            )
+
+
 def annotate_photos(options: QuantizeOptions, output: Path) -> QuantizeOptions:
     """Photos alone: the float network is all that is learnt from, and what it detects on a fifth of
     them is what AP is measured by."""
     assert options.calibration is not None
     photos = find_photos(Path(options.calibration))
     require_fresh(photos, options)
+    require_no_annotations(output)
     loaded = load(
         options.variant, str(options.weights), as_path(options.labels), options.image_size
     )

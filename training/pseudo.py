@@ -22,6 +22,7 @@ from deimv2.training.data.layouts import Part
 MIN_SCORE = 0.3
 MIN_PHOTOS = 16
 HELD_OUT = 5  # one in so many photos is not trained on
+MADE_BY = "detections of a float network, by deimv2"
 
 
 @torch.no_grad()
@@ -70,7 +71,12 @@ def annotate(
             )
     categories = [{"id": i + 1, "name": name} for i, name in enumerate(names)]
     for part in rows:
-        content = {"images": rows[part], "annotations": boxes[part], "categories": categories}
+        content = {
+            "info": {"description": MADE_BY},
+            "images": rows[part],
+            "annotations": boxes[part],
+            "categories": categories,
+        }
         write_whole(folder / f"{part}.json", json.dumps(content).encode())
     return Part(root, folder / "train.json"), Part(root, folder / "val.json")
 

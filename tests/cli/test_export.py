@@ -240,6 +240,6 @@ def test_another_model_takes_the_folder_over(
 
 
 def test_a_broken_manifest_is_replaced(capsys: Capture, quick: None, tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text("{")
+    (tmp_path / "manifest.json").write_text('{"schema_version": 2, "variant": ')
     output(capsys, "export", *DEMO, "--format", "onnx", "--output", tmp_path)
     assert listed(tmp_path) == ["onnx"]

@@ -119,17 +119,14 @@ def test_a_folder_that_cannot_be_made_is_one_line(
     assert "choose another one" in line
 
 
-@pytest.mark.parametrize("manifest", [None, '{"name": "a web page"}'])
-def test_a_folder_of_others_is_not_replaced(
-    capsys: Capture, tmp_path: Path, manifest: str | None
-) -> None:
-    (tmp_path / "golden").mkdir()
-    (tmp_path / "golden" / "mine.txt").touch()
-    if manifest is not None:
-        (tmp_path / "manifest.json").write_text(manifest)
+@pytest.mark.parametrize("name", ["golden/mine.txt", "manifest.json"])
+def test_what_others_left_is_not_replaced(capsys: Capture, tmp_path: Path, name: str) -> None:
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text('{"name": "a web page"}')
     before = hashes(tmp_path)
     line = complaint(capsys, *export_to(tmp_path, "onnx"))
-    assert "golden' is there without a manifest of an export" in line
+    assert f"'{tmp_path / Path(name).parts[0]}' is there and not of an export" in line
     assert hashes(tmp_path) == before
 
 
