@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,8 @@ def measured_all(
     if options.record:
         require_listed([path for path, _ in places])
     annotations, photos = read_data(options)
+    if len(places) > 1:
+        require_all([path for path, _ in places], options)
     results = []
     for model, (path, variant) in zip(models, places, strict=True):
         runner, names = opened(model, path, variant, options)
@@ -155,6 +157,15 @@ def measured_all(
 def place(model: Pathish | Detector, variant: str | None) -> tuple[Path, str | None]:
     """A model's file, and its variant where that is known."""
     return (model.source, None) if isinstance(model, Detector) else locate(model, RELEASED, variant)
+
+
+def require_all(paths: Sequence[Path], options: EvaluateOptions) -> None:
+    """Raises InputError for an artifact that does not open, before hours are spent on others. One
+    after the other: memory may not hold them all."""
+    silent = replace(options, progress=SILENT)
+    with options.progress.status(f"checking {plural(len(paths), 'file')}"):
+        for path in paths:
+            opened(path, path, None, silent)
 
 
 def opened(

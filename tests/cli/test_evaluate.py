@@ -17,13 +17,11 @@ import deimv2
 from deimv2.cli.main import main
 from deimv2.converters.checkpoint import open_checkpoint
 from deimv2.converters.golden import MIN_GAP, selection_gap
-from deimv2.converters.manifest import Manifest
 from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.evaluation.coco import METRICS
 from deimv2.model import build_model
 from deimv2.model.coco import COCO_LABELS
 from deimv2.model.errors import InputError
-from deimv2.model.files import sha256_of
 from deimv2.model.images import load_photo, resize
 from deimv2.model.weights import random_state
 from deimv2.model.weights.sources import DEMO
@@ -361,30 +359,6 @@ def test_threads_of_a_checkpoint_are_pytorchs(
     assert numbers(capsys, own_set, checkpoint, "--threads", 2, "--limit", 1)["photos"] == 1
     assert asked == [2]
     assert np.isfinite(numbers(capsys, own_set, checkpoint, "--limit", 1)["seconds"])
-
-
-def test_a_folder_is_measured_and_its_manifest_records_it(
-    annotations: Path, tmp_path: Path, capsys: Capture
-) -> None:
-    folder = tmp_path / "export"
-    files = write_folder(folder).files
-    results = json.loads(output(capsys, *line(annotations, folder, "--record", "--json")))
-    assert [result["model"] for result in results] == [str(folder / file.name) for file in files]
-    assert Manifest.read(folder).measured == {
-        file.name: {
-            "ap": {
-                "AP": result["metrics"]["AP"],
-                "AP50": result["metrics"]["AP50"],
-                "photos": len(PHOTOGRAPHS),
-                "annotations_sha256": sha256_of(annotations),
-            }
-        }
-        for file, result in zip(files, results, strict=True)
-    }
-    replace(Manifest.read(folder), score_threshold=0.3).write(folder / "manifest.json")
-    table = output(capsys, *line(annotations, folder)).splitlines()
-    assert table[0].split() == ["metric", *(file.name for file in files), "over"]
-    assert f"{files[1].name}: at IoU 0.50, of scores above 0.3, which apps show: " in table[-1]
 
 
 def test_only_what_a_manifest_lists_is_recorded(
