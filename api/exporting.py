@@ -71,7 +71,8 @@ class ExportOptions:
     output:        folder; None: artifacts/VARIANT-PRECISION
     photos:        folder of photos to check on; None: those of `calibration`, those that a
                    checkpoint of ours was validated on, or those that come with the package
-    float_weights: int8: the weights before they were quantized, to compare with
+    float_weights: int8: the weights before they were quantized, to compare with; None: those that a
+                   quantized checkpoint names, else `weights` themselves
     kept:          int8: minimum share of float32's detections above 0.3 still to be found
     verify:        run the artifacts
     npu:           chips whose NPUs to compile the .tflite for too, as "qualcomm:SM8750"
@@ -241,12 +242,12 @@ def check_delegate(delegate: str, precision: Precision, kinds: Sequence[str]) ->
 
 
 def float_reference(options: ExportOptions, weights: str, loaded: Loaded) -> DEIMv2 | None:
-    """What int8 is to detect as much as: the weights before they were quantized.
+    """What int8 is to detect as much as: the weights before they were quantized, or those named.
 
     A checkpoint that was trained with rounding is no such thing without rounding, so it names the
     weights that it comes from.
     """
-    if loaded.about.ranges is None:
+    if options.float_weights is None and loaded.about.ranges is None:
         return deepcopy(loaded.net)
     source = loaded.about.in_float if options.float_weights is None else options.float_weights
     if source is None:
@@ -256,7 +257,7 @@ def float_reference(options: ExportOptions, weights: str, loaded: Loaded) -> DEI
         )
         return None
     size = loaded.net.image_size
-    return load(loaded.net.variant.name, str(source), as_path(options.labels), size).net
+    return load(loaded.net.variant.name, str(source), loaded.labels, size).net
 
 
 def make(

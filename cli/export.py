@@ -90,7 +90,7 @@ def add_checks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--float-weights", type=Path, metavar="FILE",
         help="int8 only: the weights before quantization, to compare with (default: those named "
-        "in the checkpoint)",
+        "in a quantized checkpoint, else --weights)",
     )  # fmt: skip
     parser.add_argument(
         "--kept", type=share, metavar="SHARE",

@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from deimv2.api.exporting import ExportOptions, float_reference
 from deimv2.cli.main import main
 from deimv2.converters.artifact import open_model
 from deimv2.converters.manifest import NAME, Manifest
 from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.converters.precision import PRECISIONS
+from deimv2.model import build_model
+from deimv2.model.errors import InputError
+from deimv2.model.weights import save_weights
+from deimv2.model.weights.sources import load, state_sha256
 from deimv2.tests.cli.commands import Capture, output
 from deimv2.tests.cli.exports import copy_from, hashes, start, use
 from deimv2.tests.training.scenes import few
@@ -243,3 +248,19 @@ def test_a_broken_manifest_is_replaced(capsys: Capture, quick: None, tmp_path: P
     (tmp_path / "manifest.json").write_text('{"schema_version": 2, "variant": ')
     output(capsys, "export", *DEMO, "--format", "onnx", "--output", tmp_path)
     assert listed(tmp_path) == ["onnx"]
+
+
+def test_int8_is_compared_with_the_float_weights_that_are_named(tmp_path: Path) -> None:
+    """Also where the weights were not quantized."""
+    loaded = load("atto", "demo", None, None)
+    net = build_model("atto", len(loaded.labels))
+    save_weights(net, tmp_path / "named.safetensors", loaded.labels)
+    save_weights(build_model("atto", len(NAMES)), tmp_path / "fewer.safetensors", NAMES)
+    options = ExportOptions(precision="int8")
+    for given, expected in ((None, loaded.net), (tmp_path / "named.safetensors", net)):
+        found = float_reference(replace(options, float_weights=given), "demo", loaded)
+        assert found is not None
+        assert state_sha256(found.state_dict()) == state_sha256(expected.state_dict())
+    options = replace(options, float_weights=tmp_path / "fewer.safetensors")
+    with pytest.raises(InputError, match=f"has 3 classes, expected {len(loaded.labels)}"):
+        float_reference(options, "demo", loaded)
