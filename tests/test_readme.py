@@ -12,7 +12,7 @@ import pytest
 from deimv2.cli.main import parser
 from deimv2.model import build_model
 from deimv2.model.weights import random_state
-from deimv2.model.weights.sources import DEMO
+from deimv2.model.weights.sources import DEMO, chosen
 from deimv2.tests.training.scenes import few
 from deimv2.training.data.layouts import Part
 
@@ -73,14 +73,17 @@ def test_every_block_of_python_is_run_by_a_test() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_shown_is_one(page: Path) -> None:
-    """Its options are there; what it needs (weights, photos) need not be."""
+    """Its options are there; what it needs (weights, photos) need not be. int8 of random weights,
+    the default of all variants but Atto, would be rejected."""
     shown = re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     lines = "\n".join(shown).replace("\\\n", " ").splitlines()
     commands = [line.strip() for line in lines if re.match(r"\s*(\.venv/bin/)?deimv2 ", line)]
     for command in commands:
         words = shlex.split(re.split(r" (?:\||>|&&) ", command)[0], comments=True)[1:]
         if not {"...", "COMMAND"} & set(words):
-            parser().parse_args(words)  # SystemExit otherwise
+            options = parser().parse_args(words)  # SystemExit otherwise
+            if words[0] == "export" and options.precision == "int8" and options.verify:
+                assert chosen(options.weights, options.variant) != "random", command
 
 
 def as_yolo(part: Part, root: Path, name: str) -> list[str]:
