@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,40 +29,59 @@ class _BrokenOffError(OSError):
     """The transfer was broken off too often."""
 
 
-def fetch_checkpoint(repo_id: str, filename: str = "model.safetensors") -> Path:
-    """The path of the repository's file in the Hub's cache, downloaded first where missing or old.
+def fetch_checkpoint(repo_id: str, *filenames: str) -> Path:
+    """The path in the Hub's cache of the first of these files that the repository has, by default
+    model.safetensors, downloaded first where missing or old.
 
     Shows the client's progress bar on standard error. A cached file serves when the Hub cannot be
     asked.
 
     Raises:
         MissingExtraError: huggingface_hub is not installed.
-        InputError: the file is neither cached nor to be had (no network, HF_HUB_OFFLINE, no such
-            repository or file, access refused, broken transfer, disk full). Nothing partial is
-            left in place.
+        InputError: none is cached or to be had (no network, HF_HUB_OFFLINE, no such repository or
+            file, access refused, broken transfer, disk full). Nothing partial is left in place.
     """
     try:
         import httpx2
         import huggingface_hub as hub
-        from huggingface_hub import constants
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "cli") from error
 
     # ValueError: a malformed name of a repository. RuntimeError: a transfer by Xet, in Rust.
     failures = (OSError, ValueError, RuntimeError, httpx2.HTTPError, httpx2.InvalidURL)
-    address = f"{constants.ENDPOINT}/{repo_id}/resolve/main/{filename}"
+    filenames = filenames or ("model.safetensors",)
     try:
-        hub.get_hf_file_metadata(address, timeout=LOOKUP_SECONDS)
+        filename = _held(repo_id, filenames)
     except failures as error:
-        cached = _cached(repo_id, filename)
-        if cached is not None:
-            return cached
-        raise _explained(error, repo_id, filename, address) from error
+        for each in filenames:
+            if cached := _cached(repo_id, each):
+                return cached
+        raise _explained(error, repo_id, filenames) from error
     try:
         with _counted_requests(hub.get_session()):
             return Path(hub.hf_hub_download(repo_id, filename, etag_timeout=LOOKUP_SECONDS))
     except failures as error:
-        raise _explained(error, repo_id, filename, address) from error
+        raise _explained(error, repo_id, [filename]) from error
+
+
+def _held(repo_id: str, filenames: Sequence[str]) -> str:
+    """The first of these files that the repository has. Raises what the client does."""
+    import huggingface_hub as hub
+    from huggingface_hub.errors import EntryNotFoundError
+
+    *first, last = filenames
+    for filename in first:
+        with suppress(EntryNotFoundError):
+            hub.get_hf_file_metadata(_address(repo_id, filename), timeout=LOOKUP_SECONDS)
+            return filename
+    hub.get_hf_file_metadata(_address(repo_id, last), timeout=LOOKUP_SECONDS)
+    return last
+
+
+def _address(repo_id: str, filename: str) -> str:
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT}/{repo_id}/resolve/main/{filename}"
 
 
 def _cached(repo_id: str, filename: str) -> Path | None:
@@ -94,10 +113,12 @@ def _counted_requests(session: httpx2.Client) -> Iterator[None]:
         session.event_hooks = before
 
 
-def _explained(error: Exception, repo_id: str, filename: str, address: str) -> InputError:
+def _explained(error: Exception, repo_id: str, filenames: Sequence[str]) -> InputError:
+    names = " or ".join(f"'{each}'" for each in filenames)
     return InputError(
-        f"cannot fetch '{filename}' of '{repo_id}': {_reason(error)}; "
-        f"download {address} by hand and name the file (there is no folder '{repo_id}' here)"
+        f"cannot fetch {names} of '{repo_id}': {_reason(error)}; download "
+        f"{_address(repo_id, filenames[0])} by hand and name the file (there is no folder "
+        f"'{repo_id}' here)"
     )
 
 

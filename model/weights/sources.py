@@ -116,7 +116,7 @@ def fetch_repository(name: str) -> Path:
     """The weights of a Hub's repository, and its `config.json` beside them where it has one."""
     with suppress(InputError):
         fetch_checkpoint(name, "config.json")
-    return fetch_checkpoint(name)
+    return fetch_checkpoint(name, *HUB_NAMES)
 
 
 def in_folder(path: Path) -> Path:

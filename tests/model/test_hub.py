@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 
 from deimv2.model.errors import InputError, MissingExtraError
 from deimv2.model.weights import hub
+from deimv2.model.weights.saving import HUB_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 REPO = "someone/a-detector"
@@ -38,7 +39,7 @@ from deimv2.model.weights.hub import fetch_checkpoint
 started = time.monotonic()
 answer = {}
 try:
-    answer["path"] = str(fetch_checkpoint(sys.argv[1]))
+    answer["path"] = str(fetch_checkpoint(*sys.argv[1:]))
 except InputError as error:
     answer["error"] = str(error)
 answer["seconds"] = time.monotonic() - started
@@ -51,6 +52,7 @@ class FakeHub:
     """What the server answers; tests set it before a fetch."""
 
     url: str = ""
+    path: str = PATH  # of the one file that is there
     refusal: tuple[int, str] | None = None  # status and X-Error-Code
     breaks: int = 0  # so many downloads are cut at BROKEN_AT
     honours_range: bool = True
@@ -67,9 +69,9 @@ def _handler(fake: FakeHub) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, body: bool) -> None:
             fake.requests.append(f"{self.command} {self.path}")
-            status, code = fake.refusal or (
-                (200, "") if self.path == PATH else (404, "RepoNotFound")
-            )
+            code = "EntryNotFound" if self.path.startswith(f"/{REPO}/") else "RepoNotFound"
+            found = (200, "") if self.path == fake.path else (404, code)
+            status, code = fake.refusal or found
             if status != 200:
                 self.send_response(status)
                 self.send_header("X-Error-Code", code)
@@ -121,14 +123,16 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
-def fetch(endpoint: str, home: Path, repo: str = REPO, **environment: str) -> dict[str, object]:
+def fetch(
+    endpoint: str, home: Path, repo: str = REPO, names: Sequence[str] = (), **environment: str
+) -> dict[str, object]:
     clean = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith("HF_") and not key.lower().endswith("_proxy")
     }
     done = subprocess.run(
-        [sys.executable, "-c", FETCH, repo],
+        [sys.executable, "-c", FETCH, repo, *names],
         cwd=ROOT,
         env={**clean, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), **environment},
         capture_output=True,
@@ -171,6 +175,20 @@ def test_uses_the_cache_without_a_server_and_offline(fake: FakeHub, tmp_path: Pa
     fake.requests.clear()
     assert fetch(fake.url, tmp_path, HF_HUB_OFFLINE="1")["path"] == path
     assert fake.requests == []
+
+
+def test_the_first_file_that_is_there_is_taken(fake: FakeHub, tmp_path: Path) -> None:
+    """Also from the cache."""
+    first, last = HUB_NAMES
+    fake.path = PATH.replace(first, last)
+    path = str(fetch(fake.url, tmp_path, names=HUB_NAMES)["path"])
+    assert Path(path).name == last
+    assert fetch(closed_port(), tmp_path, names=HUB_NAMES)["path"] == path
+    fake.path = PATH
+    assert Path(str(fetch(fake.url, tmp_path, names=HUB_NAMES)["path"])).name == first
+    fake.path = ""
+    answer = fetch(fake.url, tmp_path / "empty", names=HUB_NAMES)
+    assert_one_clear_line(answer, f"'{first}' or '{last}'", "no such file")
 
 
 @pytest.mark.parametrize(
