@@ -51,7 +51,7 @@ def cancel(graph: Any) -> None:
 
 
 def transposes(operation: Any) -> bool:
-    return type(operation).__name__ == "XNNStaticTranspose"
+    return type(operation).__name__ == TRANSPOSE
 
 
 def readers(graph: Any, value: int) -> list[Any]:
