@@ -149,6 +149,6 @@ def log_unverified(names: Sequence[str], folder: Path) -> None:
     if names:
         files = ", ".join(names)
         log(
-            f"not verified: {files}, of an export with --no-verify; deimv2 verify {folder} tells, "
-            "an export without it notes it"
+            f"not verified: {files} (exported with --no-verify); run `deimv2 verify {folder}` to "
+            "check them now, or export again without --no-verify to note the result in the manifest"
         )

@@ -45,7 +45,9 @@ def test_what_was_never_run_is_named(
     replace(manifest, parity={}).write(tmp_path / "unverified" / "manifest.json")
     for folder, told in (("exported", False), ("unverified", True)):
         assert main(["inspect", str(tmp_path / folder / name), "--json"]) == 0
-        assert (f"not verified: {name}, of an export with" in capsys.readouterr().err) == told
+        assert (
+            f"not verified: {name} (exported with --no-verify); run" in capsys.readouterr().err
+        ) == told
 
 
 def gated(capsys: Capture, *arguments: object) -> tuple[int, str]:
