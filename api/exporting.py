@@ -62,7 +62,7 @@ class ExportOptions:
     precision:     "fp32", "fp16", "int8", "int8x16" or "int8-weight"
     calibration:   folder of photos like those the phone will see, for the ranges of int8
                    and int8x16
-    int8_share:    int8, with `calibration`: least share of the multiply-accumulates to compute in
+    int8_share:    int8, with `calibration`: minimum share of the multiply-accumulates to keep in
                    int8, as in `QuantizeOptions`
     labels:        file of class names, one per line
     translations:  by language tag, as "pt-BR", the classes' names in that language, for the apps: a

@@ -37,9 +37,10 @@ class QuantizeOptions(TrainOptions):
     """calibration:  folder of photos like those the phone will see, beside data for `qat` alone;
                   None: the photos to train on of the data; for the demo weights, scenes as they
                   were trained on
-    int8_share:   least share of the multiply-accumulates to compute in int8, 0..1: blocks of the
-                  encoder stay in float down to it, those whose rounding costs most for their
-                  work. None, and where it cannot be reached: all that the recipe has in int8
+    int8_share:   minimum share of the multiply-accumulates to keep in int8, 0..1: blocks of the
+                  encoder move to float, those whose rounding costs most for their work first, as
+                  long as this share is kept. None, and if it is out of reach: everything but the
+                  decoder is in int8
     labels:       file of class names, one per line; not for `qat` on data, which names them
     image_size:   None: the checkpoint's, or the variant's own
     qat:          train with rounding, as what follows says; without data, on the photos of

@@ -86,10 +86,10 @@ def add_calibration(parser: argparse.ArgumentParser, usual: str = "") -> None:
 def add_int8_share(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--int8-share", type=share, metavar="SHARE",
-        help="least share of the multiply-accumulates to compute in int8: blocks of the encoder "
-        "stay in float down to it, those whose rounding costs most for their work (default, and "
-        "where it cannot be reached: all but the decoder is in int8, some 0.9 of Atto, Femto and "
-        "Pico)",
+        help="minimum share of the multiply-accumulates to keep in int8: blocks of the encoder "
+        "move to float, those whose rounding costs most for their work first, as long as this "
+        "share is kept (default, and if the share is out of reach: everything but the decoder is "
+        "in int8, about 0.9 for Atto, Femto and Pico)",
     )  # fmt: skip
 
 
