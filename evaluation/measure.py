@@ -54,8 +54,9 @@ class Measurement:
         found = self.found(net)
         ap = evaluate(self.annotations, found).metrics["AP"]
         self.progress.log(
-            f"float32: AP {'not to be had' if ap is None else f'{ap:.4f}'}; of what rounds, the "
-            "highest sum of AP and agreement, which is AP against float32's detections, is kept"
+            f"float32: AP {'not to be had' if ap is None else f'{ap:.4f}'}; of the weights that "
+            "round, those with the highest sum of AP and agreement (AP measured against float32's "
+            "detections) are kept"
         )
         return replace(self, teacher=as_annotations(found, self.annotations))
 
