@@ -97,14 +97,15 @@ def described(scores: "Scores") -> str:
     """What an app shows of all classes, and from which score on it would be best."""
     shown, best = scores.at_threshold, scores.best_f1
     text = (
-        f"at IoU 0.50, of scores above {shown.threshold:g}, which apps show: precision "
-        f"{_text(shown.precision)}, recall {_text(shown.recall)}, F1 {_text(shown.f1)}; best F1 "
+        f"at IoU 0.50, counting detections that score above {shown.threshold:g}, those that the "
+        f"apps show: precision {_text(shown.precision)}, recall {_text(shown.recall)}, F1 "
+        f"{_text(shown.f1)}"
     )
     if best is None:
-        return f"{text}-"
+        return text
     return (
-        f"{text}{_text(best.f1)} above {best.threshold:.3f}: precision {_text(best.precision)}, "
-        f"recall {_text(best.recall)}"
+        f"{text}; F1 is highest above {best.threshold:.3f}: {_text(best.f1)}, precision "
+        f"{_text(best.precision)}, recall {_text(best.recall)}"
     )
 
 

@@ -79,8 +79,8 @@ def test_evaluate_prints_the_numbers_of_all_and_of_each_class(
     assert [row[0] for row in rows[1:13]] == list(METRICS)
     assert rows[1][:2] == ["AP", "1.0000"]
     assert rows[4][:2] == ["AP_small", "-"]
-    assert "scores above 0.4, which apps show: precision 1.0000, recall 1.0000, F1 1.0000" in text
-    assert "best F1 1.0000 above" in text
+    assert "score above 0.4, those that the apps show: precision 1.0000, recall 1.0000, F1" in text
+    assert "F1 1.0000; F1 is highest above" in text
     assert rows[-2:] == [["cat", "5", "1.0000", "1.0000"], ["dog", "5", "1.0000", "1.0000"]]
 
 

@@ -45,7 +45,7 @@ def test_a_folder_is_measured_and_its_manifest_records_it(
     replace(Manifest.read(folder), score_threshold=0.3).write(folder / "manifest.json")
     table = output(capsys, *command(annotations, folder)).splitlines()
     assert table[0].split() == ["metric", *(file.name for file in files), "over"]
-    assert f"{files[1].name}: at IoU 0.50, of scores above 0.3, which apps show: " in table[-1]
+    assert f"{files[1].name}: at IoU 0.50, counting detections that score above 0.3, " in table[-1]
 
 
 def test_what_does_not_open_is_told_before_anything_is_measured(
