@@ -72,7 +72,7 @@ class Evaluation:
 @dataclass(frozen=True)
 class EvaluateOptions:
     """model:       what `deimv2.load` takes, or gave
-    data:        folder of a data set, or one of its parts; or
+    data:        folder of a data set, or its data.yaml, or one of its parts; or
     images, annotations: the folder of the photos and their COCO file (JSON), or what else
                  annotates them
     split:       "val", "test" or "train" of `data`; None: "val", where there is none "test"

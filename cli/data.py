@@ -12,8 +12,8 @@ def add_data(parser: argparse.ArgumentParser, val: bool) -> None:
     data = parser.add_argument_group("data")
     data.add_argument(
         "--data", type=Path, metavar="DIR",
-        help="data set in a common layout: COCO, YOLO (data.yaml), Pascal VOC or metadata.jsonl "
-        "(docs/data.md)",
+        help="data set in a common layout: COCO, YOLO (its folder or data.yaml), Pascal VOC or "
+        "metadata.jsonl (docs/data.md)",
     )  # fmt: skip
     parts = {"": "to train on"} | ({"val-": "to measure AP on"} if val else {})
     for part, meaning in parts.items():
@@ -31,7 +31,8 @@ def add_annotated(parser: argparse.ArgumentParser, folder: bool = False) -> None
     if folder:
         parser.add_argument(
             "--data", type=Path, metavar="DIR",
-            help="data set in a common layout (docs/data.md); or give --images and --annotations",
+            help="data set in a common layout, or its data.yaml (docs/data.md); or give --images "
+            "and --annotations",
         )  # fmt: skip
         parser.add_argument(
             "--split", choices=("val", "test", "train"),

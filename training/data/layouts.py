@@ -46,13 +46,15 @@ class Part:
 def find_part(folder: Path, name: str) -> Part | None:
     """The part "train", "val" or "test" of a data set, None if it has none.
 
-    A folder without parts, of photos and their annotations, is "train". Raises InputError when in
-    doubt.
+    folder: or the `data.yaml` itself, whatever its name. One without parts, of photos and their
+    annotations, is "train". Raises InputError when in doubt.
     """
-    if not folder.is_dir():
-        raise InputError(f"no folder at '{folder}', expected a data set; check the path")
     if (yolo := yaml_file(folder)) is not None:
         return _yolo(yolo, name)
+    if not folder.is_dir():
+        raise InputError(
+            f"no folder at '{folder}', expected a data set, or its data.yaml; check the path"
+        )
     for stem in NAMES[name]:
         found = set(_named(folder, stem))
         if len(found) > 1:
@@ -157,7 +159,9 @@ def has_photos(folder: Path) -> bool:
 
 
 def yaml_file(folder: Path) -> Path | None:
-    """The file that describes a YOLO data set, in its root."""
+    """The file that describes a YOLO data set: in its root, or given itself."""
+    if folder.suffix.lower() in (".yaml", ".yml") and folder.is_file():
+        return folder
     return next((folder / name for name in YAML if (folder / name).is_file()), None)
 
 

@@ -9,7 +9,7 @@ from deimv2.evaluation.annotations import read_annotations
 from deimv2.model.errors import InputError
 from deimv2.tests.training.data.sets import photo, yolo
 from deimv2.training.data.dataset import read_dataset
-from deimv2.training.data.layouts import Part, find_part, whole
+from deimv2.training.data.layouts import Part, find_part, part_names, whole
 
 
 def test_polygons_and_rotated_boxes_of_yolo_give_their_box(tmp_path: Path) -> None:
@@ -123,6 +123,18 @@ def test_a_folder_elsewhere_has_the_classes_of_the_file_that_names_it(
     part = find_part(tmp_path / "set", "train")
     assert part is not None and read_dataset(part)[0].names == ("saucer", "plate")
     assert photos_with_objects(part) == [("a", 2), ("b", 1), ("c", 0)]
+
+
+def test_the_description_itself_stands_for_its_folder(tmp_path: Path) -> None:
+    """That very file, under any name; the one beside it does not count."""
+    yolo(tmp_path)
+    file = tmp_path / "coco8.YAML"
+    file.write_text("train: images/train\ntest: images/train\nnames: [saucer, plate]\n")
+    part = find_part(file, "train")
+    assert part is not None and read_dataset(part)[0].names == ("saucer", "plate")
+    assert find_part(file, "val") is None and part_names(file) == ["train", "test"]
+    with pytest.raises(InputError, match=r"no folder at '.*none\.yaml', .*, or its data\.yaml;"):
+        find_part(tmp_path / "none.yaml", "train")
 
 
 def test_a_list_that_names_what_is_not_there_is_refused(tmp_path: Path) -> None:
