@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deimv2.api.benchmarking import benchmark
-    from deimv2.api.detector import Detector, Result, load
+    from deimv2.api.detector import Detector, load
     from deimv2.api.evaluating import Evaluation, evaluate
     from deimv2.api.exporting import Export, export
     from deimv2.api.notebook import NotebookProgress
     from deimv2.api.predicting import predict
     from deimv2.api.quantizing import Quantized, quantize
     from deimv2.api.reporting import report
+    from deimv2.api.result import Detection, Result
     from deimv2.api.tracking import Tracker
     from deimv2.api.training import Training, train
     from deimv2.api.verifying import verify
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "CheckError": "model.errors",
+    "Detection": "api.result",
     "Detector": "api.detector",
     "Evaluation": "api.evaluating",
     "Export": "api.exporting",
@@ -36,7 +38,7 @@ _PLACES = {
     "NotebookProgress": "api.notebook",
     "Progress": "model.progress",
     "Quantized": "api.quantizing",
-    "Result": "api.detector",
+    "Result": "api.result",
     "Tracker": "api.tracking",
     "Training": "api.training",
     "VARIANTS": "model.variants",
@@ -51,9 +53,9 @@ _PLACES = {
     "verify": "api.verifying",
 }
 __all__ = [
-    "VARIANTS", "CheckError", "Detector", "Evaluation", "Export", "InputError", "NotebookProgress",
-    "Progress", "Quantized", "Result", "Tracker", "Training", "benchmark", "evaluate", "export",
-    "load", "predict", "quantize", "report", "train", "verify",
+    "VARIANTS", "CheckError", "Detection", "Detector", "Evaluation", "Export", "InputError",
+    "NotebookProgress", "Progress", "Quantized", "Result", "Tracker", "Training", "benchmark",
+    "evaluate", "export", "load", "predict", "quantize", "report", "train", "verify",
 ]  # fmt: skip
 
 try:

@@ -2,8 +2,9 @@
 
 from typing import Any, overload
 
-from deimv2.api.detector import Detector, Photo, Photos, Result, load, require_unloaded
+from deimv2.api.detector import Detector, Photo, Photos, load, require_unloaded
 from deimv2.api.options import Pathish
+from deimv2.api.result import Result
 from deimv2.converters.manifest import SCORE_THRESHOLD
 
 

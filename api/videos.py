@@ -10,7 +10,8 @@ from typing import Any
 
 from PIL import Image
 
-from deimv2.api.detector import Detector, Result
+from deimv2.api.detector import Detector
+from deimv2.api.result import Result
 from deimv2.api.tracking import FAINT, Tracker
 from deimv2.model.errors import InputError
 from deimv2.model.optional import require

@@ -12,7 +12,8 @@ from deimv2.converters.manifest import SCORE_THRESHOLD
 from deimv2.model.words import plural
 
 if TYPE_CHECKING:
-    from deimv2.api.detector import Detector, Result
+    from deimv2.api.detector import Detector
+    from deimv2.api.result import Result
 
 DEMO_VARIANT = "atto"
 EXAMPLE = "example: deimv2 predict artifacts/atto/deimv2-atto-fp32.tflite photo.jpg --output drawn"

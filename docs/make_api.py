@@ -17,8 +17,8 @@ FUNCTIONS = (
     "load", "predict", "export", "verify", "report", "evaluate", "quantize", "train", "benchmark",
 )  # fmt: skip
 CLASSES = (
-    deimv2.Detector, deimv2.Result, deimv2.Tracker, deimv2.Export, Report, deimv2.Evaluation,
-    deimv2.Quantized, deimv2.Training, deimv2.Progress, deimv2.NotebookProgress,
+    deimv2.Detector, deimv2.Result, deimv2.Detection, deimv2.Tracker, deimv2.Export, Report,
+    deimv2.Evaluation, deimv2.Quantized, deimv2.Training, deimv2.Progress, deimv2.NotebookProgress,
 )  # fmt: skip
 HEAD = """# Python
 
@@ -34,7 +34,9 @@ import deimv2
 detector = deimv2.load("artifacts/atto/deimv2-atto-fp32.tflite")
 result = detector("data/garments/val/000003.jpg", threshold=0.4)
 print(result.boxes, result.scores, result.names)
-result.plot().save("drawn.jpg")
+for name, score, box, *_ in result:
+    print(name, score, box)
+result.save("drawn.jpg")
 ```
 """
 
