@@ -14,6 +14,7 @@ from deimv2.api.detector import Detector
 from deimv2.api.result import Result
 from deimv2.api.tracking import FAINT, Tracker
 from deimv2.model.errors import InputError
+from deimv2.model.files import require_local
 from deimv2.model.optional import require
 
 SUFFIXES = {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"}
@@ -82,6 +83,7 @@ def opened(path: Path) -> Any:
     Raises InputError for a file that holds no pictures, MissingExtraError without PyAV.
     """
     av = require("av", "video")
+    require_local(path)
     if not path.is_file():
         raise InputError(f"no video at '{path}'; check the path")
     try:

@@ -179,6 +179,7 @@ def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     from deimv2.converters import format_of
     from deimv2.converters.checkpoint import CHECKPOINTS
     from deimv2.model.errors import InputError
+    from deimv2.model.files import require_local
     from deimv2.model.images import SUFFIXES
     from deimv2.model.weights.sources import fetch, weights_in
 
@@ -195,6 +196,7 @@ def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
             f"{', '.join(sorted(SUFFIXES))}; convert or rename it, or name a model before it"
         )
     if len(inputs) == 1:
+        require_local(first)
         raise InputError(f"no photos after '{first}', expected one or more; name them")
     return first, inputs[1:]
 

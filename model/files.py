@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -32,6 +33,20 @@ def require_room(folder: Path, needed: int, what: str, way: str) -> None:
             f"{free / 1e6:.1f} MB are free at '{folder}', expected {needed / 1e6:.1f} for this "
             f"{what} (No space left on device); {way} or free some space"
         )
+
+
+def require_local(path: Path) -> None:
+    """Raises InputError for what names no file here: a URL, a camera or standard input."""
+    name = str(path)
+    if path.is_file():
+        return
+    if re.match(r"(?!hf:)\w{2,}:/", name):
+        url = re.sub(":/+", "://", name, count=1)  # a path has lost one of the two
+        raise InputError(f"'{url}' is a URL, expected a file; download or record it first")
+    if name.isdecimal() or name.startswith("/dev/video"):
+        raise InputError(f"'{name}' is a camera, expected a file; record a video first")
+    if name in ("-", "/dev/stdin"):
+        raise InputError(f"'{name}' is standard input, expected a file; save it as one first")
 
 
 def require_target(path: Path, kinds: Sequence[str], option: str) -> None:

@@ -17,6 +17,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from deimv2.model.errors import InputError
+from deimv2.model.files import require_local
 
 AVIF = ("AVIF",) if features.check("avif") else ()  # as Pillow was built
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", *AVIF)
@@ -149,6 +150,7 @@ def _formats(path: Path) -> tuple[str, ...]:
 def _require_content(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"'{path}' is a folder, expected one photo; name a file inside it")
+    require_local(path)
     if not path.is_file():
         raise InputError(f"no photo at '{path}', expected a {KINDS} file; check the path")
     if path.stat().st_size == 0:

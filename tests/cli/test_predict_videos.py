@@ -121,6 +121,16 @@ def test_a_video_that_ends_early_is_one_line_and_leaves_no_copy(
     assert list((tmp_path / "drawn").iterdir()) == []
 
 
+def test_what_names_no_video_here_is_one_line(capsys: Capture, artifact: Path) -> None:
+    for url in ("https://example.com/a.mp4", "rtsp://camera/1.mp4", "rtsp://camera/1"):
+        line = complaint(capsys, "predict", artifact, url)
+        assert f"'{url}' is a URL, expected a file; download or record it first" in line
+        assert f"'{url}' is a URL" in complaint(capsys, "predict", url)
+    for name in ("0", "/dev/video0"):
+        assert f"'{name}' is a camera" in complaint(capsys, "predict", artifact, name)
+    assert "'-' is standard input" in complaint(capsys, "predict", artifact, "-")
+
+
 def test_patterns_are_followed(capsys: Capture, artifact: Path, tmp_path: Path) -> None:
     for name in ("a/1.png", "a/b/2.png", "3.jpg", "a/notes.txt"):
         path = tmp_path / name

@@ -240,6 +240,21 @@ def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
         find_photos(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("http://example.com/a.jpg", "'http://example.com/a.jpg' is a URL, expected a file; downl"),
+        ("rtsp://camera/1", "'rtsp://camera/1' is a URL"),
+        ("0", "'0' is a camera, expected a file; record a video first"),
+        ("-", "'-' is standard input, expected a file; save it as one first"),
+        ("C:/none.jpg", "no photo at 'C:/none.jpg'"),
+    ],
+)
+def test_what_names_no_file_is_told_apart(name: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        load_photo(name)
+
+
 def test_the_photographs_are_real_small_and_attributed() -> None:
     attribution = (PHOTOGRAPHS[0].parent / "ATTRIBUTION.md").read_text()
     assert len(PHOTOGRAPHS) >= 4
