@@ -192,6 +192,7 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
     kinds = list(dict.fromkeys(usual if options.formats is None else as_list(options.formats)))
     if not kinds:
         raise InputError(f"no format, expected {' or '.join(having)}; name one, or leave it out")
+    require_known(kinds)
     if foreign := [kind for kind in kinds if kind not in having]:
         raise InputError(
             f"{foreign[0]} has no {precision.name} here, expected {' or '.join(having)}; "
@@ -222,6 +223,15 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
             "with --calibration DIR, or leave it out"
         )
     return precision, kinds
+
+
+def require_known(kinds: Sequence[str]) -> None:
+    """Raises InputError for a format that there is none of."""
+    for kind in kinds:
+        if kind not in FORMATS:
+            *most, last = (f"{name} ({each.title})" for name, each in FORMATS.items())
+            fix = "name each by itself, without a comma" if "," in kind else "name one of them"
+            raise InputError(f"no format '{kind}', expected {', '.join(most)} or {last}; {fix}")
 
 
 def check_delegate(delegate: str, precision: Precision, kinds: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ def add(subparsers: Any) -> None:
         help="see deimv2 list (default: recognised from the weights, else atto)",
     )
     parser.add_argument(
-        "--format", nargs="+", choices=FORMATS, metavar="FORMAT", dest="formats",
+        "--format", nargs="+", metavar="FORMAT", dest="formats",
         help=f"any of {', '.join(FORMATS)} (default: {' '.join(DEFAULT_FORMATS)}, where the "
         "precision has them)",
     )  # fmt: skip

@@ -255,9 +255,9 @@ def test_photos_that_are_gone_are_told(tmp_path: Path) -> None:
     [
         ({"variant": "huge"}, "unknown variant 'huge', expected one of atto"),
         ({"precision": "int4"}, "unknown precision 'int4', expected one of fp32"),
-        ({"formats": ["tensorrt"]}, "tensorrt has no fp32 here, expected tflite"),
+        ({"formats": ["coreml"]}, r"no format 'coreml', .* mlpackage \(Core ML\), .* name one"),
         ({"weights": "none.pth"}, "no checkpoint at 'none.pth'"),
-        ({"formats": "tensorrt"}, "tensorrt has no fp32 here, expected tflite"),
+        ({"formats": "coreml"}, "no format 'coreml', expected tflite"),
         ({"formats": []}, "no format, expected tflite"),
         ({"kept": 97}, "kept is 97, expected 0 to 1"),
     ],

@@ -51,7 +51,9 @@ def export_to(folder: Path, *kinds: str) -> list[str]:
     ("arguments", "part"),
     [
         (["--variant", "huge"], "unknown variant 'huge', expected one of atto, femto"),
-        (["--format", "torchscript"], "invalid choice: 'torchscript'"),
+        (["--format", "torchscript"], "no format 'torchscript', expected tflite (LiteRT), mlpa"),
+        (["--format", "tflite,pte"], "; name each by itself, without a comma"),
+        (["--format", "onnx", "--precision", "int8x16"], "onnx has no int8x16 here, expected tf"),
         (["--precision", "int4"], "invalid choice: 'int4'"),
         (["--image-size", "33"], "image size 33x33 does not fit; height and width must be"),
         (["--image-size", "320x330"], "image size 320x330 does not fit"),
