@@ -23,7 +23,7 @@ from deimv2.converters import format_of
 from deimv2.converters.artifact import open_model
 from deimv2.converters.checkpoint import CHECKPOINTS, CheckpointRunner, open_checkpoint
 from deimv2.converters.format import CPU, GPU
-from deimv2.converters.manifest import NAME, SCORE_THRESHOLD, Manifest, check_beside
+from deimv2.converters.manifest import SCORE_THRESHOLD, check_beside, require_no_export
 from deimv2.converters.runner import Runner
 from deimv2.model.errors import InputError
 from deimv2.model.images import as_photo, load_photo, resize
@@ -176,16 +176,14 @@ def locate(source: Pathish, weights: str, variant: str | None) -> tuple[Path, st
     if marked and len(parts) == 2 and all(parts) and not path.exists():
         return fetch_repository(repository), variant
     if path.is_dir() and format_of(path) is None:
-        require_no_export(path)
+        require_one_model(path)
         return in_folder(path), variant
     return path, variant
 
 
-def require_no_export(folder: Path) -> None:
+def require_one_model(folder: Path) -> None:
     """Raises InputError for the folder of an export, or a training, which is not one model."""
-    if (folder / NAME).is_file():
-        files = ", ".join(file.name for file in Manifest.read(folder).files)
-        raise InputError(f"'{folder}' is an export, expected one of its files: {files}")
+    require_no_export(folder)
     if any((folder / name).is_file() for name in (BEST, LAST)):
         raise InputError(f"'{folder}' is a training, expected its weights: {folder / BEST}")
 

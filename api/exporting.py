@@ -13,6 +13,7 @@ from deimv2.api.install import (
     remove,
     require_own,
     require_room_for,
+    tell_other_model,
     uninterrupted,
     workplace,
 )
@@ -146,6 +147,7 @@ def export(options: ExportOptions) -> Export:
     output = Path(options.output or Path("artifacts", f"{variant}-{precision.name}"))
     tell_weights(loaded, weights, progress)
     require_own(output)
+    tell_other_model(output, card_of(loaded, precision.name), progress)
     in_float = float_reference(options, weights, loaded) if precision.rounds else None
     frames: Frames = ()
     photos = as_path(options.calibration), options.calibration_photos, progress
@@ -285,15 +287,7 @@ def make(
     in_float: where the loaded net rounds to int8, itself before. frames: to calibrate formats on.
     """
     net = loaded.net
-    card = ModelCard(
-        variant=net.variant.name,
-        precision=options.precision,
-        image_size=net.image_size,
-        queries=net.variant.decoder.queries,
-        labels=loaded.labels,
-        weights=loaded.source,
-        weights_sha256=loaded.sha256,
-    )
+    card = card_of(loaded, options.precision)
     with options.progress.status("running the model on the photographs"):
         photographs = golden_photographs(
             in_float or net,
@@ -307,6 +301,18 @@ def make(
     rows = [artifact(kind, options, loaded, card, frames, work, goldens) for kind in kinds]
     good = [row for row in rows if not row.problems]
     return Report(str(output), tuple(rows)), manifest_of(card, golden, good, work)
+
+
+def card_of(loaded: Loaded, precision: str) -> ModelCard:
+    return ModelCard(
+        variant=loaded.net.variant.name,
+        precision=precision,
+        image_size=loaded.net.image_size,
+        queries=loaded.net.variant.decoder.queries,
+        labels=loaded.labels,
+        weights=loaded.source,
+        weights_sha256=loaded.sha256,
+    )
 
 
 def manifest_of(

@@ -12,6 +12,7 @@ from typing import Any
 from deimv2.converters import format_of
 from deimv2.converters.golden import FOLDER
 from deimv2.converters.manifest import LOG, NAME, Manifest, file_problem, is_ours
+from deimv2.converters.metadata import ModelCard
 from deimv2.model.errors import InputError
 from deimv2.model.files import reason_of, require_room
 from deimv2.model.progress import SILENT, Progress
@@ -41,6 +42,29 @@ def require_own(output: Path) -> None:
                 f"'{path}' is there and not of an export, expected none or that of an export, "
                 "which is replaced; move it, or choose another --output"
             )
+
+
+def tell_other_model(output: Path, card: ModelCard, progress: Progress) -> None:
+    """Says, before the work, which files an export of another model lists that will not be listed
+    any more."""
+    try:
+        earlier = Manifest.read(output)
+    except InputError:
+        return  # none, or a broken one
+    if card != replace(
+        card,
+        variant=earlier.variant,
+        precision=earlier.precision,
+        image_size=earlier.input.size,
+        labels=earlier.labels,
+        weights_sha256=earlier.weights.sha256,
+    ):
+        names = ", ".join(file.name for file in earlier.files)
+        progress.log(
+            f"'{output}' holds an export of another model or precision, whose {NAME} this one "
+            f"replaces: {names} will be replaced or listed no longer; to keep both, name another "
+            "--output"
+        )
 
 
 @contextmanager

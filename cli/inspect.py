@@ -47,8 +47,9 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     with console.status(f"reading {args.artifact}"):
         from deimv2.converters.artifact import inspect
-        from deimv2.converters.manifest import NAME, Manifest, check_beside
+        from deimv2.converters.manifest import NAME, Manifest, check_beside, require_no_export
 
+        require_no_export(args.artifact)
         check_beside(args.artifact)
         found = inspect(args.artifact, args.device)
         folder = args.artifact.parent

@@ -175,7 +175,7 @@ def files_at(place: Path) -> list[Path]:
 
 def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     """The first input is the model unless it is a photo, a video or a folder of photos."""
-    from deimv2.api.detector import require_no_export
+    from deimv2.api.detector import require_one_model
     from deimv2.converters import format_of
     from deimv2.converters.checkpoint import CHECKPOINTS
     from deimv2.model.errors import InputError
@@ -187,7 +187,7 @@ def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     known = format_of(first) is not None or first.suffix in CHECKPOINTS or bool(weights_in(first))
     shown = first.suffix.lower() in SUFFIXES or is_video(first)
     if first.is_dir() and not known:
-        require_no_export(first)
+        require_one_model(first)
     if shown or (first.is_dir() and not known):
         return fetch("demo", DEMO_VARIANT), inputs
     if not known and first.exists() and len(inputs) == 1:

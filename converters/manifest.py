@@ -243,6 +243,13 @@ def is_ours(folder: Path) -> bool:
     return b'"schema_version"' in content and b'"variant"' in content
 
 
+def require_no_export(folder: Path) -> None:
+    """Raises InputError for the folder of an export, where one artifact is wanted."""
+    if (folder / NAME).is_file():
+        files = ", ".join(file.name for file in Manifest.read(folder).files)
+        raise InputError(f"'{folder}' is an export, expected one of its files: {files}")
+
+
 def check_golden(folder: Path, golden: Sequence[GoldenFile]) -> None:
     """Raises CheckError if a golden file is missing or is not the one of the manifest."""
     for entry in golden:

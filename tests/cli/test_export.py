@@ -186,7 +186,8 @@ def test_the_same_model_in_another_format_joins_the_first(
     capsys: Capture, quick: None, tmp_path: Path
 ) -> None:
     for kind in ("tflite", "onnx", "mlpackage", "onnx"):
-        output(capsys, "export", *DEMO, "--format", kind, "--output", tmp_path)
+        assert main(["export", *DEMO, "--format", kind, "--output", str(tmp_path)]) == 0
+        assert "holds an export of another" not in capsys.readouterr().err
     assert sorted(listed(tmp_path)) == ["mlpackage", "onnx", "tflite"]
     kinds = {name.rpartition(".")[2] for name in Manifest.read(tmp_path).parity}
     assert kinds == {"mlpackage", "onnx", "tflite"}
@@ -235,6 +236,9 @@ def test_another_model_takes_the_folder_over(
     assert main(["export", *arguments, "--labels", str(names)]) == 0
     lines = capsys.readouterr().err.splitlines()
     (line,) = [line for line in lines if "left by other exports" in line]
+    (told,) = [line for line in lines if "holds an export of another model or precision" in line]
+    assert lines.index(told) < next(i for i, each in enumerate(lines) if "peak memory" in each)
+    assert "deimv2-atto-fp32.tflite" in told
     for kind in ("mlpackage", "pte", "tflite"):
         assert f"deimv2-atto-fp32.{kind}" in line
     assert ".onnx" not in line

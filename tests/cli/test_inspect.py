@@ -10,7 +10,7 @@ import pytest
 from deimv2.cli.main import main
 from deimv2.converters.manifest import Manifest
 from deimv2.tests.cli.commands import Capture, complaint, output
-from deimv2.tests.tiny import write_onnx
+from deimv2.tests.tiny import write_folder, write_onnx
 
 
 @pytest.fixture
@@ -79,5 +79,8 @@ def test_bad_usage(tmp_path: Path, capsys: Capture) -> None:
     assert "knows no delegate" in complaint(capsys, *given, "0.5")
     assert "'2' is not a share, expected 0 to 1" in complaint(capsys, *given, "2")
     assert "no artifact at" in complaint(capsys, "inspect", tmp_path / "b.pte")
+    write_folder(tmp_path / "export")
+    line = complaint(capsys, "inspect", tmp_path / "export")
+    assert "export' is an export, expected one of its files: tiny-0.onnx, tiny-1.onnx" in line
     path.write_bytes(b"rubbish")
     assert "is no whole .onnx file" in complaint(capsys, "inspect", path)
