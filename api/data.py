@@ -24,6 +24,7 @@ class WithData(Protocol):
 
 def read_train(options: WithData, progress: Progress) -> Dataset:
     """The photos to train on, checked; what was found in them is said."""
+    require_one_source(options)
     part = part_of("train", options.data, options.images, options.annotations)
     if part is None:
         where = (
@@ -47,12 +48,28 @@ def read_train(options: WithData, progress: Progress) -> Dataset:
 def part_of(
     name: str, data: Pathish | None, images: Pathish | None, annotations: Pathish | None
 ) -> Part | None:
-    """Photos with their annotations, None where nothing names any."""
+    """Photos with their annotations, None where nothing names any. name: "train" or "val"."""
     if images is not None and annotations is not None:
         return Part(Path(images), Path(annotations))
     if images is not None or annotations is not None:
-        raise InputError("photos and annotations belong together; give both, or --data alone")
+        prefix = "--val-" if name == "val" else "--"
+        there, missing = f"{prefix}images", f"{prefix}annotations"
+        if images is None:
+            there, missing = missing, there
+        raise InputError(
+            f"{there} without {missing}, expected both, as photos and annotations belong together; "
+            f"add {missing}, or give --data alone"
+        )
     return None if data is None else find_part(Path(data), name)
+
+
+def require_one_source(options: WithData) -> None:
+    """Raises InputError for photos or annotations beside a data set's folder."""
+    if options.data is not None and (options.images, options.annotations) != (None, None):
+        raise InputError(
+            "photos and annotations belong together, found --data with them; give both, or "
+            "--data alone"
+        )
 
 
 def part_to_measure(

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deimv2.api.data import part_named
+from deimv2.api.data import part_named, require_one_source
 from deimv2.api.detector import (
     RELEASED,
     Detector,
@@ -194,17 +194,13 @@ def read_data(options: EvaluateOptions) -> tuple[Annotations, list[Path]]:
 
 def annotated_part(options: EvaluateOptions) -> Part:
     images, annotations = options.images, options.annotations
+    require_one_source(options)
     if options.data is None:
         if images is None or annotations is None:
             raise InputError("no annotated photos, expected --data, or --images and --annotations")
         if options.split is not None:
             raise InputError("--split is of --data, found it without; leave it out")
         return Part(Path(images), Path(annotations))
-    if images is not None or annotations is not None:
-        raise InputError(
-            "photos and annotations belong together, found --data with them; give both, or "
-            "--data alone"
-        )
     return part_named(Path(options.data), options.split, options.progress)
 
 

@@ -229,7 +229,6 @@ def test_problems_of_the_data_are_told_before_the_training(
         (["--data", "DATA/.."], "no photos to train on"),
         (["--data", "DATA/none"], "no folder at"),
         ([], "expected --data DIR or --images and --annotations"),
-        (["--images", "DATA/train"], "photos and annotations belong together"),
         (["--data", "DATA", "--variant", "huge"], "unknown variant 'huge'"),
         (["--data", "DATA", "--weights", "DATA/none.pth"], "no checkpoint at"),
         (["--data", "DATA", "--image-size", "100"], "multiples of 32"),

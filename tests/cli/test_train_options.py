@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from deimv2.api.data import part_to_measure
 from deimv2.api.training import TrainOptions, loop_options, resumed
+from deimv2.model.errors import InputError
 from deimv2.tests.cli.commands import Capture, complaint
 from deimv2.training.checkpoint import BEST, save_state
 
@@ -38,6 +40,29 @@ def test_the_precision_of_a_training_is_kept_and_its_machine_may_change(
     options, rounding = resumed(again)
     assert (options.amp, options.device, options.compile) == (amp, "cpu", True)
     assert rounding is None and loop_options(options, None).amp == amp
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["--images", "a"], "--images without --annotations, expected both, as photos and annot"),
+        (["--images", "a", "--annotations", "b", "--data", "c"], "found --data with them; give bo"),
+        (["--annotations", "b", "--data", "c"], "found --data with them"),
+    ],
+)
+def test_photos_or_annotations_alone_are_refused(
+    capsys: Capture, given: list[str], reason: str
+) -> None:
+    assert reason in complaint(capsys, "train", *given)
+
+
+def test_what_is_missing_to_measure_on_is_named_with_its_option() -> None:
+    for given, reason in (
+        (("a", None), "--val-images without --val-annotations, .*; add --val-annotations, or"),
+        ((None, "b"), "--val-annotations without --val-images, .*; add --val-images, or"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            part_to_measure(None, *given)
 
 
 def test_data_are_looked_for_before_weights_are_fetched(
