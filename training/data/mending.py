@@ -107,9 +107,9 @@ def require_own_names(path: Path, names: Sequence[str]) -> None:
             )
     if len(set(names)) < len(names):
         name, uses = Counter(names).most_common(1)[0]
+        ids = ", or give their boxes one category id" if path.suffix == ".json" else ""
         raise InputError(
-            f"'{path}' names {uses} classes '{name}', expected names of their own; rename them, or "
-            "give their boxes one category id"
+            f"'{path}' names {uses} classes '{name}', expected names of their own; rename them{ids}"
         )
 
 

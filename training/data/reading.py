@@ -153,18 +153,18 @@ def _label_file(part: Part, photo: Path) -> Path:
 def _yolo_described(part: Part) -> tuple[list[str], int]:
     """The class names, and how many numbers of key points follow each box: from the `data.yaml`
     that names the part, else from the nearest above, or `classes.txt`."""
-    description = part.description or described_by(part.annotations)
-    if description is not None:
-        return read_names(description), read_key_points(description)
-    for folder in above(part.annotations):
-        if (file := yaml_file(folder)) is not None:
-            return read_names(file), read_key_points(file)
-        if (folder / "classes.txt").is_file():
-            return read_text(folder / "classes.txt").rstrip().splitlines(), 0
-    raise InputError(
-        f"no data.yaml or classes.txt above '{part.annotations}', expected the class names of YOLO "
-        "labels; put one into the data set's folder"
-    )
+    found = (yaml_file(folder) or folder / "classes.txt" for folder in above(part.annotations))
+    nearest = next((each for each in found if each.is_file()), None)
+    file = part.description or described_by(part.annotations) or nearest
+    if file is None:
+        raise InputError(
+            f"no data.yaml or classes.txt above '{part.annotations}', expected the class names of "
+            "YOLO labels; put one into the data set's folder"
+        )
+    listed = file.name == "classes.txt"
+    names = read_text(file).rstrip().splitlines() if listed else read_names(file)
+    require_own_names(file, names)
+    return names, 0 if listed else read_key_points(file)
 
 
 def _yolo_objects(

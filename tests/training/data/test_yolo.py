@@ -269,6 +269,25 @@ def test_names_that_are_none_are_named(tmp_path: Path, names: str, reason: str) 
         read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
 
 
+@pytest.mark.parametrize("name", ["data.yaml", "classes.txt"])
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["ace", "ace"], "names 2 classes 'ace', expected names of their own; rename them$"),
+        (["ace", " "], "names class 1 ' ', expected one line of text; name it$"),
+    ],
+)
+def test_names_that_are_not_their_own_are_those_of_the_file_that_lists_them(
+    tmp_path: Path, name: str, names: list[str], reason: str
+) -> None:
+    yolo(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    text = "\n".join([*names, "king"]) if name == "classes.txt" else f"names: {[*names, 'king']}\n"
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=f"'{tmp_path / name}' {reason}"):
+        read_dataset(Part(tmp_path / "images/train", tmp_path / "labels/train"))
+
+
 def test_the_keys_of_names_may_be_text_in_any_order(tmp_path: Path) -> None:
     yolo(tmp_path)
     file = tmp_path / "data.yaml"
