@@ -113,6 +113,19 @@ def require_own_names(path: Path, names: Sequence[str]) -> None:
         )
 
 
+def alike(names: Sequence[str]) -> list[str]:
+    """Notes on names that are told apart by their case, or by blanks at their ends, alone."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.strip().casefold(), []).append(f"'{name}'")
+    return [
+        f"classes {' and '.join(group)} differ only in case or blanks, and are taken as classes of "
+        "their own; rename them if they are one"
+        for group in groups.values()
+        if len(group) > 1
+    ]
+
+
 def annotated_size(path: Path, image: Record) -> Size | None:
     """Of a photo, None where its entry has none. Raises InputError for what is no size."""
     sides = width, height = image.get("width"), image.get("height")

@@ -28,6 +28,7 @@ from deimv2.training.data.layouts import (
 from deimv2.training.data.mending import (
     Box,
     Size,
+    alike,
     around,
     mend,
     require_own_ids,
@@ -64,11 +65,12 @@ def read_coco(part: Part) -> Coco:
     photos = {(row["id"], row["file_name"]): row for row in images}
     require_own_ids(path, "image", [*photos.values()], "photos", "file_name")
     require_own_ids(path, "category", categories, "classes", "name")
-    require_own_names(path, [row["name"] for row in categories])
+    names = [row["name"] for row in categories]
+    require_own_names(path, names)
     images, sizes, annotations, merged = merge(path, images, dict(enumerate(rows)))
     require_pixels(path, sizes, [*annotations.values()])
     categories = sorted(categories, key=lambda row: int(row["id"]))
-    return Coco(categories, images, annotations, sizes, notes + merged)
+    return Coco(categories, images, annotations, sizes, notes + merged + alike(names))
 
 
 def _content(part: Part) -> dict[str, Any]:

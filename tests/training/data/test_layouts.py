@@ -155,6 +155,14 @@ def test_a_super_category_is_no_class(tmp_path: Path) -> None:
     assert "'tableware' is that of all others, no class" in said
 
 
+def test_classes_of_nearly_the_same_name_are_said(tmp_path: Path) -> None:
+    categories = [{"id": i, "name": name} for i, name in enumerate((" king", "ace", "King "))]
+    dataset, said = content(tmp_path, categories=categories)
+    note = "classes ' king' and 'King ' differ only in case or blanks, and are taken as classes"
+    assert dataset.names == (" king", "ace", "King ") and note in said and said.count("differ") == 1
+    assert any(note in each for each in read_annotations(tmp_path / "train.json").notes)
+
+
 def test_a_class_without_a_box_is_said_and_stays(tmp_path: Path) -> None:
     categories = [{"id": i, "name": name} for i, name in enumerate((*NAMES, "fork"))]
     dataset, said = content(tmp_path, categories=categories)
