@@ -163,10 +163,20 @@ def is_video(path: Path) -> bool:
 
 def files_at(place: Path) -> list[Path]:
     """The photos of a folder, what a pattern stands for where no shell put it in, or the file."""
+    from deimv2.model.errors import InputError
     from deimv2.model.images import find_photos
 
     if place.is_dir():
-        return find_photos(place)
+        try:
+            return find_photos(place)
+        except InputError as error:
+            video = next(filter(is_video, sorted(place.rglob("*"))), None)
+            if video is None:
+                raise
+            raise InputError(
+                f"'{place}' holds videos and no photos, expected photos in a folder; name videos "
+                f"one by one, or by a pattern: '{video.parent}/*{video.suffix}'"
+            ) from error
     if not place.exists() and any(sign in str(place) for sign in "*?["):
         found = map(Path, glob(str(place), recursive=True))  # noqa: PTH207 (raises for "**.jpg")
         return sorted(path for path in found if path.is_file()) or [place]

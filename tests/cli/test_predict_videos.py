@@ -131,6 +131,16 @@ def test_what_names_no_video_here_is_one_line(capsys: Capture, artifact: Path) -
     assert "'-' is standard input" in complaint(capsys, "predict", artifact, "-")
 
 
+def test_a_folder_of_videos_says_how_they_are_named(
+    capsys: Capture, artifact: Path, tmp_path: Path
+) -> None:
+    (folder := tmp_path / "clips").mkdir()
+    write_video(folder / "a.mp4")
+    line = complaint(capsys, "predict", artifact, folder)
+    assert f"'{folder}' holds videos and no photos" in line and f"pattern: '{folder}/*.mp4'" in line
+    assert "a.mp4: 7 frames" in output(capsys, "predict", artifact, folder / "*.mp4")
+
+
 def test_patterns_are_followed(capsys: Capture, artifact: Path, tmp_path: Path) -> None:
     for name in ("a/1.png", "a/b/2.png", "3.jpg", "a/notes.txt"):
         path = tmp_path / name
