@@ -48,7 +48,9 @@ def rate(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a learning rate, expected 0 to 1")
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a learning rate, expected more than 0 and less than 1"
+        )
     return value
 
 

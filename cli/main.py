@@ -51,6 +51,15 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**{"formatter_class": Help} | options)
         self.register("type", Path, place)
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Of a command, whose own help is pointed to."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
     def error(self, message: str) -> NoReturn:
         console.error(f"{message}; see '{self.prog} --help'")
         raise SystemExit(2)

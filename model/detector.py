@@ -64,9 +64,10 @@ class DEIMv2(nn.Module):
 def check_size(height: int, width: int, variant: Variant) -> None:
     """Raise InputError unless the network can work on images of this size."""
     if height % STRIDE or width % STRIDE or height <= 0 or width <= 0:
+        nearest = "x".join(str(max(1, round(side / STRIDE)) * STRIDE) for side in (height, width))
         raise InputError(
             f"image size {height}x{width} does not fit; "
-            f"height and width must be multiples of {STRIDE}"
+            f"height and width must be multiples of {STRIDE}, such as {nearest}"
         )
     if (found := tokens(height, width, variant)) < variant.decoder.queries:
         raise InputError(

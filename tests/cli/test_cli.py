@@ -29,7 +29,8 @@ def test_every_command_has_help_with_an_example(capsys: Capture) -> None:
     [
         ([], "required: COMMAND"),
         (["detect"], "invalid choice: 'detect'"),
-        (["list", "--fast"], "unrecognized arguments: --fast"),
+        (["list", "--fast"], "unrecognized arguments: --fast; see 'deimv2 list --help'"),
+        (["--fast", "list"], "unrecognized arguments: --fast; see 'deimv2 --help'"),
         (["verify"], "required: DIR"),
         (["predict", "a.onnx"], "no photos after 'a.onnx'"),
         (["predict", "a.onnx", "b.jpg", "--threshold", "1.5"], "'1.5' is not a score"),

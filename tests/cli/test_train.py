@@ -233,7 +233,7 @@ def test_problems_of_the_data_are_told_before_the_training(
         (["--data", "DATA", "--weights", "DATA/none.pth"], "no checkpoint at"),
         (["--data", "DATA", "--image-size", "100"], "multiples of 32"),
         (["--data", "DATA", "--image-size", "96"], "too small for variant 'atto'"),
-        (["--data", "DATA", "--lr", "3"], "'3' is not a learning rate"),
+        (["--data", "DATA", "--lr", "0"], "'0' is not a learning rate, expected more than 0 and"),
         (["--data", "DATA", "--epochs", "0"], "'0' is not a count"),
         (["--data", "DATA", "--device", "toaster"], "expected cpu, cuda or mps"),
         (["--resume", "DATA"], "expected the folder of a training that was stopped"),

@@ -217,7 +217,8 @@ def test_fusing_keeps_the_keys_bias_switched_off() -> None:
         ({"num_classes": 0}, "num_classes is 0; expected at least 1"),
         ({"num_classes": -3}, "num_classes is -3; expected at least 1"),
         ({"image_size": 100}, "image size 100x100 does not fit; height and width must be mult"),
-        ({"image_size": (320, 300)}, "image size 320x300 does not fit"),
+        ({"image_size": (320, 300)}, "image size 320x300 does not fit; .* 32, such as 320x288"),
+        ({"image_size": 150}, "image size 150x150 does not fit; .* such as 160x160"),
         ({"image_size": (0, 320)}, r"image_size is \(0, 320\), expected a side or"),
         ({"image_size": -320}, "image_size is -320, expected a side or"),
         (
