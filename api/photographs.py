@@ -11,6 +11,7 @@ from deimv2.model.images import find_photos, load_photo, resize
 from deimv2.model.postprocess import detect
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import DEMO
+from deimv2.model.words import plural
 from deimv2.verification.kept import MIN_SCORE
 
 LOOKED_AT = 200
@@ -31,7 +32,14 @@ def golden_photographs(
     net: in float.
     """
     if chosen is not None:
-        return with_detections(net, find_photos(chosen), progress)
+        found = with_detections(net, find_photos(chosen), progress)
+        if len(found) < MIN_PHOTOGRAPHS:
+            raise InputError(
+                f"'{chosen}' has {plural(len(found), 'photo')} to check on, expected at least "
+                f"{MIN_PHOTOGRAPHS} that can be read, each of its own name; add some, or leave "
+                "--photos out"
+            )
+        return found
     if usual is not None:
         with suppress(InputError):  # no photos in it
             found = with_detections(net, find_photos(usual), progress)

@@ -74,7 +74,6 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from deimv2.api.detector import load
     from deimv2.model.errors import InputError
-    from deimv2.model.files import make_folder
     from deimv2.model.weights.files import told
 
     model, places = model_and_inputs(args.inputs)
@@ -87,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if detector.notes:
         console.log(told(detector.notes, detector.source))
     if args.output is not None:
-        make_folder(args.output)
+        make_output(args.output, places)
     rows: list[dict[str, Any]] = []
     failures = 0
     pairs = list(zip(paths, drawing_paths(paths, args.output), strict=True))
@@ -209,6 +208,18 @@ def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
         require_local(first)
         raise InputError(f"no photos after '{first}', expected one or more; name them")
     return first, inputs[1:]
+
+
+def make_output(folder: Path, places: Sequence[Path]) -> None:
+    """The folder of the drawings; where it is that of the photos, this is said."""
+    from deimv2.model.files import make_folder
+
+    make_folder(folder)
+    if folder.resolve() in {place.resolve() for place in places if place.is_dir()}:
+        console.log(
+            f"'{folder}' is the folder of the photos: what is drawn lies beside them, and is taken "
+            "for photos from now on; name another --output"
+        )
 
 
 def drawing_paths(photos: Sequence[Path], folder: Path | None) -> list[Path | None]:

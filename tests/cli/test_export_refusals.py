@@ -15,11 +15,13 @@ from typing import Any
 import onnx
 import pytest
 from onnx import helper
+from PIL import Image
 from safetensors.torch import save_file
 
 from deimv2.api import exporting
 from deimv2.cli.main import main
 from deimv2.converters.manifest import Manifest
+from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.model import build_model
 from deimv2.model.weights import random_state
 from deimv2.tests.cli.commands import Capture, complaint
@@ -97,6 +99,16 @@ def test_weights_that_do_not_fit_are_named(
     cut.write_bytes(checkpoint.read_bytes()[:100_000])
     assert "cut.safetensors" in complaint(capsys, "export", "--weights", cut)
     assert not (tmp_path / "out").exists()
+
+
+def test_too_few_photos_to_check_on_are_counted(capsys: Capture, tmp_path: Path) -> None:
+    (photos := tmp_path / "photos").mkdir()
+    for photo in PHOTOGRAPHS[:2]:
+        shutil.copy(photo, photos)
+    Image.open(PHOTOGRAPHS[0]).save(photos / f"{PHOTOGRAPHS[0].stem}.png")  # the same name
+    line = complaint(capsys, *export_to(tmp_path / "out", "onnx"), "--photos", photos)
+    assert f"'{photos}' has 2 photos to check on, expected at least 3 that can be read" in line
+    assert line.endswith("add some, or leave --photos out")
 
 
 def test_released_weights_without_a_network_are_one_line(tmp_path: Path) -> None:

@@ -94,6 +94,15 @@ SAVED: dict[str, Callable[[Path], object]] = {
 }
 
 
+def test_drawings_beside_the_photos_of_a_folder_are_told(
+    tmp_path: Path, photo: Path, artifact: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place, told in ((tmp_path, True), (photo, False)):
+        assert main(["predict", str(artifact), str(place), "--output", str(tmp_path)]) == 0
+        note = f"'{tmp_path}' is the folder of the photos: what is drawn lies beside them"
+        assert (note in capsys.readouterr().err) == told
+
+
 @pytest.mark.parametrize("name", SAVED)
 def test_photos_of_every_kind_are_drawn(
     capsys: Capture, artifact: Path, tmp_path: Path, name: str
