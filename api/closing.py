@@ -9,6 +9,7 @@ from deimv2.model import DEIMv2, load_weights
 from deimv2.model.drawing import save_picture
 from deimv2.model.files import write_whole
 from deimv2.model.progress import Progress
+from deimv2.model.words import shortened
 
 CONFUSION, PICTURES = "confusion.png", "validation.jpg"
 MOST_SHOWN = 20  # classes up to which the screen has all of them
@@ -34,7 +35,7 @@ def show_results(
 def listed(scores: tuple[ClassScore, ...]) -> str:
     """Best first; of many classes, the first and the last ones."""
     rows = sorted((s for s in scores if s.ap is not None), key=lambda s: -(s.ap or 0.0))
-    texts = [f"{score.name} {score.ap:.3f}" for score in rows]
+    texts = [f"{shortened(score.name)} {score.ap:.3f}" for score in rows]
     if len(texts) > MOST_SHOWN:
         half = MOST_SHOWN // 2
         texts = [*texts[:half], "...", *texts[-half:]]

@@ -13,6 +13,7 @@ from deimv2.evaluation.coco import Found
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import draw
 from deimv2.model.images import load_photo
+from deimv2.model.words import shortened
 from deimv2.training.boxes import iou
 from deimv2.training.plots import new_figure, to_png
 
@@ -53,7 +54,7 @@ def confusion(
 
 def confusion_plot(counts: npt.NDArray[np.int64], names: Sequence[str]) -> bytes:
     """PNG; each row's colours are shares of that row."""
-    labels = [*names, "nothing"]
+    labels = [*map(shortened, names), "nothing"]
     side = min(24.0, 3 + 0.45 * len(labels))
     figure = new_figure(side, side)
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""Counts in sentences."""
+"""Counts and names in sentences."""
 
 ONE = {"boxes": "box", "classes": "class", "slashes": "slash"}
 
@@ -6,6 +6,11 @@ ONE = {"boxes": "box", "classes": "class", "slashes": "slash"}
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
     """`1 class`, `2 classes`: nouns: the plural, where it is not the noun and an s."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def shortened(name: str, most: int = 30) -> str:
+    """With an ellipsis in place of what is beyond so many characters."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def counted(count: int, nouns: str) -> str:

@@ -1,6 +1,7 @@
 """Plots, where matplotlib is installed."""
 
 import io
+import warnings
 from typing import Any
 
 from deimv2.model.errors import MissingExtraError
@@ -16,6 +17,10 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def to_png(figure: Any) -> bytes:
+    """Names in scripts that the font lacks are drawn as boxes, without matplotlib's warnings."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=100)
+    with warnings.catch_warnings():
+        for message in ("Glyph .* missing from", "constrained_layout not applied"):
+            warnings.filterwarnings("ignore", message, UserWarning)
+        figure.savefig(content, format="png", dpi=100)
     return content.getvalue()

@@ -1,14 +1,18 @@
 """The confusion matrix counts each box once; the sheet shows truth beside detections."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from deimv2.api.closing import listed
 from deimv2.evaluation.annotations import Annotations, Photo
-from deimv2.evaluation.coco import Found
+from deimv2.evaluation.coco import ClassScore, Found
+from deimv2.evaluation.operating import AtScore
 from deimv2.evaluation.pictures import CELL, confusion, confusion_plot, side_by_side
+from deimv2.training.plots import new_figure, to_png
 
 A, B = (10, 10, 40, 40), (50, 10, 90, 40)  # corners in pixels of a photo of 100 x 50
 
@@ -85,3 +89,18 @@ def test_truth_stands_beside_what_is_found(tmp_path: Path) -> None:
     cells = sheet[:50].reshape(50, 4, CELL, 3)[:, :, :100]
     coloured = (np.ptp(cells, axis=-1) > 20).any(axis=(0, 2))
     assert coloured.tolist() == [True, False, True, True]
+
+
+def test_names_that_cannot_be_drawn_warn_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        confusion_plot(np.eye(3, dtype=int), ["王", "a" * 500])
+        figure = new_figure(1, 1)
+        figure.subplots().set_ylabel("y" * 99)
+        figure.axes[0].set_xticks([0], ["x" * 99], rotation=90)
+        to_png(figure)
+
+
+def test_long_names_end_in_an_ellipsis() -> None:
+    row = ClassScore("y" * 31, 0, 1, 0.5, 0.5, AtScore(0.4, 1.0, 1.0, 1.0), None)
+    assert listed((row,)) == "y" * 29 + "… 0.500"
