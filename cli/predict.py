@@ -199,13 +199,14 @@ def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
         require_one_model(first)
     if shown or (first.is_dir() and not known):
         return fetch("demo", DEMO_VARIANT), inputs
+    if not known and len(inputs) == 1:
+        require_local(first)
     if not known and first.exists() and len(inputs) == 1:
         raise InputError(
             f"'{first}' was taken for the model, as photos end in one of "
             f"{', '.join(sorted(SUFFIXES))}; convert or rename it, or name a model before it"
         )
     if len(inputs) == 1:
-        require_local(first)
         raise InputError(f"no photos after '{first}', expected one or more; name them")
     return first, inputs[1:]
 

@@ -128,7 +128,9 @@ def test_what_names_no_video_here_is_one_line(capsys: Capture, artifact: Path) -
         assert f"'{url}' is a URL" in complaint(capsys, "predict", url)
     for name in ("0", "/dev/video0"):
         assert f"'{name}' is a camera" in complaint(capsys, "predict", artifact, name)
-    assert "'-' is standard input" in complaint(capsys, "predict", artifact, "-")
+    for name in ("-", "/dev/stdin"):
+        assert f"'{name}' is standard input" in complaint(capsys, "predict", artifact, name)
+        assert f"'{name}' is standard input" in complaint(capsys, "predict", name)
 
 
 def test_a_folder_of_videos_says_how_they_are_named(
