@@ -14,6 +14,7 @@ from deimv2.model.detector import DEIMv2
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 from deimv2.model.labels import names_in_config
+from deimv2.model.numbers import height_and_width
 
 HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # of weights beside a config.json
 
@@ -81,6 +82,8 @@ def save_weights(
 def read_metadata(path: str | Path) -> CheckpointMetadata:
     """Of a checkpoint; empty for one that is not ours or broken (`read_checkpoint` says how)."""
     path = Path(path)
+    if path.suffix == ".pt":
+        return _of_training(path)
     named = names_in_config(path.with_name("config.json")) if path.name in HUB_NAMES else None
     if path.suffix != ".safetensors" or not path.is_file():
         return CheckpointMetadata(labels=named)
@@ -106,3 +109,16 @@ def read_metadata(path: str | Path) -> CheckpointMetadata:
         photos=Path(photos) if isinstance(photos, str) else None,
         in_float=Path(in_float) if isinstance(in_float, str) and Path(in_float).is_file() else None,
     )
+
+
+def _of_training(path: Path) -> CheckpointMetadata:
+    """Of the whole state of a training of ours, a `last.pt`; empty for any other file."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        size = state["about"]["options"]["image_size"]
+        return CheckpointMetadata(
+            labels=[str(name) for name in state["names"]],
+            image_size=None if size is None else height_and_width(size),
+        )
+    except Exception:  # a broken pickle can raise anything
+        return CheckpointMetadata()

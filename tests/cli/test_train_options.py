@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 
+import deimv2
 from deimv2.api.data import part_to_measure
 from deimv2.api.training import TrainOptions, loop_options, resumed
+from deimv2.model import build_model
 from deimv2.model.errors import InputError
 from deimv2.tests.cli.commands import Capture, complaint
-from deimv2.training.checkpoint import BEST, save_state
+from deimv2.training.checkpoint import BEST, LAST, save_state
 
 
 def stopped_training(folder: Path, **options: Any) -> Path:
     """What a training with these options leaves for the next to read them from."""
     about = loop_options(TrainOptions(weights="coco", variant="atto", **options), None).about
-    save_state(folder, {"about": about})
+    net = build_model("atto", 2).state_dict()
+    save_state(folder, {"about": about, "names": ["cat", "dog"], "ema": {"module": net}})
     return folder
 
 
@@ -72,3 +75,13 @@ def test_data_are_looked_for_before_weights_are_fetched(
     given = ["--data", tmp_path / "none", "--output", tmp_path / "run"]
     for weights in ([], ["--weights", "hf://someone/something"]):
         assert "no folder at" in complaint(capsys, "train", *given, *weights)
+
+
+@pytest.mark.parametrize(
+    ("given", "size"), [(160, (160, 160)), ([128, 160], (128, 160)), (None, (320, 320))]
+)
+def test_the_state_of_a_training_is_taken_with_its_class_names_and_image_size(
+    tmp_path: Path, given: Any, size: tuple[int, int]
+) -> None:
+    detector = deimv2.load(stopped_training(tmp_path, image_size=given) / LAST)
+    assert detector.classes == ("cat", "dog") and detector.size == size
