@@ -58,7 +58,8 @@ class Detector:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was chosen in a checkpoint's file ("weights under 'ema'") and taken off names."""
+        """What was chosen in a checkpoint's file ("weights under 'ema'") and taken off names, and
+        that it is made for int8 where it computes in float."""
         return notes_of(self.runner)
 
     @property
@@ -233,7 +234,7 @@ def foreign_device(path: Path, device: str) -> InputError:
 
 
 def notes_of(runner: Runner) -> tuple[str, ...]:
-    """Of a checkpoint, what was chosen in its file and taken off names."""
+    """Of a checkpoint, as `Detector.notes`."""
     return runner.notes if isinstance(runner, CheckpointRunner) else ()
 
 

@@ -145,7 +145,7 @@ def export(options: ExportOptions) -> Export:
     translations = read_translations(options.translations, len(loaded.labels))
     variant = loaded.net.variant.name
     output = Path(options.output or Path("artifacts", f"{variant}-{precision.name}"))
-    tell_weights(loaded, weights, progress)
+    tell_weights(loaded, weights, precision, progress)
     require_own(output)
     tell_other_model(output, card_of(loaded, precision.name), progress)
     in_float = float_reference(options, weights, loaded) if precision.rounds else None
@@ -174,9 +174,9 @@ def export(options: ExportOptions) -> Export:
     return Export(output, report, manifest)
 
 
-def tell_weights(loaded: Loaded, weights: str, progress: Progress) -> None:
-    if loaded.notes:
-        progress.log(told(loaded.notes, weights))
+def tell_weights(loaded: Loaded, weights: str, precision: Precision, progress: Progress) -> None:
+    if notes := [*loaded.notes, *([] if precision.rounds else loaded.about.notes)]:
+        progress.log(told(notes, weights))
     if weights == "random":
         progress.log(
             "weights are random (reproducible, untrained): the files run but detect nothing "

@@ -21,7 +21,7 @@ CHECKPOINTS = (".safetensors", *PICKLES)
 
 
 class CheckpointRunner:
-    """notes: what was chosen in the file and taken off names."""
+    """notes: what was chosen in the file and taken off names, and for which precision it is."""
 
     def __init__(
         self, net: DEIMv2, labels: list[str] | None = None, notes: Sequence[str] = ()
@@ -65,4 +65,6 @@ def open_checkpoint(
             )
         apply_ranges(net.eval(), about.ranges, about.float_blocks)
         round_weights(net)
+    else:
+        notes += about.notes
     return CheckpointRunner(net.to(device), about.labels, notes)

@@ -38,7 +38,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
 def told(notes: Sequence[str], source: object) -> str:
     """The notes of `read_noted`, as people are told them."""
-    return f"weights: {', '.join(notes)} in '{source}'"
+    return f"weights in '{source}': {', '.join(notes)}"
 
 
 def read_noted(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:

@@ -38,6 +38,17 @@ class CheckpointMetadata:
     photos: Path | None = None
     in_float: Path | None = None
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known where it computes in another precision than int8."""
+        if self.ranges is None:
+            return []
+        origin = "the float weights" if self.in_float is None else f"'{self.in_float}'"
+        return [
+            "made for precision int8, in any other they detect less than "
+            f"{origin}, from which they were made"
+        ]
+
 
 def save_weights(
     net: DEIMv2,

@@ -202,7 +202,7 @@ def test_what_was_chosen_in_a_checkpoint_is_told(
     state = {f"module.{key}": value for key, value in random_state(build_model("atto")).items()}
     torch.save({"ema": {"module": state}, "model": state}, path := tmp_path / "ddp.pth")
     assert main(["predict", str(path), str(photo)]) == 0
-    line = f"weights: weights under 'ema', prefix 'module.' in '{path}'"
+    line = f"weights in '{path}': weights under 'ema', prefix 'module.'"
     assert line in capsys.readouterr().err
 
 
