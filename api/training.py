@@ -110,8 +110,8 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class Training:
-    """weights: the best; ap: theirs, None if none was measured; steps: of the whole training;
-    finished: False if it was stopped; main: whether this is the main process."""
+    """weights: the best; ap: theirs, None if none was measured; steps: that were done; finished:
+    False if it was stopped; main: whether this is the main process."""
 
     weights: Path
     ap: float | None
@@ -120,7 +120,12 @@ class Training:
     main: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        return {"weights": str(self.weights), "AP": self.ap, "steps": self.steps}
+        return {
+            "weights": str(self.weights),
+            "AP": self.ap,
+            "steps": self.steps,
+            "finished": self.finished,
+        }
 
 
 @takes(TrainOptions)
@@ -236,16 +241,21 @@ def run_here(
     except StopError:
         how = f"deimv2 train --resume {shlex.quote(str(output))}"
         progress.log(f"stopped at step {trainer.step}; continue with: {how}")
-        return Training(output / BEST, None, trainer.steps, finished=False, main=world.is_main)
+        return result(trainer, finished=False)
     if rounding is not None and trainer.best.step == 0 and evaluate is not None:
         progress.log("no epoch was better than what it started from, which is kept")
-    found = trainer.best.ap if trainer.best.ap >= 0 else None
-    if found is not None and trainer.best.step:
-        progress.log(f"best: AP {found:.4f} in epoch {trainer.best_epoch}; curves in '{output}'")
+    made = result(trainer)
+    if made.ap is not None and trainer.best.step:
+        progress.log(f"best: AP {made.ap:.4f} in epoch {trainer.best_epoch}; curves in '{output}'")
     if evaluate is not None and rounding is None and world.is_main:
         show_results(trainer.net.cpu(), output / BEST, evaluate, output, progress)
     progress.log(f"next: deimv2 export --weights {shlex.quote(str(output / BEST))}")
-    return Training(output / BEST, found, trainer.steps, main=world.is_main)
+    return made
+
+
+def result(trainer: Trainer, finished: bool = True) -> Training:
+    ap = trainer.best.ap if trainer.best.ap >= 0 else None
+    return Training(trainer.folder / BEST, ap, trainer.step, finished, trainer.world.is_main)
 
 
 def require_fresh(photos: Sequence[Path], options: TrainOptions) -> None:

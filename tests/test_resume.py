@@ -1,0 +1,39 @@
+"""A training that is stopped says what it did, and goes on from wherever its data lie by then."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import deimv2
+from deimv2.tests.training.scenes import few
+
+SMALL = {"weights": "demo", "batch": 2, "image_size": 160, "workers": 0, "device": "cpu"}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    few(tmp_path / "set" / "train", 4)
+    few(tmp_path / "set" / "val", 2, start=8)
+    return tmp_path / "set"
+
+
+def stopped(data: Path, **options: Any) -> tuple[deimv2.Training, float]:
+    """After the first step of the second epoch, and the AP of the first."""
+    rows: list[dict[str, Any]] = []
+
+    def stop(row: dict[str, Any]) -> None:
+        rows.append(row)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    return deimv2.train(data=data, epochs=3, on_epoch=stop, **SMALL, **options), rows[0]["AP"]
+
+
+def test_a_stopped_training_gives_the_best_so_far_and_the_steps_done(data: Path) -> None:
+    made, ap = stopped(data, output=data / "run")
+    assert (made.finished, made.steps, made.ap) == (False, 3, ap)
+    assert made.to_json() == {
+        "weights": str(made.weights), "AP": ap, "steps": 3, "finished": False,
+    }  # fmt: skip
