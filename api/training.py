@@ -212,7 +212,10 @@ def run_here(
         options = settled(options)
         require_fresh([sample.path for sample in dataset.samples], options)
     output = Path(str(options.output))
-    if val is None:
+    evaluate = None
+    if val is not None:  # before anything is made: it may be refused
+        evaluate = measurement(val, dataset.names, check=world.is_main, progress=progress)
+    else:
         progress.log(
             "data: no 'val' part, so no AP is measured and the last average of the weights is kept"
         )
@@ -231,11 +234,8 @@ def run_here(
     else:
         trainer.restore(read_state(output))
         progress.log(f"continuing at step {trainer.step} of {trainer.steps}")
-    evaluate = None
-    if val is not None:
-        evaluate = measurement(val, dataset.names, check=world.is_main, progress=progress)
-        if isinstance(trainer.teacher, Teacher) and world.is_main:
-            evaluate = evaluate.beside(trainer.teacher.net)
+    if evaluate is not None and isinstance(trainer.teacher, Teacher) and world.is_main:
+        evaluate = evaluate.beside(trainer.teacher.net)
     try:
         trainer.run(evaluate)
     except StopError:

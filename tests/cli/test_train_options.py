@@ -1,5 +1,6 @@
 """The options of a training: which may be given to go on with it, and what is looked at first."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from deimv2.api.training import TrainOptions, loop_options, resumed
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
 from deimv2.tests.cli.commands import Capture, complaint
+from deimv2.tests.training.scenes import few
 from deimv2.training.checkpoint import BEST, LAST, save_state
 
 
@@ -85,3 +87,26 @@ def test_the_state_of_a_training_is_taken_with_its_class_names_and_image_size(
 ) -> None:
     detector = deimv2.load(stopped_training(tmp_path, image_size=given) / LAST)
     assert detector.classes == ("cat", "dog") and detector.size == size
+
+
+@pytest.mark.parametrize("wrong", ["class", "category", "none", "photo"])
+def test_photos_to_measure_on_are_looked_at_before_a_folder_is_made(
+    tmp_path: Path, capsys: Capture, wrong: str
+) -> None:
+    few(tmp_path / "set" / "train", 4)
+    val = few(tmp_path / "set" / "val", 2, start=8)
+    content = json.loads(val.annotations.read_text())
+    match wrong:
+        case "class":
+            content["categories"].append({"id": 99, "name": "unheard of"})
+        case "category":
+            content["annotations"][0]["category_id"] = 98
+        case "none":
+            content["images"], content["annotations"] = [], []
+        case "photo":
+            path = val.images / content["images"][1]["file_name"]
+            path.write_bytes(path.read_bytes()[:2000])
+    val.annotations.write_text(json.dumps(content))
+    given = ["--data", tmp_path / "set", "--weights", "demo", "--output", tmp_path / "run"]
+    complaint(capsys, "train", *given, "--image-size", 160, "--workers", 0)
+    assert not (tmp_path / "run").exists()
