@@ -1,14 +1,17 @@
 """The photos and annotations that a training is given."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from deimv2.api.options import Pathish
+from deimv2.api.options import Pathish, flag
 from deimv2.model.errors import InputError
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.words import plural
 from deimv2.training.data.dataset import Dataset, read_dataset
 from deimv2.training.data.layouts import LAYOUTS, NAMES, Part, find_part, part_names, whole
+
+DATA = ("data", "images", "annotations", "val_images", "val_annotations")  # of a training
 
 
 class WithData(Protocol):
@@ -43,6 +46,22 @@ def read_train(options: WithData, progress: Progress) -> Dataset:
         f"{plural(len(dataset.names), 'class', 'classes')}"
     )
     return dataset
+
+
+def data_again(options: object, stored: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Where the data of a stopped training in a folder lie by now: as stored, unless named anew.
+
+    Raises InputError for what is no longer there.
+    """
+    given = {name: path for name in DATA if (path := getattr(options, name)) is not None}
+    before = {} if "data" in given else {name: stored[name] for name in DATA}
+    for name, path in before.items():
+        if path is not None and name not in given and not Path(path).exists():
+            raise InputError(
+                f"no '{path}', expected what the training in '{folder}' was started with; name its "
+                f"new place with {flag(name)}"
+            )
+    return dict.fromkeys(DATA) | before | given
 
 
 def part_of(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from deimv2.api.closing import show_results
-from deimv2.api.data import part_to_measure, read_train
+from deimv2.api.data import DATA, data_again, part_to_measure, read_train
 from deimv2.api.options import Pathish, as_path, flag, require_as_started, takes
 from deimv2.api.recipe import described, recipe_of, report_small
 from deimv2.api.rounding import Rounding, teacher_of
@@ -20,7 +20,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_other, require_room
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights import load_backbone, save_weights, transfer_weights
-from deimv2.model.weights.sources import AUTO, chosen_variant, fetch, origin
+from deimv2.model.weights.sources import AUTO, BY_NAME, chosen_variant, fetch, origin
 from deimv2.model.words import plural
 from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, StopError, read_state, require_unused
@@ -54,7 +54,8 @@ class TrainOptions:
                     follow the classes
     backbone:       file of pre-trained weights for the backbone
     output:         folder that holds no training; None: runs/VARIANT
-    resume:         folder of a stopped training to continue
+    resume:         folder of a stopped training to continue; where its data were moved, with their
+                    new place as `data` or one by one
     epochs, batch:  None: 60 and 16 from weights, 40 and 8 on fewer than 2,000 photos, the paper's
                     for a fresh start; photos per step in all processes together
     accumulate:     batches per step: as one batch so many times as large, but for BatchNorm
@@ -144,7 +145,8 @@ def train(options: TrainOptions) -> Training:
 
 
 def resumed(options: TrainOptions) -> tuple[TrainOptions, Rounding | None]:
-    """The options that the stopped training was started with; the machine's may be given anew.
+    """The options that the stopped training was started with; the machine's and where the data lie
+    may be given anew.
 
     Raises InputError for any other, which would make it another training.
     """
@@ -155,11 +157,12 @@ def resumed(options: TrainOptions) -> tuple[TrainOptions, Rounding | None]:
             f"'{folder}' holds no training, expected a stopped one; continue with the command that "
             f"made it: deimv2 distill --resume {folder}"
         )
-    learnt = {each.name for each in fields(options)} - {*MACHINE, "qat"}
+    learnt = {each.name for each in fields(options)} - {*MACHINE, *DATA, "qat"}
     require_as_started(options, learnt, f"--weights {folder / BEST}")
     rounding = stored["rounding"]
+    before = stored["options"]
     return (
-        replace(options, **stored["options"], output=folder),
+        replace(options, **before | data_again(options, before, folder), output=folder),
         None if rounding is None else Rounding(**rounding),
     )
 
@@ -308,7 +311,7 @@ def trainer_of(
 def loop_options(options: TrainOptions, rounding: Rounding | None) -> Options:
     """For the loop; what a training is goes into its checkpoint, as plain values."""
     kept = {
-        each.name: str(value) if isinstance(value := getattr(options, each.name), Path) else value
+        each.name: as_kept(each.name, getattr(options, each.name))
         for each in fields(TrainOptions)
         if each.name not in (*MACHINE, "output")
     }
@@ -324,6 +327,14 @@ def loop_options(options: TrainOptions, rounding: Rounding | None) -> Options:
         measure_start=rounding is not None,
         about={"options": kept, "rounding": None if rounding is None else asdict(rounding)},
     )
+
+
+def as_kept(name: str, value: Any) -> Any:
+    """A value that means the same in any working folder."""
+    a_file = name == "weights" and value not in BY_NAME and Path(value).exists()
+    if a_file or (name in DATA and value is not None):
+        return str(Path(value).absolute())
+    return str(value) if isinstance(value, Path) else value
 
 
 def start(options: TrainOptions, rounds: bool, dataset: Dataset, progress: Progress) -> DEIMv2:

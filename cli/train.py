@@ -43,7 +43,11 @@ def add(subparsers: Any) -> None:
         help="pre-trained backbone weights; all else starts from random numbers, unless --weights "
         "are named",
     )  # fmt: skip
-    start.add_argument("--resume", type=Path, metavar="DIR", help="continue a stopped training")
+    start.add_argument(
+        "--resume", type=Path, metavar="DIR",
+        help="continue a stopped training; where its data were moved, name their new place with "
+        "--data or the others",
+    )  # fmt: skip
     add_training(parser)
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder for the results (default: runs/VARIANT)"

@@ -37,3 +37,27 @@ def test_a_stopped_training_gives_the_best_so_far_and_the_steps_done(data: Path)
     assert made.to_json() == {
         "weights": str(made.weights), "AP": ap, "steps": 3, "finished": False,
     }  # fmt: skip
+
+
+def test_it_goes_on_from_another_folder_and_with_data_that_were_moved(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stopped(Path(data.name), output="run")
+    monkeypatch.chdir(data)
+    run = tmp_path / "run"
+    given = {"resume": run, "workers": 0, "on_epoch": enough}
+    with pytest.raises(KeyError):
+        deimv2.train(**given)
+    few(tmp_path / "other" / "train", 2)
+    data.rename(tmp_path / "moved")
+    line = f"no '{data}', expected what the training in '{run}' was .* new place with --data"
+    with pytest.raises(deimv2.InputError, match=line):
+        deimv2.train(**given)
+    with pytest.raises(deimv2.InputError, match="the data have 2 photos and 8 classes, expected 4"):
+        deimv2.train(**given, data=tmp_path / "other")
+    assert deimv2.train(resume=run, workers=0, data=tmp_path / "moved").steps == 6
+
+
+def enough(_: object) -> None:
+    raise KeyError("enough")

@@ -110,3 +110,16 @@ def test_photos_to_measure_on_are_looked_at_before_a_folder_is_made(
     given = ["--data", tmp_path / "set", "--weights", "demo", "--output", tmp_path / "run"]
     complaint(capsys, "train", *given, "--image-size", 160, "--workers", 0)
     assert not (tmp_path / "run").exists()
+
+
+def test_paths_are_kept_so_that_they_hold_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("w.safetensors").touch()
+    for weights, kept in {"w.safetensors": f"{tmp_path}/w.safetensors", "demo": "demo"}.items():
+        options = TrainOptions(weights=weights, images="photos", val_images=Path("val"))
+        about = loop_options(options, None).about["options"]
+        assert (about["weights"], about["images"], about["val_images"], about["data"]) == (
+            kept, f"{tmp_path}/photos", f"{tmp_path}/val", None,
+        )  # fmt: skip
