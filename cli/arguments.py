@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-LARGEST_SIDE = 2048  # beyond it, one attention map of a ViT variant takes gigabytes
+from deimv2.model.numbers import LARGEST_SIDE
 
 
 def count(text: str) -> int:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from deimv2.model.errors import InputError
 
 MOST_THREADS = 512  # runtimes make as many as they are asked for
+LARGEST_SIDE = 2048  # beyond it, one attention map of a ViT variant takes gigabytes
 
 
 class Kind(NamedTuple):
@@ -34,12 +35,16 @@ THREADS = Kind(
 NATURAL = Kind(_whole(0), "a whole number from 0 on")
 SHARE = Kind(_real(lambda value: 0 <= value <= 1), "0 to 1")
 RATE = Kind(_real(lambda value: 0 < value < 1), "a learning rate, more than 0 and less than 1")
+PIXELS = Kind(
+    lambda value: COUNT.holds(value) and value <= LARGEST_SIDE,  # type: ignore[operator]
+    f"a whole number from 1 to {LARGEST_SIDE}",
+)
 SIZE = Kind(
     lambda size: (
-        COUNT.holds(size)
-        or (isinstance(size, list | tuple) and len(size) == 2 and all(map(COUNT.holds, size)))
+        PIXELS.holds(size)
+        or (isinstance(size, list | tuple) and len(size) == 2 and all(map(PIXELS.holds, size)))
     ),
-    "a side or (height, width), in whole pixels",
+    f"a side or (height, width), in whole pixels up to {LARGEST_SIDE}",
 )
 MINUTES = Kind(_real(lambda value: 0 <= value < 1e6), "minutes, 0 or more")
 

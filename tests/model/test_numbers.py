@@ -37,6 +37,8 @@ def test_the_edges_and_numpys_numbers_are_taken() -> None:
         ({"save_minutes": math.nan}, "save_minutes is nan, expected minutes, 0 or more"),
         ({"image_size": (320,)}, r"image_size is \(320,\), expected a side or \(height, width\)"),
         ({"image_size": (320.0, 320)}, r"image_size is \(320.0, 320\), expected a side"),
+        ({"image_size": 2049}, "image_size is 2049, expected a side .* whole pixels up to 2048"),
+        ({"image_size": (320, 100000)}, r"image_size is \(320, 100000\), expected .* to 2048"),
         ({"image_size": "320"}, "image_size is '320', expected a side"),
         ({"save_minutes": -1}, "save_minutes is -1, expected minutes, 0 or more"),
     ],
@@ -52,6 +54,7 @@ def test_every_function_looks_at_them(tmp_path: Path) -> None:
         lambda: deimv2.train(data=tmp_path, workers=-1),
         lambda: deimv2.quantize(calibration=tmp_path, calibration_photos=0),
         lambda: deimv2.export(kept=2),
+        lambda: deimv2.export(image_size=100_000, output=tmp_path / "out"),
         lambda: deimv2.benchmark("m.tflite", rounds=0),
         lambda: deimv2.benchmark("m.tflite", threads=[]),
         lambda: deimv2.benchmark("m.tflite", threads=1.5),  # type: ignore[arg-type]
@@ -63,3 +66,4 @@ def test_every_function_looks_at_them(tmp_path: Path) -> None:
     for call in calls:
         with pytest.raises(deimv2.InputError, match=r"expected|no folder"):
             call()
+    assert not (tmp_path / "out").exists()
