@@ -56,15 +56,16 @@ def recipe_of(options: "TrainOptions", rounds: bool, samples: int) -> Recipe:
     return recipe
 
 
-def described(recipe: Recipe, steps: int, rounds: bool = False) -> str:
-    """What will run, in a line. rounds: while it trains."""
+def described(recipe: Recipe, steps: int, size: tuple[int, int], rounds: bool = False) -> str:
+    """What will run, in a line. size: (H, W) of the input. rounds: while it trains."""
     c = recipe.schedule
     end = "" if c.final == 1 else f" to {recipe.optimizer.lr * c.final:.2g}"
     queries = recipe.denoising.queries
     training = "training with rounding" if rounds else "training"
     return (
         f"{training}: {plural(c.epochs, 'epoch')}, {plural(steps, 'step')} of "
-        f"{plural(c.batch, 'photo')}, learning rate {recipe.optimizer.lr:.2g}{end}, "
+        f"{plural(c.batch, 'photo')} at {size[0]}x{size[1]} pixels, "
+        f"learning rate {recipe.optimizer.lr:.2g}{end}, "
         f"{'with' if queries else 'without'} denoising queries"
     )
 

@@ -14,18 +14,19 @@ from deimv2.api.data import DATA, data_again, part_to_measure, read_train
 from deimv2.api.options import Pathish, as_path, flag, require_as_started, takes
 from deimv2.api.recipe import described, recipe_of, report_small
 from deimv2.api.rounding import Rounding, teacher_of
-from deimv2.evaluation.measure import measurement
+from deimv2.evaluation.measure import Measurement, measurement
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_other, require_room
 from deimv2.model.progress import SILENT, Progress
-from deimv2.model.weights import load_backbone, save_weights, transfer_weights
+from deimv2.model.weights import load_backbone, read_metadata, save_weights, transfer_weights
 from deimv2.model.weights.sources import AUTO, BY_NAME, chosen_variant, fetch, origin
 from deimv2.model.words import plural
 from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, StopError, read_state, require_unused
 from deimv2.training.data.batches import Batches
 from deimv2.training.data.dataset import Dataset
+from deimv2.training.data.layouts import Part
 from deimv2.training.distributed import DistributedContext, join, leave
 from deimv2.training.loop import TrainingLogger
 from deimv2.training.recipes import RECIPES
@@ -215,13 +216,7 @@ def run_here(
         options = settled(options)
         require_fresh([sample.path for sample in dataset.samples], options)
     output = Path(str(options.output))
-    evaluate = None
-    if val is not None:  # before anything is made: it may be refused
-        evaluate = measurement(val, dataset.names, check=world.is_main, progress=progress)
-    else:
-        progress.log(
-            "data: no 'val' part, so no AP is measured and the last average of the weights is kept"
-        )
+    evaluate = measured_on(val, dataset, world, progress)  # which may refuse it: nothing is made yet
     torch.manual_seed(options.seed)
     net = start(options, rounding is not None, dataset, progress)
     if rounding is None:
@@ -233,7 +228,8 @@ def run_here(
         logger = ProgressLogger(output, progress, open_board(output), options.on_epoch)
     trainer = trainer_of(options, rounding, net, dataset, save, output, world, logger, progress)
     if options.resume is None:
-        progress.log(described(trainer.recipe, trainer.steps, rounding is not None))
+        rounds = rounding is not None
+        progress.log(described(trainer.recipe, trainer.steps, net.image_size, rounds))
     else:
         trainer.restore(read_state(output))
         progress.log(f"continuing at step {trainer.step} of {trainer.steps}")
@@ -254,6 +250,17 @@ def run_here(
         show_results(trainer.net.cpu(), output / BEST, evaluate, output, progress)
     progress.log(f"next: deimv2 export --weights {shlex.quote(str(output / BEST))}")
     return made
+
+
+def measured_on(
+    val: Part | None, dataset: Dataset, world: DistributedContext, progress: Progress
+) -> Measurement | None:
+    if val is not None:
+        return measurement(val, dataset.names, check=world.is_main, progress=progress)
+    progress.log(
+        "data: no 'val' part, so no AP is measured and the last average of the weights is kept"
+    )
+    return None
 
 
 def result(trainer: Trainer, finished: bool = True) -> Training:
@@ -357,6 +364,13 @@ def start(options: TrainOptions, rounds: bool, dataset: Dataset, progress: Progr
             )
         else:
             progress.log(f"weights: all of '{path}'")
+        before = read_metadata(path).image_size
+        if fresh and before is not None and before != net.image_size:
+            then, now = (f"{height}x{width}" for height, width in (before, net.image_size))
+            progress.log(
+                f"weights: trained at {then} pixels, here they go on at {now}; --image-size {then} "
+                "stays at theirs"
+            )
     if options.backbone is not None and fresh:
         count = load_backbone(net, Path(options.backbone))
         progress.log(f"weights: {count} tensors of the backbone from '{options.backbone}'")

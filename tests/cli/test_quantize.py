@@ -122,7 +122,7 @@ def test_what_is_kept_is_never_worse_than_the_start(
     assert main([str(a) for a in ("quantize", *given, "--lr", "0.5", *SMALL)]) == 0
     told = capsys.readouterr().err
     assert re.search(
-        "^training with rounding: 1 epoch, . steps? of . photos, learning rate 0.5 to 0", told, re.M
+        "^training with rounding: 1 epoch, . steps? of . photos at 160x160 pixels", told, re.M
     )
     assert re.search(r"^float32: AP 0\.\d{4}; of the weights that round", told, re.M)
     assert re.search(r"^before the first step: AP 0\.\d+, AP50 0\.\d+, agreement 0\.\d", told, re.M)

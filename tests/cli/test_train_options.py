@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 import deimv2
-from deimv2.api.data import part_to_measure
-from deimv2.api.training import TrainOptions, loop_options, resumed
+from deimv2.api.data import part_to_measure, read_train
+from deimv2.api.training import TrainOptions, loop_options, resumed, start
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
+from deimv2.model.progress import SILENT, Progress
 from deimv2.tests.cli.commands import Capture, complaint
 from deimv2.tests.training.scenes import few
 from deimv2.training.checkpoint import BEST, LAST, save_state
@@ -123,3 +124,17 @@ def test_paths_are_kept_so_that_they_hold_anywhere(
         assert (about["weights"], about["images"], about["val_images"], about["data"]) == (
             kept, f"{tmp_path}/photos", f"{tmp_path}/val", None,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("side", [160, 320])
+def test_weights_of_another_image_size_are_told(tmp_path: Path, side: int) -> None:
+    few(tmp_path / "set" / "train", 2)
+    dataset, progress, lines = (
+        read_train(TrainOptions(data=tmp_path / "set"), SILENT),
+        Progress(),
+        [],
+    )
+    progress.log = lines.append  # type: ignore[method-assign]
+    start(TrainOptions(variant="atto", weights="demo", image_size=side), False, dataset, progress)
+    said = "weights: trained at 320x320 pixels, here they go on at 160x160; --image-size 320x320"
+    assert [line.startswith(said) for line in lines[1:]] == ([True] if side == 160 else [])

@@ -63,11 +63,13 @@ def test_options_come_before_the_recipe() -> None:
 
 
 def test_what_will_run_is_said() -> None:
-    line = described(recipe(296, weights="coco"), 1480)
+    line = described(recipe(296, weights="coco"), 1480, (320, 256))
     assert line == (
-        "training: 40 epochs, 1,480 steps of 8 photos, learning rate 0.0014 to 0, "
-        "without denoising queries"
+        "training: 40 epochs, 1,480 steps of 8 photos at 320x256 pixels, "
+        "learning rate 0.0014 to 0, without denoising queries"
     )
     rounding = recipe(296, rounds=True, weights="coco", denoising=False)
-    assert described(rounding, 518, rounds=True).startswith("training with rounding: 14 epochs, 51")
-    assert "learning rate 0.0008, with denoising" in described(recipe(100, variant="n"), 1)
+    line = described(rounding, 518, (320, 320), rounds=True)
+    assert line.startswith("training with rounding: 14 epochs, 51")
+    line = described(recipe(100, variant="n"), 1, (320, 320))
+    assert "learning rate 0.0008, with denoising" in line
