@@ -28,7 +28,7 @@ from deimv2.converters.runner import Runner
 from deimv2.model.errors import InputError
 from deimv2.model.images import as_photo, load_photo, resize
 from deimv2.model.labels import known_names
-from deimv2.model.numbers import require_numbers
+from deimv2.model.numbers import require_given, require_numbers
 from deimv2.model.variants import VARIANTS
 from deimv2.model.weights.sources import fetch, fetch_repository, in_folder
 from deimv2.model.words import plural
@@ -80,7 +80,7 @@ class Detector:
         list. Threads may share a detector; they take turns. Raises InputError for what is no photo,
         or a label without a name.
         """
-        require_numbers(threshold=threshold)
+        require_given(threshold=threshold)
         if isinstance(photo, list | tuple):
             return [self(each, threshold) for each in photo]
         image, path = as_image(photo)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, get_args, get_origin, overload
 
 from deimv2.model.errors import InputError
-from deimv2.model.numbers import require_numbers
+from deimv2.model.numbers import require_given
 from deimv2.model.progress import SILENT, Progress
 
 Pathish = str | PathLike[str]
@@ -25,8 +25,8 @@ Result = TypeVar("Result")
 def takes(
     options: Callable[Given, Options],
 ) -> Callable[[Callable[[Options], Result]], Callable[Given, Result]]:
-    """Lets a function of a dataclass be called with the dataclass's own arguments. Numbers that
-    mean nothing raise InputError."""
+    """Lets a function of a dataclass be called with the dataclass's own arguments. Values that mean
+    nothing raise InputError."""
 
     def decorate(function: Callable[[Options], Result]) -> Callable[Given, Result]:
         @functools.wraps(function)
@@ -37,7 +37,7 @@ def takes(
                 name = getattr(options, "__qualname__", "")
                 said = str(error).replace(f"{name}.__init__", function.__name__)
                 raise TypeError(said) from None
-            require_numbers(**vars(chosen))
+            require_values(chosen)
             progress = getattr(chosen, "progress", SILENT)
             if not isinstance(progress, Progress):
                 raise InputError(
@@ -54,6 +54,22 @@ def takes(
         return call
 
     return decorate
+
+
+def require_values(options: Any) -> None:
+    """Raises InputError for a field of a dataclass with a number, path, switch or function that is
+    none."""
+    for each in fields(options):
+        value, kinds = getattr(options, each.name), set(get_args(each.type)) or {each.type}
+        if value is None and type(None) in kinds:
+            continue
+        require_given(**{each.name: value})
+        if kinds - {type(None)} == set(get_args(Pathish)):
+            require_path(value, f"{each.name} ")
+        elif bool in kinds and not isinstance(value, bool):
+            raise InputError(f"{each.name} is {value!r:.60}, expected True or False")
+        elif any(get_origin(kind) is Callable for kind in kinds) and not callable(value):
+            raise InputError(f"{each.name} is {value!r:.60}, expected a function")
 
 
 def parents(options: object) -> list[type]:
@@ -104,10 +120,10 @@ def as_path(path: Pathish | None) -> Path | None:
     return Path(path)
 
 
-def require_path(path: object) -> None:
-    """Raises InputError for anything else."""
+def require_path(path: object, what: str = "") -> None:
+    """Raises InputError for anything else. what: the option's name and a blank."""
     if not isinstance(path, str | PathLike):
-        raise InputError(f"{path!r:.60} is no path, expected a str or a Path")
+        raise InputError(f"{what}{path!r:.60} is no path, expected a str or a Path")
 
 
 @overload

@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from deimv2.model.detections import Detections
-from deimv2.model.numbers import require_numbers
+from deimv2.model.numbers import require_given
 from deimv2.verification.matching import iou, pair_rest
 
 FAINT = 0.1  # detections that score less are not looked at
@@ -51,7 +51,7 @@ class Tracker:
         that it is seen in (in the video's first, at once). Several labels on one box are one
         object, that of the best.
         """
-        require_numbers(threshold=threshold)
+        require_given(threshold=threshold)
         found = found if isinstance(found, Detections) else found.detections
         for track in self._tracks:
             track.predict()

@@ -216,7 +216,7 @@ def run_here(
         options = settled(options)
         require_fresh([sample.path for sample in dataset.samples], options)
     output = Path(str(options.output))
-    evaluate = measured_on(val, dataset, world, progress)  # which may refuse it: nothing is made yet
+    evaluate = measured_on(val, dataset, world, progress)
     torch.manual_seed(options.seed)
     net = start(options, rounding is not None, dataset, progress)
     if rounding is None:
@@ -255,6 +255,7 @@ def run_here(
 def measured_on(
     val: Part | None, dataset: Dataset, world: DistributedContext, progress: Progress
 ) -> Measurement | None:
+    """Before anything is made, as it may refuse the photos."""
     if val is not None:
         return measurement(val, dataset.names, check=world.is_main, progress=progress)
     progress.log(

@@ -85,6 +85,14 @@ def require_numbers(**options: object) -> None:
                 raise InputError(f"{name} is {value!r}, expected {KINDS[name].expected}")
 
 
+def require_given(**options: object) -> None:
+    """As `require_numbers`, of options that None does not leave out."""
+    for name, value in options.items():
+        if name in KINDS and value is None:
+            raise InputError(f"{name} is None, expected {KINDS[name].expected}")
+    require_numbers(**options)
+
+
 def height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
     """Of a side, or of both."""
     require_numbers(image_size=size)

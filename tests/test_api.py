@@ -84,6 +84,11 @@ def test_fewer_detections_above_a_higher_threshold(detector: deimv2.Detector) ->
     assert len(detector(PHOTO, middle)) == (every.scores > middle).sum() < len(every)
 
 
+def test_no_threshold_is_refused(detector: deimv2.Detector) -> None:
+    with pytest.raises(deimv2.InputError, match="threshold is None, expected 0 to 1"):
+        detector(PHOTO, threshold=None)  # type: ignore[call-overload]
+
+
 def test_supervision_gets_the_same_or_is_named(
     detector: deimv2.Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,6 +357,10 @@ def test_a_notebook_shows_the_photo_and_few_words(detector: deimv2.Detector) -> 
         (lambda: deimv2.load(None), deimv2.InputError, "None is no path"),  # type: ignore[arg-type]
         (lambda: deimv2.load("atto", weights="foo"), deimv2.InputError, "weights are 'foo', exp"),
         (lambda: deimv2.export(labels=["cat"]), deimv2.InputError, r"\['cat'\] is no path"),
+        (lambda: deimv2.train(data={"train": "a"}), deimv2.InputError, "data {.* is no path"),
+        (lambda: deimv2.train(amp="x"), deimv2.InputError, "amp is 'x', expected True or False"),
+        (lambda: deimv2.train(compile=2), deimv2.InputError, "compile is 2, expected True"),
+        (lambda: deimv2.train(on_epoch=3), deimv2.InputError, "on_epoch is 3, expected a func"),
         (lambda: deimv2.export(progress=None), deimv2.InputError, "progress is None"),
         (lambda: deimv2.export(wieghts="demo"), TypeError, r"^export\(\) got an unex.* 'wieghts'"),
     ],

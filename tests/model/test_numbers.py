@@ -61,6 +61,8 @@ def test_every_function_looks_at_them(tmp_path: Path) -> None:
         lambda: deimv2.benchmark([]),
         lambda: deimv2.report([], tmp_path),
         lambda: deimv2.load("m.tflite", threads=0),
+        lambda: deimv2.train(data=tmp_path, workers=None),  # type: ignore[arg-type]
+        lambda: deimv2.Tracker().update(None, threshold=None),  # type: ignore[arg-type]
         lambda: deimv2.Tracker().update(None, threshold=2),  # type: ignore[arg-type]
     ]
     for call in calls:
