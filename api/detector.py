@@ -171,6 +171,10 @@ def locate(source: Pathish, weights: str, variant: str | None) -> tuple[Path, st
                 f"weights are '{weights}', expected coco, demo or a file of weights; name one"
             )
         return file, name
+    if weights != RELEASED:
+        raise InputError(
+            f"weights '{weights}' are for the name of a variant, '{name}' is none; leave them out"
+        )
     repository = re.sub("^hf:/{1,2}", "", name)  # a path has lost one of the two
     parts = repository.split("/")
     marked = repository != name or not path.suffix
@@ -179,6 +183,11 @@ def locate(source: Pathish, weights: str, variant: str | None) -> tuple[Path, st
     if path.is_dir() and format_of(path) is None:
         require_one_model(path)
         return in_folder(path), variant
+    if not path.suffix and not path.exists():
+        raise InputError(
+            f"no model at '{name}', expected a file, owner/name of a repository of the Hub, or one "
+            f"of the variants {', '.join(VARIANTS)}; check the name"
+        )
     return path, variant
 
 

@@ -140,6 +140,10 @@ def train(options: TrainOptions) -> Training:
     holds a training already or the photos, or a full disk.
     """
     rounding = None
+    if options.weights == "random":
+        raise InputError(
+            "weights are 'random', expected 'none' for a start from random numbers; name that"
+        )
     if options.resume is not None:
         options, rounding = resumed(options)
     return run(options, rounding)

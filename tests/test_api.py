@@ -356,6 +356,18 @@ def test_a_notebook_shows_the_photo_and_few_words(detector: deimv2.Detector) -> 
     [
         (lambda: deimv2.load(None), deimv2.InputError, "None is no path"),  # type: ignore[arg-type]
         (lambda: deimv2.load("atto", weights="foo"), deimv2.InputError, "weights are 'foo', exp"),
+        (
+            lambda: deimv2.load("a.tflite", weights="b"),
+            deimv2.InputError,
+            "'a.tflite' is none; lea",
+        ),
+        (
+            lambda: deimv2.load("hf://a/b", weights="b"),
+            deimv2.InputError,
+            "'hf://a/b' is none; lea",
+        ),
+        (lambda: deimv2.load("yolov8n"), deimv2.InputError, "of the Hub, .* variants atto, femto"),
+        (lambda: deimv2.train(weights="random"), deimv2.InputError, "expected 'none' for a start"),
         (lambda: deimv2.export(labels=["cat"]), deimv2.InputError, r"\['cat'\] is no path"),
         (lambda: deimv2.train(data={"train": "a"}), deimv2.InputError, "data {.* is no path"),
         (lambda: deimv2.train(amp="x"), deimv2.InputError, "amp is 'x', expected True or False"),
