@@ -47,7 +47,8 @@ COPIES = 10
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """data:           folder with train/ and val/, each with photos and annotations; or
+    """data:           folder with train/ and val/, each with photos and annotations, or its
+                    data.yaml; or
     images, annotations, val_images, val_annotations: the same one by one
     variant:        one of `deimv2.VARIANTS`; "auto": recognised from the weights, else "atto"
     weights:        to start from: "demo", "coco", a file, or "none", a fresh start from random
