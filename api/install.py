@@ -47,18 +47,8 @@ def require_own(output: Path) -> None:
 def tell_other_model(output: Path, card: ModelCard, progress: Progress) -> None:
     """Says, before the work, which files an export of another model lists that will not be listed
     any more."""
-    try:
-        earlier = Manifest.read(output)
-    except InputError:
-        return  # none, or a broken one
-    if card != replace(
-        card,
-        variant=earlier.variant,
-        precision=earlier.precision,
-        image_size=earlier.input.size,
-        labels=earlier.labels,
-        weights_sha256=earlier.weights.sha256,
-    ):
+    earlier = manifest_in(output)
+    if earlier is not None and not earlier.describes(card):
         names = ", ".join(file.name for file in earlier.files)
         progress.log(
             f"'{output}' holds an export of another model or precision, whose {NAME} this one "
@@ -124,7 +114,9 @@ def install(
             move(work / name, output / rejected_name(name))
     if not manifest.files:
         return
-    earlier = earlier_of(output, manifest)
+    earlier = manifest_in(output)
+    if earlier is not None and not earlier.describes_same_model(manifest):
+        earlier = None
     if earlier is not None:
         manifest = with_earlier(output, manifest, earlier, rejected)
     names = [file.name for file in manifest.files] + [file.name for file in manifest.npu or ()]
@@ -168,15 +160,12 @@ def report_unlisted(
         )
 
 
-def earlier_of(output: Path, manifest: Manifest) -> Manifest | None:
-    """The manifest in `output`, where there is one of the same model."""
-    if not (output / NAME).is_file():
-        return None
+def manifest_in(output: Path) -> Manifest | None:
+    """None where there is none, or a broken one, which is replaced."""
     try:
-        earlier = Manifest.read(output)
+        return Manifest.read(output)
     except InputError:
-        return None  # broken: it is replaced
-    return earlier if earlier.describes_same_model(manifest) else None
+        return None
 
 
 def with_earlier(

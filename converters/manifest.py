@@ -13,6 +13,7 @@ from typing import Any
 
 from deimv2.converters import format_of
 from deimv2.converters.contract import INPUT, OUTPUTS
+from deimv2.converters.metadata import ModelCard
 from deimv2.converters.schema import problem_of
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import sha256_of, size_of, write_whole
@@ -158,6 +159,12 @@ class Manifest:
     def unverified(self) -> list[str]:
         """Files that were exported without being run: they have no parity."""
         return [file.name for file in self.files if file.name not in self.parity]
+
+    def describes(self, card: ModelCard) -> bool:
+        """Whether it is of the model, and the precision, of a card, with the same weights."""
+        found = (self.variant, self.precision, self.input.size, self.labels, self.weights)
+        weights = Weights(card.weights, card.weights_sha256)
+        return found == (card.variant, card.precision, card.image_size, card.labels, weights)
 
     def describes_same_model(self, other: "Manifest") -> bool:
         """Whether the files of both may lie in one folder: same weights and interface."""
