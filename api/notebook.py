@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from deimv2.model.errors import MissingExtraError
+from deimv2.model.optional import require
 from deimv2.model.progress import Item, Progress
 
 
@@ -14,11 +14,7 @@ class NotebookProgress(Progress):
     """
 
     def __init__(self) -> None:
-        try:
-            from tqdm import auto
-        except ImportError as error:
-            raise MissingExtraError("tqdm", "cli") from error
-        self._tqdm = auto.tqdm
+        self._tqdm = require("tqdm.auto", "cli").tqdm
 
     def log(self, message: str) -> None:
         self._tqdm.write(message)

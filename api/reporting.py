@@ -7,6 +7,7 @@ from pathlib import Path
 from deimv2.api.options import Pathish, as_list
 from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_target, write_whole
+from deimv2.model.optional import require
 from deimv2.model.progress import SILENT, Progress
 from deimv2.verification.report import page, read_phone
 from deimv2.verification.verify import Report, verify_folder
@@ -42,6 +43,7 @@ def report(
     elif not file.parent.is_dir():
         raise InputError(f"no folder at '{file.parent}', expected one for the page; make it first")
     require_target(file, [".html"], "--output")
+    require("jinja2", "cli")  # before minutes of work
     found: list[Report] = []
     for place in progress.track(places, "verifying"):
         found.append(verify_folder(place))

@@ -9,6 +9,7 @@ from deimv2.converters.results import record_all
 from deimv2.emulation.check import entry, verify_on_arm64
 from deimv2.model.errors import InputError
 from deimv2.model.files import require_target, write_whole
+from deimv2.model.optional import require
 from deimv2.model.progress import SILENT, Progress
 from deimv2.verification.gpu import record_on_gpu, verify_on_gpu
 from deimv2.verification.report import page
@@ -87,3 +88,4 @@ def check_options(
         )
     if report:
         require_target(report, PAGES, "--report")
+        require("jinja2", "cli")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from deimv2.model.decoder import Prediction
+from deimv2.model.optional import require
 from deimv2.training import recipes
 from deimv2.training.boxes import cxcywh_to_xyxy, giou, iou
 from deimv2.training.data.targets import Target, padded
@@ -37,10 +37,14 @@ class Matches:
 
 
 class Matcher:
-    """Matches on the CPU of a prediction. An image with more objects than queries matches all Q."""
+    """Matches on the CPU of a prediction. An image with more objects than queries matches all Q.
+
+    Raises MissingExtraError without SciPy.
+    """
 
     def __init__(self, c: recipes.Matching) -> None:
         self.c = c
+        self.assign = require("scipy.optimize", "train").linear_sum_assignment
 
     @torch.no_grad()
     def __call__(self, prediction: Prediction, targets: Sequence[Target], epoch: int) -> Matches:
@@ -51,7 +55,7 @@ class Matcher:
         pairs, before = [np.empty((3, 0), dtype=np.int64)], 0
         for image, target in enumerate(targets):
             count = len(target.labels)
-            query, chosen = linear_sum_assignment(rows[image, :, :count])
+            query, chosen = self.assign(rows[image, :, :count])
             pairs.append(np.stack([np.full_like(query, image), query, before + chosen]))
             before += count
         return Matches(*torch.from_numpy(np.concatenate(pairs, axis=1)))

@@ -14,6 +14,7 @@ from typing import Any
 
 from deimv2.model.errors import InputError
 from deimv2.model.images import SUFFIXES
+from deimv2.model.optional import require
 
 NAMES = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 YAML = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
@@ -189,9 +190,9 @@ def _names(file: Path, annotations: Path) -> bool:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Raises InputError for a file that is no data set's description."""
-    import yaml
-
+    """Raises InputError for a file that is no data set's description, MissingExtraError without
+    PyYAML."""
+    yaml = require("yaml", "train")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from deimv2.converters.artifact import inspect
 from deimv2.converters.golden import read_golden
 from deimv2.converters.inspection import Inspection
@@ -19,6 +17,7 @@ from deimv2.converters.manifest import File, Manifest, file_problem, toolchain
 from deimv2.converters.precision import Limits, precision_of
 from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError
+from deimv2.model.optional import require
 from deimv2.verification.parity import Parity
 from deimv2.verification.report.charts import Chart, charts
 from deimv2.verification.report.overview import FRAME, Artifact, plots
@@ -71,12 +70,13 @@ def page(*reports: Report, phones: Sequence[PhoneRow] = (), command: str = "") -
 
     phones: what apps shared, shown beside it. command: that made the page, for its last line.
     Raises InputError for a manifest or golden files that cannot be read, and for a record in the
-    manifest that is none.
+    manifest that is none; MissingExtraError without Jinja.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+    jinja2 = require("jinja2", "cli")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
