@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.api.install import REJECTED
-from deimv2.api.options import Pathish, as_list
+from deimv2.api.options import Pathish, as_list, require_path
 from deimv2.converters import FORMATS, format_of
 from deimv2.converters.artifact import inspect
 from deimv2.converters.format import CPU
@@ -32,7 +32,7 @@ def benchmark(
     threads: int | Sequence[int] = 1,
     rounds: int = ROUNDS,
     baseline: bool = True,
-    weights: str | None = None,
+    weights: Pathish | None = None,
     device: str = CPU,
     record: bool = False,
     beside: Pathish | Sequence[Pathish] = (),
@@ -42,7 +42,8 @@ def benchmark(
     plainly to ONNX, as the release does it, and run by ONNX Runtime with the same threads.
 
     artifacts: files, or folders of exports
-    threads:   one number, or several, one after the other
+    threads:   of the CPU, one number, or several, one after the other; with device "gpu", of the
+               baseline and of `beside`
     weights:   the baseline's; None: what the first artifact says it was made of
     device:    "gpu": the artifacts on LiteRT's GPU accelerator; the baseline stays on the CPU
     record:    write the result into the manifest beside the artifacts
@@ -51,9 +52,9 @@ def benchmark(
 
     Raises InputError for what cannot be timed, or weights that are not at hand.
     """
-    counts = numbers_of_threads(threads)
-    require_numbers(threads=counts, rounds=rounds)
+    require_numbers(rounds=rounds)
     foreign = find_foreign(as_list(beside))
+    counts = numbers_of_threads(threads, CPU if baseline or foreign else device)
     files = find([Path(each) for each in as_list(artifacts)], device)
     if not files:
         raise InputError("no artifact to time, expected files or folders of exports")
@@ -78,10 +79,14 @@ def benchmark(
     return rows
 
 
-def numbers_of_threads(threads: int | Sequence[int]) -> list[int]:
+def numbers_of_threads(threads: int | Sequence[int], device: str) -> list[int]:
+    """device: that of all that is timed where it is no CPU, which alone has threads to choose."""
     counts = list(threads) if isinstance(threads, Sequence) else [threads]
     if not counts:
         raise InputError("no number of threads, expected one or several")
+    require_numbers(threads=counts)
+    if device != CPU and counts != [1]:
+        raise InputError(f"--threads is for the CPU, found --device {device}; leave it out")
     return counts
 
 
@@ -164,7 +169,7 @@ def require_unique(names: Sequence[str]) -> None:
         )
 
 
-def write(weights: str | None, artifact: Inspection, path: Path, progress: Progress) -> None:
+def write(weights: Pathish | None, artifact: Inspection, path: Path, progress: Progress) -> None:
     """The baseline of an artifact. Raises InputError where its weights are not at hand."""
     card = artifact.card
     if card is None:
@@ -176,6 +181,8 @@ def write(weights: str | None, artifact: Inspection, path: Path, progress: Progr
             "with --weights, or add --no-baseline"
         )
     weights = made_of if weights is None else weights
+    require_path(weights, "weights ")
+    weights = str(weights)
     height, width = card["image_size"]
     int8 = card["precision"] == "int8"
     # The demo's int8 files are of a checkpoint of its own, or of photographs that were given.

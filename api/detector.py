@@ -116,7 +116,7 @@ def as_image(photo: object) -> tuple[Image.Image, Path | None]:
 def load(
     source: Pathish,
     *,
-    weights: str = RELEASED,
+    weights: Pathish = RELEASED,
     labels: Pathish | None = None,
     variant: str | None = None,
     precision: str = "fp32",
@@ -128,18 +128,19 @@ def load(
     source:    an artifact (`.tflite`, `.pte`, `.mlpackage`, `.aimodel`, `.onnx`), a checkpoint
                (`.pth`, `.safetensors`, a folder of the Hub's), the name of a variant, or
                "owner/name" of a repository of the Hub, which "hf://" may precede
-    weights:   of a variant: "coco", the released ones, or "demo"
+    weights:   of a variant: "coco", the released ones, "demo", or a file
     labels:    file of class names, one per line; None: those stored in the model, or COCO's
     variant:   of a checkpoint; None: recognised from its tensors
     precision: of a checkpoint: "fp32", or "int8", rounding as its int8 artifacts do
-    threads:   None leaves it to the runtime
+    threads:   of the CPU; None leaves it to the runtime
     device:    "gpu": a `.tflite` on LiteRT's GPU accelerator; "cuda" or "mps": a checkpoint there
 
     Raises InputError for a file that is missing, broken or of an unknown kind, one whose hash
     differs from the manifest's beside it, classes without names, or a device that is not here.
     """
     rounding = rounds(precision)
-    path, variant = locate(source, weights, variant)
+    require_path(weights, "weights ")
+    path, variant = locate(source, str(weights), variant)
     runner = open_runner(path, variant, threads, rounding, device)
     return Detector(path, runner, class_names(path, runner, labels))
 
@@ -207,8 +208,8 @@ def open_runner(
 ) -> Runner:
     """An artifact that a manifest lies beside must be the one that the manifest describes.
 
-    threads: None leaves it to the runtime. For a checkpoint it holds for all of PyTorch. rounding:
-    a checkpoint rounds as its int8 artifacts do.
+    threads: of the CPU; None leaves it to the runtime. For a checkpoint it holds for all of
+    PyTorch. rounding: a checkpoint rounds as its int8 artifacts do.
     """
     require_numbers(threads=threads)
     if path.suffix in CHECKPOINTS:
@@ -232,6 +233,8 @@ def open_runner(
     format = format_of(path)
     if format is None or not format.is_at(path) or device not in format.devices:
         raise foreign_device(path, device)
+    if threads is not None:
+        raise InputError(f"--threads is for the CPU, found --device {device}; leave it out")
     return format.open_on(path, device)
 
 

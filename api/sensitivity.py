@@ -33,7 +33,7 @@ class SensitivityOptions:
     images: Pathish
     annotations: Pathish
     variant: str = "atto"
-    weights: str | None = None
+    weights: Pathish | None = None
     calibration: Pathish | None = None
     calibration_photos: int = PHOTOS
     limit: int | None = None

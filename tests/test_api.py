@@ -189,6 +189,7 @@ def test_a_checkpoint_computes_where_it_is_told(
 def test_a_variants_name_loads_its_weights() -> None:
     detector = deimv2.load("atto", weights="demo")
     assert detector.classes[0] == "T-shirt"
+    assert deimv2.load("atto", weights=DEMO / "atto.safetensors").classes == detector.classes
     assert deimv2.predict("atto", PHOTO, weights="demo", threshold=0.9).path == PHOTO
     assert deimv2.predict(detector, PHOTO, threshold=0.9).path == PHOTO
     with pytest.raises(deimv2.InputError, match="threads given with a detector that is loaded"):

@@ -137,7 +137,7 @@ def test_the_baseline_has_the_classes_of_the_artifact(tmp_path: Path) -> None:
     assert (tmp_path / BASELINE).stat().st_size > 10**6
     save_weights(build_model("atto", 2, 160), other, ["cup", "fork"])
     with pytest.raises(InputError, match=r"other.safetensors' has 2 classes, expected 3"):
-        write(str(other), artifact, tmp_path / BASELINE, SILENT)
+        write(other, artifact, tmp_path / BASELINE, SILENT)
 
 
 def test_of_a_folder_the_files_of_its_manifest_are_timed(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from deimv2.cli.main import main
 from deimv2.converters import PRECISIONS
 from deimv2.converters.format import GPU, GPU_FLOAT32
 from deimv2.converters.manifest import Manifest
+from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.converters.tflite import convert, gpu
 from deimv2.converters.tflite.gpu import GpuRunner, reason_in, refused_operations
 from deimv2.model.errors import CheckError, InputError
@@ -88,6 +89,20 @@ def test_other_files_do_not_run_there(exported: Path, capsys: Capture) -> None:
     for command in (("predict", path, "photo.jpg"), ("inspect", path)):
         line = complaint(capsys, *command, "--device", "gpu")
         assert "gpu" in line and str(path) in line
+
+
+def test_threads_are_of_the_cpu_alone(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "a.tflite"
+    path.touch()
+    said = "--threads is for the CPU, found --device gpu; leave it out"
+    for command in (
+        ("predict", path, PHOTOGRAPHS[0], "--threads", 1),
+        ("benchmark", path, "--no-baseline", "--threads", 1, 2),
+    ):
+        assert said in complaint(capsys, *command, "--device", "gpu")
+    for given in (("--no-baseline",), ("--threads", 1, 2)):  # the baseline's
+        line = complaint(capsys, "benchmark", path, *given, "--device", "gpu")
+        assert "--threads" not in line and str(path) in line
 
 
 # -- with one, or the software driver of ./dev gpu
