@@ -207,6 +207,7 @@ def annotate_photos(options: QuantizeOptions, output: Path) -> QuantizeOptions:
         loaded.labels,
         output,
         lambda paths: options.progress.track(paths, "detecting in float"),
+        lambda reason: options.progress.log(f"skipped: {reason}"),
     )
     options = replace(options, images=train.images, annotations=train.annotations)
     if options.val_images is None and options.val_annotations is None:

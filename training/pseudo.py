@@ -32,53 +32,57 @@ def annotate(
     names: Sequence[str],
     folder: Path,
     progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+    unreadable: Callable[[str], None] | None = None,
 ) -> tuple[Part, Part]:
     """Writes `folder`/train.json and val.json, COCO annotations of the photos; one in HELD_OUT is
     in the second.
 
-    Photos that cannot be read are left out. Raises InputError for less than MIN_PHOTOS.
+    unreadable: told of a photo that is left out; without it, InputError is raised, as for less than
+    MIN_PHOTOS, before anything is written.
     """
-    if len(photos) < MIN_PHOTOS:
-        raise InputError(
-            f"{len(photos)} photos to learn from, expected at least {MIN_PHOTOS}, better some "
-            "hundred; name a folder with more"
-        )
+    require_enough(len(photos))
     photos = [photo.parent.resolve() / photo.name for photo in photos]
     root = Path(os.path.commonpath([photo.parent for photo in photos]))
     rows: dict[str, list[dict[str, object]]] = {"train": [], "val": []}
     boxes: dict[str, list[dict[str, object]]] = {"train": [], "val": []}
-    for i, path in enumerate(progress(photos)):
-        part = "val" if i % HELD_OUT == HELD_OUT - 1 else "train"
+    for path in progress(photos):
         try:
             photo = load_photo(path)
-        except InputError:
+        except InputError as error:
+            if unreadable is None:
+                raise
+            unreadable(str(error))
             continue
+        i = sum(map(len, rows.values()))
+        part = "val" if i % HELD_OUT == HELD_OUT - 1 else "train"
         width, height = photo.size
         (found,) = detect(net, resize(photo, net.image_size))
         rows[part].append(
             {"id": i, "file_name": str(path.relative_to(root)), "width": width, "height": height}
         )
         for label, (x, y, w, h) in _boxes(found, photo.size):
-            boxes[part].append(
-                {
-                    "id": len(boxes[part]) + 1,
-                    "image_id": i,
-                    "category_id": label + 1,
-                    "bbox": [x, y, w, h],
-                    "area": w * h,
-                    "iscrowd": 0,
-                }
-            )
-    categories = [{"id": i + 1, "name": name} for i, name in enumerate(names)]
+            box = {"id": len(boxes[part]) + 1, "image_id": i, "category_id": label + 1}
+            boxes[part].append(box | {"bbox": [x, y, w, h], "area": w * h, "iscrowd": 0})
+    require_enough(sum(map(len, rows.values())), len(photos))
     for part in rows:
         content = {
             "info": {"description": MADE_BY},
             "images": rows[part],
             "annotations": boxes[part],
-            "categories": categories,
+            "categories": [{"id": i + 1, "name": name} for i, name in enumerate(names)],
         }
         write_whole(folder / f"{part}.json", json.dumps(content).encode())
     return Part(root, folder / "train.json"), Part(root, folder / "val.json")
+
+
+def require_enough(readable: int, photos: int | None = None) -> None:
+    """photos: how many there are, once it is known which can be read. Raises InputError."""
+    if readable < MIN_PHOTOS:
+        of_them = "" if photos is None else f" that can be read, of {photos},"
+        raise InputError(
+            f"{readable} photos{of_them} to learn from, expected at least {MIN_PHOTOS}, "
+            "better some hundred; name a folder with more"
+        )
 
 
 def _boxes(
