@@ -198,8 +198,9 @@ def _yolo_line(where: str, line: str, classes: int, key_points: int) -> tuple[in
     """A line's class, and the numbers of its box or polygon."""
     try:
         label, *values = line.split()
-        index, numbers = int(float(label)), [float(value) for value in values]
-    except (ValueError, OverflowError):
+        number, numbers = float(label), [float(value) for value in values]
+        index = int(number) if number.is_integer() else -1
+    except ValueError:
         index, numbers = -1, []
     count = len(numbers)
     if key_points and count > 4:

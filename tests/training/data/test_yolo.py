@@ -231,6 +231,7 @@ def test_yolo_shares_are_of_the_upright_photo(tmp_path: Path, suffix: str) -> No
 @pytest.mark.parametrize(
     ("line", "reason"),
     [("2 0.5 0.5 0.1 0.1", "a class from 0 to 1"), ("0 0.5 0.5", "a class from 0 to 1"),
+     ("0.7 0.5 0.5 0.1 0.1", "is '0.7 0.5 .*a class from 0 to 1"),
      ("cup 0.5 0.5 0.1 0.1", "a class from 0 to 1"),
      ("0 0.5 0.5 0.1 0.1 0.9", "5 numbers .*: one is too many; if it is a confidence, .*; drop it"),
      ("0 0.1 0.1 0.5 0.1 0.5 0.5 0.9", "7 numbers after its class, .*: one is too many"),
