@@ -14,7 +14,7 @@ from deimv2.converters.golden import FOLDER
 from deimv2.converters.manifest import LOG, NAME, Manifest, file_problem, is_ours
 from deimv2.converters.metadata import ModelCard
 from deimv2.model.errors import InputError
-from deimv2.model.files import reason_of, require_room
+from deimv2.model.files import put_in_place, reason_of, require_room
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.signals import handling
 
@@ -198,11 +198,8 @@ def with_earlier(
 
 
 def move(source: Path, target: Path) -> None:
-    """Put a file or folder in the place of an earlier one."""
-    if target.is_dir():
-        aside = source.with_name(f"{source.name}.earlier")  # goes with the workplace
-        target.rename(aside)
-    source.replace(target)
+    """Put a file or folder in the place of an earlier one, which goes with the workplace."""
+    put_in_place(source, target, source.with_name(f"{source.name}.earlier"))
 
 
 def rejected_name(name: str) -> str:

@@ -18,7 +18,7 @@ from deimv2.converters.manifest import (
     is_ours,
 )
 from deimv2.model.errors import CheckError, InputError
-from deimv2.model.files import make_folder
+from deimv2.model.files import make_folder, put_in_place
 
 
 def wanted_files(
@@ -102,13 +102,5 @@ def write_bundle(
             source = folder / part
             (shutil.copytree if source.is_dir() else shutil.copyfile)(source, work / part)
         manifest.write(work / NAME)
-        earlier = Path(name) / "earlier"  # goes with the temporary folder
-        if target.exists():
-            target.rename(earlier)
-        try:
-            work.rename(target)
-        except OSError:
-            if earlier.exists():
-                earlier.rename(target)
-            raise
+        put_in_place(work, target, Path(name) / "earlier")  # goes with the temporary folder
     return manifest

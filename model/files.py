@@ -95,6 +95,20 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+def put_in_place(source: Path, target: Path, aside: Path) -> None:
+    """Moves a file or folder to where an earlier one may be. An earlier folder goes to `aside`, and
+    comes back where the move fails."""
+    replaces = target.is_dir()
+    if replaces:
+        target.rename(aside)
+    try:
+        source.replace(target)
+    except OSError:
+        if replaces:
+            aside.rename(target)
+        raise
+
+
 def reason_of(error: OSError) -> str:
     """In some words. What `shutil.copytree` raises lists every file that failed: of the first."""
     if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
