@@ -58,9 +58,10 @@ def golden_photographs(
 
 def with_detections(net: DEIMv2, paths: Sequence[Path], progress: Progress = SILENT) -> list[Path]:
     """As few of the photos as have enough detections together, evenly chosen from those that have
-    any; where no number of them has, those with most. LOOKED_AT are looked at, one of each name."""
+    any; where no number of them has, those with most. LOOKED_AT are looked at, one of each name in
+    any case, as macOS takes names that differ in it for one."""
     counts: dict[Path, int] = {}
-    unique = list({path.stem: path for path in paths}.values())
+    unique = list({path.stem.casefold(): path for path in paths}.values())
     for path in progress.track(evenly(unique, LOOKED_AT), "choosing photographs"):
         try:
             (found,) = detect(net, resize(load_photo(path), net.image_size))

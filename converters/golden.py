@@ -95,7 +95,8 @@ def write_golden(
     Raises InputError for fewer than three photographs, or two of the same name.
     """
     names = [photo.stem for photo in photographs]
-    if len(set(names)) < max(3, len(names)):
+    distinct = {name.casefold() for name in names}  # one file on macOS
+    if len(distinct) < max(3, len(names)):
         raise InputError(f"photographs {names}, expected at least 3, each of its own name")
     target = folder / FOLDER
     target.mkdir(parents=True, exist_ok=True)

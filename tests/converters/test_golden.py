@@ -1,15 +1,17 @@
 """Golden photographs: those on which the model's own choice is a tie are left out."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from deimv2.api.photographs import with_detections
 from deimv2.converters import golden
 from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.model import DEIMv2, build_model
-from deimv2.model.errors import CheckError
+from deimv2.model.errors import CheckError, InputError
 from deimv2.model.images import load_photo, normalise, resize, to_tensor
 from deimv2.model.layers import flatten_maps
 from deimv2.model.weights import random_state
@@ -51,3 +53,13 @@ def test_too_few_photographs_without_a_tie_are_an_error(
     monkeypatch.setattr(golden, "MIN_GAP", float("inf"))
     with pytest.raises(CheckError, match="only 0 of 5 photographs"):
         golden.write_golden(tmp_path, net, PHOTOGRAPHS)
+
+
+def test_names_that_differ_only_in_case_are_one(net: DEIMv2, tmp_path: Path) -> None:
+    """Their golden files would be one on macOS."""
+    photos = [tmp_path / name for name in ("IMG_1.jpg", "img_1.jpeg", "img_2.jpg")]
+    for photo, source in zip(photos, PHOTOGRAPHS, strict=False):
+        shutil.copy(source, photo)
+    assert {path.stem for path in with_detections(net, photos)} == {"img_1", "img_2"}
+    with pytest.raises(InputError, match="each of its own name"):
+        golden.write_golden(tmp_path, net, photos)
