@@ -103,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
                     print(text)
         except InputError as error:
             if len(pairs) == 1:
+                if rows:  # of a video that breaks off
+                    console.print_json(rows)
                 raise
             failures += 1
             console.log(f"skipped: {error}")
@@ -229,16 +231,21 @@ def drawing_paths(photos: Sequence[Path], folder: Path | None) -> list[Path | No
     `clip-detected.mp4`."""
     if folder is None:
         return [None] * len(photos)
-    taken = {photo.resolve() for photo in photos}
+    taken = {same_file(photo) for photo in photos}
     paths: list[Path | None] = []
     for photo in photos:
         kind = "mp4" if is_video(photo) else "jpg"
         numbers = ("", *(f"-{i}" for i in range(2, 10**6)))
         names = (f"{photo.stem}{n}-detected.{kind}" for n in numbers)
-        path = next(p for name in names if (p := (folder / name)).resolve() not in taken)
-        taken.add(path.resolve())
+        path = next(p for name in names if same_file(p := folder / name) not in taken)
+        taken.add(same_file(path))
         paths.append(path)
     return paths
+
+
+def same_file(path: Path) -> str:
+    """Equal for paths of one file, also where upper and lower case are not told apart (macOS)."""
+    return str(path.resolve()).casefold()
 
 
 def described(result: "Result", drawing: Path | None) -> str:

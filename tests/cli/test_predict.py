@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from deimv2.cli.main import main
+from deimv2.cli.predict import drawing_paths
 from deimv2.converters import PRECISIONS
 from deimv2.converters.golden import read_golden
 from deimv2.converters.manifest import Manifest
@@ -59,6 +60,12 @@ def test_predict_prints_and_draws(
     drawn = np.asarray(Image.open(folder / "photo-detected.jpg"))
     assert drawn.shape == (100, 200, 3)
     assert drawn.std() > 0
+
+
+def test_drawings_whose_names_differ_only_in_case_have_names_of_their_own(tmp_path: Path) -> None:
+    """They would be one on macOS."""
+    paths = drawing_paths([Path("IMG.jpg"), Path("img.png")], tmp_path)
+    assert paths == [tmp_path / "IMG-detected.jpg", tmp_path / "img-2-detected.jpg"]
 
 
 def test_predict_as_json(capsys: Capture, artifact: Path, photo: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from deimv2.api.videos import frame_count, opened, upright
+from deimv2.cli.main import main
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.tiny import write_onnx
 
@@ -107,7 +108,7 @@ def test_what_is_no_video_is_one_line(capsys: Capture, artifact: Path, tmp_path:
     assert list((tmp_path / "drawn").iterdir()) == []
 
 
-def test_a_video_that_ends_early_is_one_line_and_leaves_no_copy(
+def test_a_video_that_ends_early_is_one_line_and_leaves_no_copy_and_its_frames(
     capsys: Capture, artifact: Path, tmp_path: Path
 ) -> None:
     """FFmpeg says nothing where a copy was stopped halfway."""
@@ -119,6 +120,9 @@ def test_a_video_that_ends_early_is_one_line_and_leaves_no_copy(
         capsys, "predict", artifact, path, "--output", tmp_path / "drawn"
     )
     assert list((tmp_path / "drawn").iterdir()) == []
+    assert main(["predict", str(artifact), str(path), "--json"]) == 2
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["frame"] for row in rows] == list(range(FRAMES - 1))
 
 
 def test_what_names_no_video_here_is_one_line(capsys: Capture, artifact: Path) -> None:
