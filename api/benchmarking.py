@@ -42,8 +42,7 @@ def benchmark(
     plainly to ONNX, as the release does it, and run by ONNX Runtime with the same threads.
 
     artifacts: files, or folders of exports
-    threads:   of the CPU, one number, or several, one after the other; with device "gpu", of the
-               baseline and of `beside`
+    threads:   one number, or several, one after the other; of what runs on the CPU
     weights:   the baseline's; None: what the first artifact says it was made of
     device:    "gpu": the artifacts on LiteRT's GPU accelerator; the baseline stays on the CPU
     record:    write the result into the manifest beside the artifacts
