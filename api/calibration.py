@@ -118,7 +118,8 @@ def calibration_frames(
         frames = list(frames_of(size, paths, unreadable.setdefault))
     tell_photos(len(frames), unreadable, progress)
     if not frames:
-        raise InputError(f"no photo in '{folder}' can be read; name a folder with some")
+        where = "" if folder is None else f" in '{folder}'"
+        raise InputError(f"no photo{where} can be read; name a folder with some")
     return frames
 
 

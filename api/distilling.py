@@ -1,5 +1,6 @@
 """The small ViTs of S and M from DINOv3's ViT-S, on any photos."""
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def distill(options: DistillOptions) -> Distilled:
         if "student" not in state:
             raise InputError(
                 f"'{options.resume}' holds no distillation, expected a stopped one; continue with "
-                f"the command that made it: deimv2 train --resume {options.resume}"
+                "the command that made it: deimv2 train --resume "
+                f"{shlex.quote(str(options.resume))}"
             )
         require_as_started(options, (*KEPT, "output"), "another --output")
         options = replace(options, **state["about"], output=options.resume)
@@ -91,9 +93,8 @@ def distill(options: DistillOptions) -> Distilled:
     try:
         distiller.run(options.workers, options.save_minutes * 60, options.report_every)
     except StopError:
-        progress.log(
-            f"stopped at step {distiller.step}; continue with: deimv2 distill --resume {output}"
-        )
+        how = f"deimv2 distill --resume {shlex.quote(str(output))}"
+        progress.log(f"stopped at step {distiller.step}; continue with: {how}")
         return Distilled(output / BEST, distiller.step, finished=False)
     return Distilled(output / BEST, distiller.step)
 

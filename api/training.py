@@ -161,10 +161,10 @@ def resumed(options: TrainOptions) -> tuple[TrainOptions, Rounding | None]:
     if "options" not in stored:
         raise InputError(
             f"'{folder}' holds no training, expected a stopped one; continue with the command that "
-            f"made it: deimv2 distill --resume {folder}"
+            f"made it: deimv2 distill --resume {shlex.quote(str(folder))}"
         )
     learnt = {each.name for each in fields(options)} - {*MACHINE, *DATA, "qat"}
-    require_as_started(options, learnt, f"--weights {folder / BEST}")
+    require_as_started(options, learnt, f"--weights {shlex.quote(str(folder / BEST))}")
     rounding = stored["rounding"]
     before = stored["options"]
     return (

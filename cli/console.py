@@ -1,6 +1,7 @@
 """What commands print: results on standard output, everything else on standard error."""
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -147,8 +148,8 @@ def _is_number(text: str) -> bool:
 def log_unverified(names: Sequence[str], folder: Path) -> None:
     """Says which files of an export were not run when they were made."""
     if names:
-        files = ", ".join(names)
+        files, check = ", ".join(names), f"deimv2 verify {shlex.quote(str(folder))}"
         log(
-            f"not verified: {files} (exported with --no-verify); run `deimv2 verify {folder}` to "
-            "check them now, or export again without --no-verify to note the result in the manifest"
+            f"not verified: {files} (exported with --no-verify); run `{check}` to check them now, "
+            "or export again without --no-verify to note the result in the manifest"
         )

@@ -1,6 +1,7 @@
 """`deimv2 export`: a variant and weights become artifacts that are checked before they are kept."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -125,5 +126,6 @@ def run(args: argparse.Namespace) -> int:
         print_report(made.report)
         count = plural(len(made.report.rows), "artifact")
         kept = f"{len(made.files)} of {count} kept in {made.folder}"
-        console.log(kept if args.verify else f"{kept}, not run: deimv2 verify {made.folder}")
+        check = f"deimv2 verify {shlex.quote(str(made.folder))}"
+        console.log(kept if args.verify else f"{kept}, not run: {check}")
     return 0 if made.passed else 1

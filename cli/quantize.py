@@ -1,6 +1,7 @@
 """`deimv2 quantize`: the int8 ranges of a checkpoint, kept in a checkpoint like any other."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         console.log(
             f"{len(made.ranges)} ranges; next: deimv2 export "
-            f"--precision int8 --weights {made.weights}"
+            f"--precision int8 --weights {shlex.quote(str(made.weights))}"
         )
         print(made.weights)
     return 0

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import shlex
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,8 +28,8 @@ def require_unused(output: Path) -> None:
     replaced."""
     if (output / LAST).exists():
         raise InputError(
-            f"'{output}' holds a training already; continue with --resume {output}, or choose "
-            "another --output"
+            f"'{output}' holds a training already; continue with --resume "
+            f"{shlex.quote(str(output))}, or choose another --output"
         )
     if (output / BEST).exists():
         raise InputError(
@@ -55,7 +56,7 @@ def guarded(folder: Path, write: Callable[[], None]) -> None:
         if (folder / LAST).is_file():
             way = (
                 "what was saved before is intact: free some space, then continue with --resume "
-                f"{folder}"
+                f"{shlex.quote(str(folder))}"
             )
         raise InputError(
             f"no space left in '{folder}', expected room for the weights; {way}"
@@ -74,9 +75,11 @@ def read_state(folder: Path) -> dict[str, Any]:
         if state["format"] == FORMAT:
             return state
     except Exception as error:  # a broken pickle can raise anything
+        best = folder / BEST
+        left = f"; the best weights until then are in '{best}'" if best.is_file() else ""
         raise InputError(
             f"'{path}' is damaged ({type(error).__name__}), expected a saved training; start "
-            f"again from '{folder / BEST}' with --weights"
+            f"again with another --output{left}"
         ) from error
     raise InputError(
         f"'{path}' has format {state['format']}, expected {FORMAT}; use the version that wrote it"

@@ -128,10 +128,10 @@ def test_what_cannot_be_resumed_is_refused(
     save_state(tmp_path, {"step": 3, "model": {}, "about": {"images": None}})
     message = complaint(capsys, "distill", "--resume", tmp_path)
     assert f"'{tmp_path}' holds no distillation" in message
-    folder = tmp_path / "run"
+    folder = tmp_path / "my run"
     output(capsys, *line(teacher, images, folder, "--epochs", 1, "--workers", 0))
     message = complaint(capsys, "train", "--resume", folder)
-    assert "holds no training" in message and f"deimv2 distill --resume {folder}" in message
+    assert "holds no training" in message and f"deimv2 distill --resume '{folder}'" in message
     message = complaint(
         capsys, "distill", "--resume", folder, "--epochs", 100, "--output", tmp_path
     )

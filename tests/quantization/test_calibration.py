@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from deimv2.api.calibration import calibration_frames
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos
 from deimv2.model.layers import MLP, ConvNorm, RepVGG
+from deimv2.model.progress import SILENT
 from deimv2.model.weights import load_weights, read_checkpoint, read_metadata, save_weights
 from deimv2.quantization.calibration import (
     Calibration,
@@ -234,3 +236,18 @@ def test_photos_are_read_anew_on_every_pass(net: DEIMv2, photos: list[Path]) -> 
     first, second = list(images()), list(images())
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert seen == [*photos[:2], *photos[:2]]
+
+
+def test_no_readable_photo_is_told_of_a_folder_or_of_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"none")
+    with pytest.raises(InputError, match=f"^no photo in '{tmp_path}' can be read"):
+        calibration_frames((SIZE, SIZE), "demo", tmp_path, 8, SILENT)
+
+    def broken(part: str, folder: Path, *_: object, **__: object) -> None:
+        (folder / "a.jpg").write_bytes(b"none")
+
+    monkeypatch.setattr("deimv2.api.calibration.make_scenes", broken)
+    with pytest.raises(InputError, match=r"^no photo can be read"):
+        calibration_frames((SIZE, SIZE), "demo", None, 8, SILENT)
