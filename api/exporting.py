@@ -132,7 +132,8 @@ def export(options: ExportOptions) -> Export:
 
     What fails a check is in the result's report.
     Raises InputError for options that do not fit, weights or photos that cannot be read, or a
-    toolchain that is not installed.
+    toolchain that is not installed; CheckError where the model's choice of queries is a tie on all
+    but two photos.
     """
     precision, kinds = checked(options)
     targets = npu_targets(as_list(options.npu), kinds)

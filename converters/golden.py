@@ -92,7 +92,8 @@ def write_golden(
 
     in_float: where `net` rounds to int8, the network that does not. Gives the manifest's entries.
     Photographs on which the choice of queries is a tie are left out.
-    Raises InputError for fewer than three photographs, or two of the same name.
+    Raises InputError for fewer than three photographs, or two of the same name; CheckError where
+    fewer than three are left.
     """
     names = [photo.stem for photo in photographs]
     distinct = {name.casefold() for name in names}  # one file on macOS
