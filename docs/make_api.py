@@ -113,5 +113,5 @@ def page() -> str:
 if __name__ == "__main__":
     made = page()
     if "--check" in sys.argv[1:]:
-        raise SystemExit(0 if PAGE.is_file() and PAGE.read_text() == made else 1)
-    PAGE.write_text(made)
+        raise SystemExit(0 if PAGE.is_file() and PAGE.read_text("utf-8") == made else 1)
+    PAGE.write_text(made, encoding="utf-8")

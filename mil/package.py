@@ -54,7 +54,7 @@ def read_specification(path: Path) -> Any:
 def check_files(path: Path) -> None:
     """Raises InputError unless a package lists its files, the specification first, and has them."""
     try:
-        manifest = json.loads((path / "Manifest.json").read_text())
+        manifest = json.loads((path / "Manifest.json").read_bytes())
         entries = manifest["itemInfoEntries"]
         files = {key: Path("Data", entries[key]["path"]) for key in entries}
         root = files[manifest["rootModelIdentifier"]]

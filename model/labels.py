@@ -54,7 +54,7 @@ def require_distinct(names: Sequence[str], source: str) -> None:
 def names_in_config(path: Path) -> list[str] | None:
     """Those of `id2label` in a Hub's `config.json`, None where it has none or is not there."""
     try:
-        names = json.loads(path.read_text())["id2label"]
+        names = json.loads(path.read_bytes())["id2label"]
         return [str(names[key]) for key in sorted(names, key=int)]
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -108,7 +108,8 @@ def settle(path: Path) -> None:
     file = path / METADATA
     content = json.loads(file.read_bytes())
     del content["creationDate"]
-    file.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    file.write_text(text, encoding="utf-8")
 
 
 def check(path: Path, card: ModelCard) -> None:

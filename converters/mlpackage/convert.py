@@ -97,7 +97,7 @@ def settle(path: Path) -> None:
         del proto.description.metadata.userDefined[key]  # the converter's, with the date
     specification.write_bytes(proto.SerializeToString(deterministic=True))
 
-    manifest = json.loads((path / "Manifest.json").read_text())
+    manifest = json.loads((path / "Manifest.json").read_bytes())
     digest = hashlib.sha256(specification.read_bytes()).hexdigest()
     names = {
         old: str(uuid.uuid5(uuid.NAMESPACE_OID, digest + entry["path"])).upper()

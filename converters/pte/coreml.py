@@ -96,7 +96,7 @@ class CoreMLProgramRunner(ComputedRunner):
         with package_in(path, program.part(parts[0])) as package:
             try:
                 self._program = open_package(package)
-                self._names = json.loads((package.parent / METADATA).read_text())
+                self._names = json.loads((package.parent / METADATA).read_bytes())
             except Exception as error:  # coremltools raises anything
                 raise broken(path, error) from error
 

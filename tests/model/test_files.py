@@ -1,5 +1,9 @@
-"""A folder takes the place of an earlier one whole, or leaves it there."""
+"""A folder takes the place of an earlier one whole, or leaves it there; text is in UTF-8."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +36,23 @@ def test_an_earlier_folder_stays_where_the_move_fails(
     with pytest.raises(OSError, match="no space left"):
         move(source, target)
     assert (target / "a.txt").read_text() == "old" and (source / "a.txt").read_text() == "new"
+
+
+def test_text_is_in_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    for name in ("config.json", "metadata.json"):
+        content = {"id2label": {"0": "Löffel"}, "creationDate": "today"}
+        (tmp_path / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    code = (
+        "import locale; assert 'utf' not in locale.getpreferredencoding(False).lower()\n"
+        "from pathlib import Path\n"
+        "from deimv2.converters.aimodel.convert import settle\n"
+        "from deimv2.model.labels import names_in_config\n"
+        "print(ascii(names_in_config(Path('config.json')))); settle(Path())\n"
+    )
+    given = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=given, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.stdout == "['L\\xf6ffel']\n", done.stderr
+    assert "Löffel" in (tmp_path / "metadata.json").read_text(encoding="utf-8")
