@@ -75,6 +75,7 @@ class ProgressLogger:
             for name, value in row.items():
                 if name not in ("step", "epoch") and value is not None:
                     self.board.add_scalar(name, value, row["step"])
+            self.board.flush()  # it would keep them for two minutes, and lose them at the end
 
     def _numbers(self, place: Place) -> str:
         """Of the last report: loss, learning rate, speed and the time that is left."""
