@@ -14,7 +14,7 @@ from deimv2.model.detector import DEIMv2
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 from deimv2.model.labels import names_in_config
-from deimv2.model.numbers import height_and_width
+from deimv2.model.numbers import SIZE, height_and_width
 
 HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # of weights beside a config.json
 
@@ -110,16 +110,44 @@ def read_metadata(path: str | Path) -> CheckpointMetadata:
         except (KeyError, ValueError):
             return None
 
-    size, ranges = stored("image_size"), stored("ranges")
     photos, in_float = stored("photos"), stored("in_float")
     return CheckpointMetadata(
-        labels=stored("labels") or named,
-        image_size=None if size is None else (int(size[0]), int(size[1])),
-        ranges=None if ranges is None else {name: (low, up) for name, (low, up) in ranges.items()},
-        float_blocks=tuple(stored("float_blocks") or ()),
+        labels=_names(stored("labels")) or named,
+        image_size=_image_size(stored("image_size")),
+        ranges=_ranges(stored("ranges")),
+        float_blocks=tuple(_names(stored("float_blocks")) or ()),
         photos=Path(photos) if isinstance(photos, str) else None,
         in_float=Path(in_float) if isinstance(in_float, str) and Path(in_float).is_file() else None,
     )
+
+
+# What is not as `save_weights` writes it is somebody else's, and means something else.
+
+
+def _names(value: object) -> list[str] | None:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return None
+    return value
+
+
+def _image_size(value: object) -> tuple[int, int] | None:
+    if not isinstance(value, list) or not SIZE.holds(value):
+        return None
+    height, width = value
+    return height, width
+
+
+def _ranges(value: object) -> dict[str, tuple[float, float]] | None:
+    if not isinstance(value, dict):
+        return None
+    ranges = {}
+    for name, ends in value.items():
+        if not isinstance(ends, list) or len(ends) != 2:
+            return None
+        if not all(type(end) in (int, float) for end in ends):
+            return None
+        ranges[name] = (ends[0], ends[1])
+    return ranges
 
 
 def _of_training(path: Path) -> CheckpointMetadata:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from deimv2.model import DEIMv2, build_model, load_weights
 from deimv2.model.errors import InputError
-from deimv2.model.weights import random_state, read_metadata, save_weights
+from deimv2.model.weights import CheckpointMetadata, random_state, read_metadata, save_weights
 from deimv2.tests.model.golden import released_state
 
 State = dict[str, Tensor]
@@ -248,6 +248,23 @@ def test_what_is_saved_loads_bit_for_bit(tmp_path, variant) -> None:
     assert read_metadata(path).labels == ["cat", "dög"]
     assert json.loads(metadata(path)["variant"]) == variant
     assert read_metadata(path).image_size == net.image_size
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"image_size": 640, "ranges": [], "labels": {"0": "a"}, "float_blocks": 3},
+        {"image_size": "320x320", "ranges": {"a": [1.0]}, "labels": "ab", "float_blocks": "ab"},
+        {"image_size": [320], "ranges": {"a": [0.0, "b"]}, "labels": [1], "float_blocks": [None]},
+        {"image_size": [320.5, 320], "ranges": {"a": [0.0, True]}, "photos": 1, "in_float": []},
+    ],
+)
+def test_what_others_mean_by_the_same_keys_is_left_out(
+    tmp_path: Path, others: dict[str, object]
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"a": torch.zeros(1)}, path, {k: json.dumps(v) for k, v in others.items()})
+    assert read_metadata(path) == CheckpointMetadata()
 
 
 def test_a_shared_head_is_saved_under_each_of_its_names(net, tmp_path) -> None:
