@@ -95,11 +95,12 @@ def add_int8_share(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_record(parser: argparse.ArgumentParser) -> None:
+def add_record(parser: argparse.ArgumentParser, when: str = "") -> None:
+    """when: what it needs, before what it does."""
     parser.add_argument(
         "--record",
         action="store_true",
-        help="store the result in the manifest.json next to the artifact",
+        help=f"{when}store the result in the manifest.json next to the artifact",
     )
 
 

@@ -42,7 +42,7 @@ def add(subparsers: Any) -> None:
         "compare with this machine and count instructions; gpu: run the .tflite files on LiteRT's "
         "GPU accelerator instead; a file passes only if all of it runs there",
     )  # fmt: skip
-    add_record(parser)
+    add_record(parser, "with --device: ")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 

@@ -8,7 +8,7 @@ import pytest
 
 from deimv2.converters.format import GPU, GPU_FLOAT32
 from deimv2.converters.manifest import NAME, Manifest
-from deimv2.tests.cli.commands import Capture, complaint
+from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.tiny import write_folder
 from deimv2.verification.gpu import record_on_gpu
 from deimv2.verification.verify import Report, Row, verify_folder
@@ -68,6 +68,8 @@ def test_there_is_nothing_to_record_of_this_machine(capsys: Capture, tmp_path: P
     assert "--record is for --device arm64 and gpu" in complaint(
         capsys, "verify", tmp_path, "--record"
     )
+    text = " ".join(output(capsys, "verify", "--help").split())
+    assert "--record with --device: store the result" in text
 
 
 @pytest.mark.gpu
