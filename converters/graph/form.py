@@ -15,6 +15,7 @@ from deimv2.converters.graph.decoder import (
     NetworkQualityEstimator,
     StaticDecoder,
 )
+from deimv2.converters.graph.int8 import LOAD
 from deimv2.converters.graph.layers import (
     ConvAvgPool,
     MatmulLayerNorm,
@@ -48,6 +49,7 @@ class Target:
     pads: bool = True  # pads maps as they lie, in int8 too; else zeros are concatenated
     bounds: bool = False  # a float convolution takes any bound, not a ReLU alone; int8: see folded
     frame: bool = True  # takes a uint8 frame [1, H, W, 3]; else float [1, 3, H, W] in 0..255
+    dequantizes: bool = False  # the frame, rather than to cast it
     half: bool = False  # weights and most arithmetic in float16
     folded: bool = True  # int8 weights are stored as such, not as float32 that is to be rounded
 
@@ -74,8 +76,24 @@ class Normalisation(nn.Module):
         self.shifts = any(mean)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        scaled = pixels * self.gain
+        return self.shifted(pixels * self.gain)
+
+    def shifted(self, scaled: Tensor) -> Tensor:
         return scaled - self.shift if self.shifts else scaled
+
+
+class FrameNormalisation(Normalisation):
+    """Of a uint8 frame, by a dequantize instead of a cast: compilers vectorise ExecuTorch's kernel
+    for it, and it scales at no cost where channels do not differ."""
+
+    def __init__(self, mean: RGB, std: RGB, width: int | None) -> None:
+        super().__init__(mean, std, width)
+        self.alike = self.gain.numel() == 1
+        self.step = self.gain.item() if self.alike else 1.0
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        loaded: Tensor = LOAD(pixels, self.step, 0, 0, 255, torch.uint8)
+        return self.shifted(loaded if self.alike else loaded * self.gain)
 
 
 class Selection(nn.Module):
@@ -110,11 +128,12 @@ class MobileForm(nn.Module):
 
     def __init__(self, net: DEIMv2, target: Target) -> None:
         super().__init__()
-        self.frame = target.frame
+        self.frame, self.cast = target.frame, target.frame and not target.dequantizes
         height, width = net.image_size
         sizes = [(height // s, width // s) for s in net.variant.decoder.strides]
         self.dtype = torch.float16 if target.half else torch.float32
-        self.normalisation = Normalisation(
+        normalisation = FrameNormalisation if target.dequantizes else Normalisation
+        self.normalisation = normalisation(
             net.variant.mean, net.variant.std, width if target.frame else None
         )
         self.image, self.backbone, self.encoder = net.image, net.backbone, net.encoder
@@ -122,7 +141,7 @@ class MobileForm(nn.Module):
         self.selection = Selection(net.variant.decoder.queries, net.num_classes)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if self.frame:
+        if self.cast:
             image = image.to(torch.float32)
         image = self.image(self.normalisation(image).to(self.dtype))
         if self.frame:  # so late, ExecuTorch's transposition back is next to it (pte/layout.py)
@@ -176,6 +195,7 @@ def replace(module: nn.Module, rewrites: Rewrites) -> None:
 # What stays in float32 when the rest is halved, and why.
 PRECISE: dict[type[nn.Module], str] = {
     Normalisation: "its output is the first thing that is rounded",
+    FrameNormalisation: "the same",
     MatmulRMSNorm: "squares overflow beyond 255",
     MatmulLayerNorm: "squares overflow beyond 255, which single channels of a ViT exceed",
     AnchorTable: "a box side near 1 would be rounded to a third of a pixel",

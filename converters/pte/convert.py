@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.export import ExportedProgram
 
 from deimv2.converters.graph import Target
-from deimv2.converters.graph.int8 import CAST, LOAD
 from deimv2.converters.metadata import ModelCard
 from deimv2.converters.pte import COREML, PTE, VULKAN, XNNPACK, coreml, vulkan
 from deimv2.converters.pte.layout import without_transpositions_that_cancel
@@ -30,11 +28,11 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, delegate: st
     half = card.kind.computes == "float16"
     own = delegate == XNNPACK
     # The others resize themselves; Core ML's Neural Engine does not gather, nor Vulkan floor.
-    target = Target(gather and own, nearest=not own, pads=not own, bounds=own, half=half)
+    target = Target(
+        gather and own, nearest=not own, pads=not own, bounds=own, dequantizes=own, half=half
+    )
     form, frame = prepare(net, target)
     exported = torch.export.export(form, (frame,))
-    if own:
-        load_frame(exported)
     if delegate == VULKAN:
         exported = vulkan.rewritten(exported, (frame,))
     with without_transpositions_that_cancel():
@@ -45,20 +43,6 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, delegate: st
         )
     path.write_bytes(lowered.to_executorch().buffer)
     check(path, card)
-
-
-def load_frame(program: ExportedProgram) -> None:
-    """The frame's cast to float as a dequantize with a step of 1, in place: of the two kernels of
-    ExecuTorch it is the one that compilers vectorise."""
-    graph = program.graph_module.graph
-    (frame,) = (n for n in graph.nodes if n.name in program.graph_signature.user_inputs)
-    (cast,) = (n for n in frame.users if n.target == CAST)
-    with graph.inserting_before(cast):
-        loaded = graph.call_function(LOAD, (frame, 1.0, 0, 0, 255, torch.uint8))
-    loaded.meta = cast.meta
-    cast.replace_all_uses_with(loaded)
-    graph.erase_node(cast)
-    program.graph_module.recompile()
 
 
 def partitioner(delegate: str) -> Any:

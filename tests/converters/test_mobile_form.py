@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from deimv2.converters.graph import Target, mobile_form
-from deimv2.converters.graph.form import PRECISE
+from deimv2.converters.graph.form import PRECISE, FrameNormalisation, Normalisation
 from deimv2.model import DEIMv2, build_model, load_weights
 from deimv2.model.images import normalise
 from deimv2.model.postprocess import postprocess
+from deimv2.model.variants import VARIANTS
 from deimv2.model.weights import random_state
 from deimv2.tests.model.golden import matched_errors
 
@@ -94,6 +95,13 @@ def test_half_precision_spares_the_layers_that_need_more(variant) -> None:
         if value.is_floating_point():
             wanted = torch.float32 if id(value) in spared else torch.float16
             assert value.dtype == wanted, name
+
+
+@pytest.mark.parametrize("variant", ["atto", "s"], ids=["alike", "channels_differ"])
+def test_a_dequantized_frame_is_a_cast_one_to_the_bit(variant: str) -> None:
+    c, frame = VARIANTS[variant], random_frame((32, 48))
+    wanted = Normalisation(c.mean, c.std, 48)(frame.float())
+    assert FrameNormalisation(c.mean, c.std, 48)(frame).equal(wanted)
 
 
 MAKERS = ("arange", "full", "zeros", "ones", "empty", "scalar_tensor", "linspace", "eye", "lift")
