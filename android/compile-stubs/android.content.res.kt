@@ -5,5 +5,6 @@ package android.content.res
 import android.os.LocaleList
 
 class Configuration {
+    val screenHeightDp: Int get() = throw UnsupportedOperationException()
     val locales: LocaleList get() = throw UnsupportedOperationException()
 }

@@ -57,4 +57,9 @@ fun Modifier.fillMaxSize(): Modifier = throw UnsupportedOperationException()
 
 fun Modifier.fillMaxWidth(): Modifier = throw UnsupportedOperationException()
 
+fun Modifier.heightIn(
+    min: Dp = Dp(),
+    max: Dp = Dp(),
+): Modifier = throw UnsupportedOperationException()
+
 fun Modifier.aspectRatio(ratio: Float): Modifier = throw UnsupportedOperationException()

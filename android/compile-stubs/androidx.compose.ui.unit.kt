@@ -9,4 +9,6 @@ class IntSize(
     val height: Int,
 )
 
+val Float.dp: Dp get() = throw UnsupportedOperationException()
+
 val Int.dp: Dp get() = throw UnsupportedOperationException()

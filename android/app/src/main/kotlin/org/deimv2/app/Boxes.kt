@@ -7,6 +7,7 @@ import androidx.compose.foundation.Image
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.aspectRatio
 import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.heightIn
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.remember
 import androidx.compose.ui.Modifier
@@ -23,10 +24,12 @@ import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.TextMeasurer
 import androidx.compose.ui.text.drawText
 import androidx.compose.ui.text.rememberTextMeasurer
+import androidx.compose.ui.unit.Dp
 import androidx.compose.ui.unit.dp
 import org.deimv2.detector.Manifest
 
 private const val GOLDEN_RATIO = 0.618034f // steps of hue that keep neighbouring classes far apart
+private const val MOST_OF_SCREEN = 0.7f
 
 /** A picture with what was [found] in it. */
 @Composable
@@ -37,11 +40,15 @@ fun Marked(
     found: Found?,
 ) {
     val manifest = model.manifest
-    Box(Modifier.aspectRatio(picture.width.toFloat() / picture.height)) {
+    Box(Modifier.heightIn(max = mostHeight()).aspectRatio(picture.width.toFloat() / picture.height)) {
         Image(picture.asImageBitmap(), description, Modifier.fillMaxSize())
         if (manifest != null && found != null) Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
     }
 }
+
+/** Of a picture: all of it is seen at once, and what lies below it, also on a screen that is wider than high. */
+@Composable
+fun mostHeight(): Dp = (LocalConfiguration.current.screenHeightDp * MOST_OF_SCREEN).dp
 
 /** Boxes over a picture that is as large as this, and perhaps [mirrored]; a screen reader is told the names. */
 @Composable
