@@ -82,9 +82,10 @@ MISUSES = {
     ),
     "app": (
         # CameraX
-        ("LiveCamera.kt", "bindToLifecycle(owner, chosen,", "bindToLifecycle(context, chosen,"),
+        ("LiveCamera.kt", "bindToLifecycle(owner,", "bindToLifecycle(context,"),
         ("LiveCamera.kt", "it.setAnalyzer(frames)", "it.setAnalyzer(view)"),
         ("LiveCamera.kt", "cameraState?.observe(owner, states)", "cameraState?.observe(states)"),
+        ("LiveCamera.kt", "cameras.hasCamera(selectorOf(it))", "cameras.hasCamera(it)"),
         ("LiveCamera.kt", "DisplayListener(turns, null)", "DisplayListener(states, null)"),
         ("CameraScreen.kt", "image.imageInfo.rotationDegrees", "image.rotationDegrees"),
         # Activity, core, lifecycle

@@ -30,6 +30,10 @@ class InitializationException(
     message: String?,
 ) : Exception(message)
 
+class CameraInfoUnavailableException(
+    message: String?,
+) : Exception(message)
+
 class ImageAnalysis private constructor() : UseCase() {
     var targetRotation: Int
         get() = throw UnsupportedOperationException()
@@ -72,9 +76,6 @@ class Preview private constructor() : UseCase() {
         set(value) = throw UnsupportedOperationException()
 
     class Builder {
-        fun setResolutionSelector(resolutionSelector: ResolutionSelector): Builder =
-            throw UnsupportedOperationException()
-
         fun setTargetRotation(rotation: Int): Builder = throw UnsupportedOperationException()
 
         fun setMirrorMode(mirrorMode: Int): Builder = throw UnsupportedOperationException()

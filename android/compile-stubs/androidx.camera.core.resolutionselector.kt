@@ -15,7 +15,7 @@ class ResolutionStrategy(
     fallbackRule: Int,
 ) {
     companion object {
-        const val FALLBACK_RULE_CLOSEST_HIGHER_THEN_LOWER = 2
+        const val FALLBACK_RULE_CLOSEST_HIGHER_THEN_LOWER = 1
     }
 }
 

@@ -15,6 +15,8 @@ class ProcessCameraProvider private constructor() {
         vararg useCases: UseCase?,
     ): Camera = throw UnsupportedOperationException()
 
+    fun hasCamera(cameraSelector: CameraSelector): Boolean = throw UnsupportedOperationException()
+
     fun unbindAll(): Unit = throw UnsupportedOperationException()
 
     companion object

@@ -16,6 +16,7 @@ import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.aspectRatio
 import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.heightIn
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.verticalScroll
@@ -28,6 +29,7 @@ import androidx.compose.runtime.Composable
 import androidx.compose.runtime.DisposableEffect
 import androidx.compose.runtime.LaunchedEffect
 import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableFloatStateOf
 import androidx.compose.runtime.mutableIntStateOf
 import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.remember
@@ -93,15 +95,20 @@ private fun AskForCamera(onAnswer: (Boolean) -> Unit) {
 @Composable
 private fun LiveView(model: DetectionModel) {
     var back by rememberSaveable { mutableStateOf(true) }
-    val camera = rememberCamera(model, back)
-    val found = model.found
+    var found by remember { mutableStateOf<Found?>(null) } // in this camera's last frame
+    var aspect by remember { mutableFloatStateOf(3f / 4f) }
+    val camera =
+        rememberCamera(model, back) {
+            found = it
+            // The preview shows the whole picture, whose sides the analysed frame has too.
+            if (it != null) aspect = it.width.toFloat() / it.height
+        }
+    val shown = found
     val manifest = model.manifest
-    // The preview shows the whole picture, whose sides the analysed frame has too.
-    val aspect = if (found == null) 3f / 4f else found.width.toFloat() / found.height
-    Box(Modifier.aspectRatio(aspect)) {
+    Box(Modifier.heightIn(max = mostHeight()).aspectRatio(aspect)) {
         AndroidView(factory = { camera.view }, modifier = Modifier.fillMaxSize())
-        if (found != null && manifest != null) {
-            Boxes(manifest, found, model.threshold, Modifier.fillMaxSize(), camera.mirrored)
+        if (shown != null && manifest != null) {
+            Boxes(manifest, shown, model.threshold, Modifier.fillMaxSize(), camera.mirrored)
         }
     }
     CameraControls(camera, onSwitch = { back = !back })
@@ -114,7 +121,7 @@ private fun CameraControls(
     onSwitch: () -> Unit,
 ) {
     Row(Modifier.padding(horizontal = 16.dp)) {
-        TextButton(onClick = onSwitch) { Text(stringResource(R.string.switch_camera)) }
+        if (camera.hasOther) TextButton(onClick = onSwitch) { Text(stringResource(R.string.switch_camera)) }
         if (camera.hasTorch) {
             TextButton(onClick = { camera.torch = !camera.torch }) {
                 Text(stringResource(if (camera.torch) R.string.torch_off else R.string.torch_on))
@@ -134,17 +141,25 @@ private fun CameraControls(
     camera.problem?.let { Text(it, Modifier.padding(16.dp), MaterialTheme.colorScheme.error) }
 }
 
-/** The back or the front camera, bound while this is on the screen. */
+/** The back or the front camera, bound while this is on the screen; [onFound] is told of every frame. */
 @Composable
 private fun rememberCamera(
     model: DetectionModel,
     back: Boolean,
+    onFound: (Found?) -> Unit,
 ): LiveCamera {
     val context = LocalContext.current
     val owner = LocalLifecycleOwner.current
-    val camera = remember { LiveCamera(context) { image -> model.detect(frameOf(image), live = true, model.tracker) } }
+    val camera =
+        remember {
+            LiveCamera(context) { image -> onFound(model.detect(frameOf(image), live = true, model.tracker)) }
+        }
     val side = model.manifest?.let { maxOf(it.inputHeight, it.inputWidth) } ?: return camera
-    LaunchedEffect(back, side) { camera.bind(owner, back, side) }
+    LaunchedEffect(back, side) {
+        onFound(null) // of another camera
+        model.follow(model.tracker != null) // other objects
+        camera.bind(owner, back, side)
+    }
     DisposableEffect(owner) {
         camera.open()
         onDispose { camera.close() }

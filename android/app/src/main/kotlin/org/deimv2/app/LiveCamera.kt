@@ -5,6 +5,7 @@ import android.hardware.display.DisplayManager
 import android.os.Build
 import android.util.Size
 import androidx.camera.core.Camera
+import androidx.camera.core.CameraInfoUnavailableException
 import androidx.camera.core.CameraSelector
 import androidx.camera.core.CameraState
 import androidx.camera.core.ImageAnalysis
@@ -26,7 +27,9 @@ import androidx.lifecycle.LifecycleOwner
 import androidx.lifecycle.Observer
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.runBlocking
-import java.util.concurrent.Executors
+import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.ThreadPoolExecutor
+import java.util.concurrent.TimeUnit
 
 /**
  * A camera whose frames go to [detect], the latest one whenever the last is done, off the main thread.
@@ -54,6 +57,10 @@ class LiveCamera(
     var problem by mutableStateOf<String?>(null)
         private set
 
+    /** There is one on the other side, too. */
+    var hasOther by mutableStateOf(false)
+        private set
+
     /** The system slows everything down soon, if this goes on; until then there are fewer frames. */
     var isHot by mutableStateOf(false)
         private set
@@ -73,7 +80,8 @@ class LiveCamera(
     private var torchIsOn by mutableStateOf(false)
     private var zoomRatio by mutableFloatStateOf(1f)
     private val heat = Heat(context)
-    private val frames = Executors.newSingleThreadExecutor()
+    private val frames = // on one thread, which ends by itself soon after the last of them
+        ThreadPoolExecutor(1, 1, 1, TimeUnit.SECONDS, LinkedBlockingQueue()).apply { allowCoreThreadTimeOut(true) }
     private val displays = context.getSystemService(Context.DISPLAY_SERVICE) as DisplayManager
     private val turns =
         object : DisplayManager.DisplayListener {
@@ -92,17 +100,18 @@ class LiveCamera(
     private var preview: Preview? = null
     private var analysis: ImageAnalysis? = null
 
-    /** [side]: the longer one of the model's input; frames are no smaller, where the camera has such. */
+    /**
+     * The camera on that side, or else the other. [side]: the longer one of the model's input; neither side of
+     * a frame is smaller, where the camera has such frames.
+     */
     suspend fun bind(
         owner: LifecycleOwner,
         back: Boolean,
         side: Int,
     ) {
         unbind()
-        val facing = if (back) CameraSelector.LENS_FACING_BACK else CameraSelector.LENS_FACING_FRONT
-        val bound = bound(owner, facing, side)
+        val bound = bound(owner, if (back) BACK else FRONT, side)
         camera = bound
-        mirrored = !back && Build.VERSION.SDK_INT < FIRST_UNMIRRORED
         torchIsOn = false
         zoomRatio = 1f
         hasTorch = bound?.cameraInfo?.hasFlashUnit() == true
@@ -133,17 +142,22 @@ class LiveCamera(
     /** Null if there is none. It opens later: [states] tell how that goes. */
     private suspend fun bound(
         owner: LifecycleOwner,
-        facing: Int,
+        wanted: Int,
         side: Int,
     ): Camera? =
         try {
             val cameras = ProcessCameraProvider.awaitInstance(context).also { provider = it }
-            val chosen = CameraSelector.Builder().requireLensFacing(facing).build()
-            preview = preview(side)
+            val there = listOf(BACK, FRONT).filter { cameras.hasCamera(selectorOf(it)) }
+            val facing = facingOf(wanted, there)
+            hasOther = there.size > 1
+            mirrored = facing == FRONT && Build.VERSION.SDK_INT < FIRST_UNMIRRORED
+            preview = preview()
             analysis = analysis(side)
-            cameras.bindToLifecycle(owner, chosen, preview, analysis)
+            cameras.bindToLifecycle(owner, selectorOf(facing), preview, analysis)
         } catch (error: CancellationException) {
             throw error // an IllegalStateException too
+        } catch (_: CameraInfoUnavailableException) {
+            null
         } catch (_: InitializationException) {
             null
         } catch (_: IllegalArgumentException) {
@@ -156,10 +170,12 @@ class LiveCamera(
         problem = if (works) null else context.getString(R.string.no_such_camera)
     }
 
-    private fun preview(side: Int) =
+    private fun selectorOf(facing: Int) = CameraSelector.Builder().requireLensFacing(facing).build()
+
+    /** By default 4:3, too, and the largest that fits the screen. */
+    private fun preview() =
         Preview
             .Builder()
-            .setResolutionSelector(resolution(side))
             .setTargetRotation(rotation())
             .setMirrorMode(MirrorMode.MIRROR_MODE_OFF) // as the analysed frames; without effect before Android 13
             .build()
@@ -181,7 +197,7 @@ class LiveCamera(
     }
 
     private fun resolution(side: Int): ResolutionSelector {
-        val least = Size(side, side * 3 / 4)
+        val least = Size(longerOf(side), side)
         val rule = ResolutionStrategy.FALLBACK_RULE_CLOSEST_HIGHER_THEN_LOWER
         return ResolutionSelector
             .Builder()
@@ -193,10 +209,21 @@ class LiveCamera(
     private fun rotation() = view.display?.rotation ?: 0
 
     private companion object {
+        const val BACK = CameraSelector.LENS_FACING_BACK
+        const val FRONT = CameraSelector.LENS_FACING_FRONT
         const val MOST_ZOOM = 8f
         const val FIRST_UNMIRRORED = 33 // Android 13
     }
 }
+
+/** The side that is [wanted], if one of the cameras that are [there] is on it, or else the first that has one. */
+fun facingOf(
+    wanted: Int,
+    there: List<Int>,
+): Int = if (wanted in there) wanted else there.firstOrNull() ?: wanted
+
+/** The longer side of a 4:3 frame, in whole pixels, whose shorter one is [side]. */
+fun longerOf(side: Int): Int = (side * 4 + 2) / 3
 
 /**
  * Whether a camera works in a state; null where that is not known yet, or stays as it was: a camera that

@@ -6,6 +6,18 @@ import kotlin.test.assertEquals
 
 class LiveCameraTest {
     @Test
+    fun whereOneSideHasNoCameraTheOtherIsTaken() {
+        assertEquals(listOf(0, 1), listOf(0, 1).map { facingOf(it, listOf(1, 0)) })
+        assertEquals(listOf(0, 0), listOf(0, 1).map { facingOf(it, listOf(0)) })
+        assertEquals(1, facingOf(1, emptyList()))
+    }
+
+    @Test
+    fun neitherSideOfAFrameIsSmallerThanTheModels() {
+        assertEquals(listOf(427, 640, 854), listOf(320, 480, 640).map(::longerOf))
+    }
+
+    @Test
     fun aCameraThatFailedOrWaitsForAnotherAppDoesNotWork() {
         assertEquals(false, worksIn(Type.PENDING_OPEN, failed = false))
         for (type in Type.entries) assertEquals(false, worksIn(type, failed = true))
