@@ -44,24 +44,26 @@ fun PhotoScreen(model: DetectionModel) {
     val context = LocalContext.current
     var uri by rememberSaveable { mutableStateOf<Uri?>(null) }
     var photo by remember { mutableStateOf<Bitmap?>(null) }
+    var found by remember { mutableStateOf<Found?>(null) } // in this photo, by this model
+    var isBad by remember { mutableStateOf(false) }
     val pick = rememberLauncherForActivityResult(PickVisualMedia()) { picked -> uri = picked ?: uri }
     // Again for another photo and for another model, once it is open.
     LaunchedEffect(uri, model.runsOn) {
         val picked = uri ?: return@LaunchedEffect
-        photo = withContext(Dispatchers.IO) { decode(context.contentResolver, picked) }
-        photo?.let { model.detect(withContext(Dispatchers.Default) { RgbFrame(it) }, live = false) }
+        found = null
+        val decoded = withContext(Dispatchers.IO) { decode(context.contentResolver, picked) }
+        photo = decoded
+        isBad = decoded == null
+        if (decoded == null) return@LaunchedEffect
+        found = model.detect(withContext(Dispatchers.Default) { RgbFrame(decoded) }, live = false)
     }
     Column(Modifier.fillMaxSize().verticalScroll(rememberScrollState())) {
         Button(
             onClick = { pick.launch(PickVisualMediaRequest(PickVisualMedia.ImageOnly)) },
             modifier = Modifier.padding(16.dp),
         ) { Text(stringResource(R.string.pick_photo)) }
-        val shown = photo
-        if (shown != null) {
-            Picture(model, shown)
-        } else if (uri != null) {
-            Text(stringResource(R.string.bad_photo), color = MaterialTheme.colorScheme.error)
-        }
+        photo?.let { Picture(model, it, found) }
+        if (isBad) Text(stringResource(R.string.bad_photo), color = MaterialTheme.colorScheme.error)
         Controls(model)
     }
 }
@@ -70,10 +72,10 @@ fun PhotoScreen(model: DetectionModel) {
 private fun Picture(
     model: DetectionModel,
     photo: Bitmap,
+    found: Found?,
 ) {
     val manifest = model.manifest
     val language = LocalConfiguration.current.language
-    val found = model.found?.takeIf { it.width == photo.width && it.height == photo.height } // and not of the camera
     Marked(model, photo, stringResource(R.string.photo), found)
     if (manifest != null && found != null && Gallery.isOffered) {
         SaveButton { SavedPicture.draw(photo, manifest, found, model.threshold, language) }
@@ -90,10 +92,10 @@ private fun SaveButton(draw: () -> Bitmap) {
         onClick = {
             scope.launch {
                 try {
-                    val place = withContext(Dispatchers.IO) { SavedPicture.save(context, draw()) }
+                    val place = withContext(Dispatchers.IO) { saving { SavedPicture.save(context, draw()) } }
                     failed = false
                     Gallery.share(context, place, Gallery.PHOTO)
-                } catch (_: IOException) {
+                } catch (_: NotSavedException) {
                     failed = true
                 }
             }

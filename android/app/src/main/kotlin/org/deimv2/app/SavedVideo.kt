@@ -5,7 +5,7 @@ import android.net.Uri
 import java.io.File
 import java.io.IOException
 
-/** A video with its boxes could not be written; nothing of it is left. */
+/** A picture or a video with its boxes could not be written; nothing of it is left. */
 class NotSavedException(
     cause: Exception,
 ) : Exception(cause)
@@ -43,8 +43,11 @@ class SavedVideo(
     }
 }
 
-/** For what cannot be stopped inside: CancellationException is an IllegalStateException, too. */
-private inline fun <T> saving(block: () -> T): T =
+/**
+ * Throws [NotSavedException] for all that the gallery and the encoder throw. For what cannot be stopped inside:
+ * CancellationException is an IllegalStateException, too.
+ */
+inline fun <T> saving(block: () -> T): T =
     try {
         block()
     } catch (error: IOException) {

@@ -83,6 +83,15 @@ class SavedVideoTest {
     }
 
     @Test
+    fun whateverTheGalleryThrowsIsNotSaved() {
+        val thrown = listOf(IOException(), IllegalStateException(), IllegalArgumentException())
+        for (error in thrown) {
+            val caught = assertFailsWith<NotSavedException> { saving { throw error } }
+            assertEquals(error, caught.cause)
+        }
+    }
+
+    @Test
     fun timesAreKeptWhereTheMuxerTakesThem() {
         val times = MuxerTimes()
         val kept = listOf(0L, 33_366L, 66_733L, 1_000_000L)
