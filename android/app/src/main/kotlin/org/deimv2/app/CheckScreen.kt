@@ -28,6 +28,7 @@ import org.deimv2.detector.Replay
 @Composable
 fun CheckScreen(model: DetectionModel) {
     val context = LocalContext.current
+    KeepScreenOn(model.checking)
     Column(
         Modifier.fillMaxSize().verticalScroll(rememberScrollState()).padding(16.dp),
         verticalArrangement = Arrangement.spacedBy(16.dp),
@@ -47,10 +48,8 @@ fun CheckScreen(model: DetectionModel) {
         for (replay in model.replays) ReplayCard(replay)
         if (model.replays.isNotEmpty() && !model.checking) {
             Button(onClick = {
-                val send =
-                    Intent(
-                        Intent.ACTION_SEND,
-                    ).setType("application/json").putExtra(Intent.EXTRA_TEXT, model.report())
+                // As text, which every app that takes texts is offered for.
+                val send = Intent(Intent.ACTION_SEND).setType("text/plain").putExtra(Intent.EXTRA_TEXT, model.report())
                 context.startActivity(Intent.createChooser(send, null))
             }) { Text(stringResource(R.string.share)) }
         }
