@@ -94,7 +94,7 @@ MISUSES = {
         ("CameraScreen.kt", "RequestPermissionRationale(CAMERA)", "RequestPermissionRationale(1)"),
         ("CameraScreen.kt", "checkSelfPermission(context,", "checkSelfPermission(1,"),
         ("PhotoScreen.kt", "exif.rotationDegrees", "exif.rotation"),
-        ("DetectionModel.kt", "fun onCleared() =", "fun onCleared(now: Boolean) ="),
+        ("DetectionModel.kt", "fun onCleared() {", "fun onCleared(now: Boolean) {"),
         # Compose
         ("Boxes.kt", "drawText(tag, Color.Black, at)", "drawText(text, Color.Black, at)"),
         ("Controls.kt", "value = model.threshold,", "value = shown,"),

@@ -8,6 +8,7 @@ import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.setValue
 import androidx.lifecycle.AndroidViewModel
 import androidx.lifecycle.viewModelScope
+import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.sync.Mutex
@@ -73,6 +74,7 @@ class DetectionModel(
 
     private val using = Mutex()
     private var detector: Detector? = null
+    private var fallbacks: String? = null // of the detector
     private val rate = FrameRate()
 
     init {
@@ -90,10 +92,12 @@ class DetectionModel(
     fun choose(next: Selection) {
         choice = next
         found = null
+        follow(tracker != null) // by other scores
         reset()
         viewModelScope.launch { using.withLock { open(next) } }
     }
 
+    /** From now on anew. */
     fun follow(on: Boolean) {
         tracker = if (on) Tracker() else null
     }
@@ -115,6 +119,7 @@ class DetectionModel(
                 val perSecond = if (live) rate.count(System.nanoTime()) else 0.0
                 result = Found(detections, frame.uprightWidth, frame.uprightHeight, perSecond, ids)
                 found = result
+                problem = fallbacks // no longer what a frame before failed of
             }
         }
         return result
@@ -144,7 +149,10 @@ class DetectionModel(
         return Replay.report(Artifacts.FOLDER, device, replays).toString(2)
     }
 
-    override fun onCleared() = close()
+    /** Once the frame that is running is done. */
+    override fun onCleared() {
+        CoroutineScope(Dispatchers.Default).launch { using.withLock { close() } }
+    }
 
     /** Forgets what failed before, and measures anew. */
     fun tryAgain() {
@@ -182,7 +190,8 @@ class DetectionModel(
             detector = opened
             runsOn = opened.runsOn
             slower = opened.slower
-            problem = opened.fallbacks.joinToString("\n").ifEmpty { null }
+            fallbacks = opened.fallbacks.joinToString("\n").ifEmpty { null }
+            problem = fallbacks
         }
     }
 
@@ -191,6 +200,7 @@ class DetectionModel(
         runsOn = null
         failed = false
         slower = emptyList()
+        fallbacks = null
         problem = null
     }
 
