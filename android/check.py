@@ -61,7 +61,7 @@ MISUSES = {
         ("Frame.kt", "it.rowStride, it.pixelStride", "it.rowStride, it.pixelStrides"),
         ("Frame.kt", "readable.getPixels(it, 0,", "readable.getPixels(readable, 0,"),
         ("Golden.kt", "decodeFile(path.path, options)", "decodeFile(path, options)"),
-        ("Artifacts.kt", "assets.list(from).orEmpty()", "assets.list(1).orEmpty()"),
+        ("Artifacts.kt", "assets.list(it).orEmpty()", "assets.list(1).orEmpty()"),
         ("Manifest.kt", "JSONTokener(text)", "JSONTokener(1)"),
         ("LiteRtDetector.kt", "File(context.cacheDir,", "File(context.cacheFolder,"),
         ("Death.kt", "ExitReasons(null, pid, 1)", "ExitReasons(pid, 1)"),

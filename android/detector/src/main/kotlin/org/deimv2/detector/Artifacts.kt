@@ -1,11 +1,11 @@
 package org.deimv2.detector
 
 import android.content.Context
-import android.content.res.AssetManager
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
 import java.io.File
 import java.io.IOException
+import java.io.InputStream
 
 /** What `deimv2 app android` put into the app's assets, as a folder: the runtimes read files, not assets. */
 object Artifacts {
@@ -20,46 +20,77 @@ object Artifacts {
         context: Context,
         folder: String = FOLDER,
     ): Manifest =
-        withContext(Dispatchers.IO) { Manifest.read(unpack(context.assets, context.noBackupFilesDir, folder)) }
+        withContext(Dispatchers.IO) {
+            val assets = context.assets
+            val copy = ArtifactCopy(assets::open) { assets.list(it).orEmpty().toList() }
+            Manifest.read(copy.make(folder, context.noBackupFilesDir))
+        }
+}
 
-    /** The manifest is copied last: a copy that was cut off is made again. */
-    private fun unpack(
-        assets: AssetManager,
-        into: File,
+/** [open] and [list]: of the assets; both throw IOException. */
+internal class ArtifactCopy(
+    private val open: (String) -> InputStream,
+    private val list: (String) -> List<String>,
+) {
+    /** The copy of a folder, below [into]. The manifest is copied last: a copy that was cut off is made again. */
+    fun make(
         folder: String,
+        into: File,
     ): File {
         val target = File(into, folder)
         val manifest = File(target, Manifest.NAME)
-        try {
-            val wanted = assets.open("$folder/${Manifest.NAME}").use { it.readBytes() }
+        val wanted = asset(folder) { open("$folder/${Manifest.NAME}").use { it.readBytes() } }
+        writing(folder) {
             if (manifest.isFile && manifest.readBytes().contentEquals(wanted)) return target
             target.deleteRecursively()
-            copy(assets, folder, target)
+            copy(folder, target)
             manifest.writeBytes(wanted)
-        } catch (error: IOException) {
-            throw DetectorException(
-                "the assets '$folder' cannot be copied (${error.message}), expected an export folder in them; " +
-                    "run 'deimv2 app android' and build again",
-                error,
-            )
         }
         return target
     }
 
     private fun copy(
-        assets: AssetManager,
         from: String,
         to: File,
     ) {
-        val names = assets.list(from).orEmpty()
+        val names = asset(from) { list(from) }
         if (names.isNotEmpty()) to.mkdirs()
         for (name in names) {
             val path = "$from/$name"
-            if (assets.list(path).orEmpty().isNotEmpty()) {
-                copy(assets, path, File(to, name))
+            if (asset(path) { list(path) }.isNotEmpty()) {
+                copy(path, File(to, name))
             } else if (name != Manifest.NAME) {
-                assets.open(path).use { input -> File(to, name).outputStream().use { input.copyTo(it) } }
+                asset(path) { open(path) }.use { input -> File(to, name).outputStream().use { input.copyTo(it) } }
             }
+        }
+    }
+
+    private fun <T> asset(
+        path: String,
+        read: () -> T,
+    ): T =
+        try {
+            read()
+        } catch (error: IOException) {
+            throw DetectorException(
+                "the assets '$path' cannot be read (${error.message}), expected an export folder in them; " +
+                    "run 'deimv2 app android' and build again",
+                error,
+            )
+        }
+
+    private inline fun writing(
+        folder: String,
+        write: () -> Unit,
+    ) {
+        try {
+            write()
+        } catch (error: IOException) {
+            throw DetectorException(
+                "the assets '$folder' cannot be copied to this phone (${error.message}), expected room for them; " +
+                    "free some space",
+                error,
+            )
         }
     }
 }

@@ -242,7 +242,10 @@ internal fun <T> reading(
     try {
         read()
     } catch (error: IOException) {
-        throw DetectorException("'$path' cannot be read (${error.message}); copy the folder or export again", error)
+        throw DetectorException(
+            "'$path' cannot be read (${error.message}), expected a file of the export; copy the folder or export again",
+            error,
+        )
     }
 
 internal fun <T> JSONArray.map(part: JSONArray.(Int) -> T): List<T> = (0 until length()).map { part(it) }
