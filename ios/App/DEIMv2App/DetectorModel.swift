@@ -22,7 +22,9 @@ final class DetectorModel {
   private(set) var detector: (any Detector)?
   /// How many detectors were opened: what was done with one is done again with the next.
   private(set) var openings = 0
-  private(set) var opening = false
+  private(set) var opening = true
+  /// Why no model is open, where none will be.
+  private(set) var failure: String?
   /// How many works keep the screen on.
   @ObservationIgnored private var awake = 0 {
     didSet { UIApplication.shared.isIdleTimerDisabled = awake > 0 }
@@ -59,7 +61,7 @@ final class DetectorModel {
 
   /// Opens what is chosen now; a later choice cancels this one.
   func open() async {
-    opening = true
+    (opening, failure) = (true, nil)
     let last = detector?.manifest.folder
     detector = nil
     do {
@@ -71,6 +73,7 @@ final class DetectorModel {
       openings += 1
     } catch {
       if Task.isCancelled { return }
+      failure = error.localizedDescription
       show(error)
     }
     opening = false
@@ -97,11 +100,12 @@ final class DetectorModel {
     _ manifest: Manifest, _ device: String, _ timing: ParityCheck.Timing?
   ) async throws -> ParityCheck.Report {
     let goldens = try Golden.all(of: manifest)
-    var rows = await CoreMLDetector.fastest(
-      manifest, on: goldens, afresh: true, timing: timing
-    ).rows
+    var rows: [ParityCheck.Row] = []
+    if manifest.has("mlpackage") {
+      rows += await CoreMLDetector.fastest(manifest, on: goldens, afresh: true, timing: timing).rows
+    }
     #if canImport(CoreAI)
-      if #available(iOS 27, *), manifest.files.contains(where: { $0.format == "aimodel" }) {
+      if #available(iOS 27, *), manifest.has("aimodel") {
         do {
           let detector = try await CoreAIDetector(manifest)
           rows.append(await ParityCheck.run(detector, on: goldens, timing: timing))
@@ -111,13 +115,16 @@ final class DetectorModel {
       }
     #endif
     #if canImport(DEIMv2ExecuTorch)
-      do {
-        let detector = try ExecuTorchDetector(manifest)
-        rows.append(await ParityCheck.run(detector, on: goldens, timing: timing))
-      } catch {
-        rows.append(ParityCheck.failed("pte", on: "CPU (XNNPACK)", error))
+      if manifest.has("pte") {
+        do {
+          let detector = try ExecuTorchDetector(manifest)
+          rows.append(await ParityCheck.run(detector, on: goldens, timing: timing))
+        } catch {
+          rows.append(ParityCheck.failed("pte", on: "CPU (XNNPACK)", error))
+        }
       }
     #endif
+    if rows.isEmpty { _ = try manifest.file(format: "mlpackage") }  // throws: nothing runs here
     return ParityCheck.Report(
       folder: manifest.folder.lastPathComponent, device: device, rows: rows)
   }
@@ -128,11 +135,11 @@ final class DetectorModel {
     switch choice.runtime {
     case .coreML:
       if let units = choice.units { return try await CoreMLDetector(manifest, on: units) }
-      let goldens = try Golden.all(of: manifest)
-      if let fastest = await CoreMLDetector.fastest(manifest, on: goldens).detector {
-        return fastest
-      }
-      return try await CoreMLDetector(manifest)
+      _ = try manifest.file(format: "mlpackage")
+      let (fastest, rows) = await CoreMLDetector.fastest(
+        manifest, on: try Golden.all(of: manifest))
+      guard let fastest else { throw DEIMv2Error.nonePasses(rows) }
+      return fastest
     #if canImport(DEIMv2ExecuTorch)
       case .execuTorch:
         return try ExecuTorchDetector(manifest)
@@ -157,4 +164,8 @@ final class DetectorModel {
       }
       .sorted { $0.lastPathComponent < $1.lastPathComponent }
   }
+}
+
+extension Manifest {
+  fileprivate func has(_ format: String) -> Bool { files.contains { $0.format == format } }
 }

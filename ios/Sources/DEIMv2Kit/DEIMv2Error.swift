@@ -20,6 +20,7 @@ public enum DEIMv2Error: Error, Equatable, Sendable {
   case image(reason: String)
   case output(name: String, found: String, expected: String)
   case labelsDiffer
+  case nonePasses(reasons: String)
   case runtime(artifact: String, reason: String)
 }
 
@@ -44,7 +45,8 @@ extension DEIMv2Error: LocalizedError, CustomStringConvertible {
       "'\(path)' has SHA-256 \(found), the manifest expects \(expected); "
         + "it was damaged or replaced: copy the folder or export again"
     case .unreadable(let path, let reason):
-      "'\(path)' cannot be read (\(reason)), expected a file of the export; copy it again"
+      "'\(path)' cannot be read (\(reason)), expected a file of the export; "
+        + "copy the folder or export again"
     case .invalidGolden(let path, let reason):
       "'\(path)' is no golden file (\(reason)); export again"
     case .noGoldens(let folder):
@@ -64,6 +66,8 @@ extension DEIMv2Error: LocalizedError, CustomStringConvertible {
       "output '\(name)' is \(found), expected \(expected); export again"
     case .labelsDiffer:
       "the labels inside are not those of the manifest; export again"
+    case .nonePasses(let reasons):
+      "no processor detects here what PyTorch detects (\(reasons)); export or copy it again"
     case .runtime(let artifact, let reason):
       "\(artifact) does not run here (\(reason)), expected detections; choose another processor or "
         + "export again"

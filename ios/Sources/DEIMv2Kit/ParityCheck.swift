@@ -136,3 +136,11 @@ public enum ParityCheck {
     return times
   }
 }
+
+extension DEIMv2Error {
+  /// Of a replay on every processor, none of which passed: the reasons of each.
+  public static func nonePasses(_ rows: [ParityCheck.Row]) -> DEIMv2Error {
+    let reasons = rows.map { "\($0.runsOn): \($0.problems.joined(separator: "; "))" }
+    return .nonePasses(reasons: reasons.joined(separator: "; "))
+  }
+}

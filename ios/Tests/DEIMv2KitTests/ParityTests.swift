@@ -110,6 +110,19 @@ final class ParityTests: XCTestCase {
     XCTAssertEqual(bad.problems.count, 1)
   }
 
+  func testWhereNoProcessorPassesEachSaysWhy() async throws {
+    let manifest = try Manifest(folder: Vectors.folder.appending(path: "folder"))
+    let goldens = try goldens(of: manifest)
+    let bad = await ParityCheck.run(Echo(manifest: manifest) { _ in [] }, on: goldens)
+    let rows = [bad, ParityCheck.failed("tiny.mlpackage", on: "CPU", DEIMv2Error.labelsDiffer)]
+    let first = "\(bad.runsOn): \(bad.problems.joined(separator: "; "))"
+    XCTAssertFalse(bad.problems.isEmpty)
+    XCTAssertEqual(
+      DEIMv2Error.nonePasses(rows).localizedDescription,
+      "no processor detects here what PyTorch detects (\(first); CPU: the labels inside are not "
+        + "those of the manifest; export again); export or copy it again")
+  }
+
   func testNothingToCompareOnIsNoPass() async throws {
     let manifest = try Manifest(folder: Vectors.folder.appending(path: "folder"))
     let row = await ParityCheck.run(Echo(manifest: manifest) { _ in [] }, on: [])
