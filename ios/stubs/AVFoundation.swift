@@ -69,7 +69,15 @@ public protocol AVCaptureVideoDataOutputSampleBufferDelegate: NSObjectProtocol {
 }
 
 open class AVCaptureSession: NSObject {
-  open class var runtimeErrorNotification: NSNotification.Name { stub() }
+  public enum InterruptionReason: Int, Sendable {
+    case videoDeviceNotAvailableInBackground = 1
+    case audioDeviceInUseByAnotherClient
+    case videoDeviceInUseByAnotherClient
+    case videoDeviceNotAvailableWithMultipleForegroundApps
+    case videoDeviceNotAvailableDueToSystemPressure
+  }
+  open var isMultitaskingCameraAccessSupported: Bool { stub() }
+  open var isMultitaskingCameraAccessEnabled = false
   public struct Preset: Hashable, Sendable {
     public static let hd1280x720 = Preset()
   }
@@ -90,6 +98,7 @@ open class AVCaptureSession: NSObject {
 }
 
 public let AVCaptureSessionErrorKey = ""
+public let AVCaptureSessionInterruptionReasonKey = ""
 
 open class AVPartialAsyncProperty<Root> {}
 public final class AVAsyncProperty<Root, Value>: AVPartialAsyncProperty<Root> {}

@@ -10,6 +10,9 @@ struct LiveView: View {
   @State private var permission = AVCaptureDevice.authorizationStatus(for: .video)
   @State private var seen: Seen?
   @State private var position = AVCaptureDevice.Position.back
+  @State private var stopped: String?  // why there are no more pictures
+  @State private var interrupted: String?  // why there are none for now
+  @State private var attempts = 0
 
   private struct Seen {
     let shot: Shot
@@ -54,18 +57,30 @@ struct LiveView: View {
 
   private func live(_ device: AVCaptureDevice) -> some View {
     VStack {
-      if let seen {
+      if let reason = model.failure {
+        NoModelView(reason: reason)
+      } else if let stopped {
+        ContentUnavailableView {
+          Label("The camera view stopped", systemImage: "camera")
+        } description: {
+          Text(stopped)
+        } actions: {
+          Button("Try again") { attempts += 1 }.buttonStyle(.bordered)
+        }
+      } else if let seen {
         DetectionsView(image: seen.shot.image, found: seen.found)
+        if let interrupted { Text(interrupted).font(.footnote) }
         Text(readOut(seen)).font(.footnote.monospacedDigit())
         ThresholdSlider()
         CameraControls(device: device, position: $position)
       } else {
         ProgressView(model.detector == nil ? "Loading the model" : "Starting the camera")
+        if let interrupted { Text(interrupted).font(.footnote) }
       }
     }
     .frame(maxWidth: .infinity, maxHeight: .infinity)
-    .task(id: model.detector.map { "\($0.artifact) \($0.processor) \(position.rawValue)" }) {
-      await model.keepingAwake { await watch(device) }
+    .task(id: [model.detector == nil ? 0 : model.openings, position.rawValue, attempts]) {
+      await model.keepingAwake { await watch() }
     }
   }
 
@@ -77,11 +92,13 @@ struct LiveView: View {
   }
 
   /// Ends with its task, or after a second of frames that fail: one may, as on the way to the background.
-  private func watch(_ device: AVCaptureDevice) async {
+  private func watch() async {
+    (stopped, interrupted) = (nil, nil)
     guard let detector = model.detector else { return }
     var (rate, tracker, patience) = (FrameRate(), Tracker(), Patience(most: 30))
     do {
-      for try await shot in try Camera.shots(from: device, for: detector.manifest) {
+      let shots = try await Camera.shots(at: position, for: detector.manifest) { interrupted = $0 }
+      for try await shot in shots {
         do {
           seen = try await detect(shot.get(), by: detector, &rate, &tracker)
           patience.renew()
@@ -91,7 +108,7 @@ struct LiveView: View {
         if ProcessInfo.processInfo.isHot { try await Task.sleep(for: .milliseconds(200)) }
       }
     } catch {
-      if !Task.isCancelled { model.show(error) }
+      if !Task.isCancelled { stopped = error.localizedDescription }
     }
   }
 

@@ -9,11 +9,14 @@ struct PhotoView: View {
   @State private var item: PhotosPickerItem?
   @State private var image: CGImage?
   @State private var detections: [Detection] = []
+  @State private var looked: [AnyHashable] = []  // at what, by which model
 
   var body: some View {
     NavigationStack {
       Group {
-        if let image {
+        if let reason = model.failure {
+          NoModelView(reason: reason)
+        } else if let image {
           VStack {
             DetectionsView(image: image, found: named)
             ThresholdSlider()
@@ -37,9 +40,11 @@ struct PhotoView: View {
           }
         }
       }
-      .task(id: [AnyHashable(item), AnyHashable(model.openings)]) { await look() }
+      .task(id: subject) { await look() }
     }
   }
+
+  private var subject: [AnyHashable] { [AnyHashable(item), AnyHashable(model.openings)] }
 
   private var named: [DetectionsView.Named] {
     guard let manifest = model.detector?.manifest else { return [] }
@@ -48,7 +53,8 @@ struct PhotoView: View {
   }
 
   private func look() async {
-    guard let item, let detector = model.detector else { return }
+    guard let item, let detector = model.detector, subject != looked else { return }
+    let looking = subject
     detections = []  // of another model
     do {
       guard let data = try await item.loadTransferable(type: Data.self) else { return }
@@ -57,6 +63,7 @@ struct PhotoView: View {
       try Task.checkCancellation()
       detections = found
       image = photo.image
+      looked = looking
     } catch {
       if Task.isCancelled { return }  // another photo was chosen, or another model
       model.show(error)

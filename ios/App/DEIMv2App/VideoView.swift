@@ -25,6 +25,8 @@ struct VideoView: View {
           ProgressView(value: seen.moment.share)
           Text(readOut(seen)).font(.footnote.monospacedDigit())
           ThresholdSlider()
+        } else if let reason = model.failure {
+          NoModelView(reason: reason)
         } else if item != nil {
           ProgressView("Loading the video")
         } else {
