@@ -1,6 +1,6 @@
 // Compile-only stub of ExecuTorch's Swift interface. Compared by eye with pytorch/executorch at cff6f4dd32e6,
 // extension/apple/ExecuTorch/Exported: ExecuTorch+Tensor.swift, +Module.swift, +Value.swift, ExecuTorchModule.h.
-@_exported import Foundation
+@_exported import CFStubs
 
 public protocol Scalar {}
 extension UInt8: Scalar {}

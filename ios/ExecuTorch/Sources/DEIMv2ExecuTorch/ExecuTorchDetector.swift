@@ -3,11 +3,16 @@ import ExecuTorch
 import Foundation
 
 /// Runs the `.pte` of an export: on the CPU by XNNPACK, or by Core ML where that is inside the file.
-/// An actor: frames sent at once are detected one after another.
+/// An actor: frames sent at once are detected one after another, on a queue of its own, so that no
+/// thread of Swift's own waits for them.
 public actor ExecuTorchDetector: Detector {
   public nonisolated let manifest: Manifest
   public nonisolated let artifact: String
   public nonisolated let processor: String
+  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+    queue.asUnownedSerialExecutor()
+  }
+  private nonisolated let queue = DispatchSerialQueue(label: "DEIMv2 ExecuTorch")
   private let module: Module
 
   /// Checks the file's hash and loads it. Throws noArtifact, missingFile, changedFile or runtime.
