@@ -1,8 +1,20 @@
 /** The camera's frames, the newest each time. */
 
+import type { Manifest } from "./manifest.ts";
 import { Problem, sentenceOf } from "./problem.ts";
 
 export type Facing = "environment" | "user";
+
+const USUAL = [
+  { width: 640, height: 480 },
+  { width: 1280, height: 720 },
+];
+const LARGEST = { width: 1920, height: 1080 };
+
+/** The smallest size that cameras usually have, neither side of which has to be enlarged for the model's input. */
+export function sizeFor([high, wide]: Manifest["input"]["size"]): typeof LARGEST {
+  return USUAL.find(({ height }) => height >= Math.max(high, wide)) ?? LARGEST;
+}
 
 export class Camera {
   private constructor(
@@ -10,8 +22,11 @@ export class Camera {
     private readonly video: HTMLVideoElement,
   ) {}
 
-  /** Asks for it, and resolves when the first frame is there. Throws Problem if it is not to be had. */
-  static async open(facing: Facing): Promise<Camera> {
+  /**
+   * Asks for it, for frames not much larger than the model's input, and resolves when the first frame is
+   * there. Throws Problem if it is not to be had.
+   */
+  static async open(facing: Facing, input: Manifest["input"]): Promise<Camera> {
     if (!navigator.mediaDevices) {
       throw new Problem(
         "browsers give the camera to pages from https and localhost alone; serve this one so",
@@ -19,7 +34,8 @@ export class Camera {
     }
     let stream: MediaStream | null = null;
     try {
-      const video = { facingMode: facing, width: { ideal: 640 }, height: { ideal: 480 } };
+      const { width, height } = sizeFor(input.size);
+      const video = { facingMode: facing, width: { ideal: width }, height: { ideal: height } };
       stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
       const element = document.createElement("video");
       Object.assign(element, { srcObject: stream, muted: true, playsInline: true });

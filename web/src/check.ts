@@ -2,7 +2,8 @@
 
 import type { Detector } from "./detector.ts";
 import type { Golden } from "./golden.ts";
-import type { Manifest } from "./manifest.ts";
+import { allowsGpu, type Manifest, type ModelFile } from "./manifest.ts";
+import type { Accelerator } from "./messages.ts";
 import { compare, failures, LIMITS, type Limits, merge, type Parity, toJson } from "./parity.ts";
 
 /** parity is null where nothing ran: `problems` says why. */
@@ -13,6 +14,13 @@ export interface Row {
   parity: Parity | null;
   limits: Limits;
   milliseconds: number[];
+}
+
+/** What to replay on: of the accelerators that are here, those that the manifest does not leave out. */
+export function trials(files: ModelFile[], here: Accelerator[]): [ModelFile, Accelerator][] {
+  return files
+    .flatMap((file) => here.map((each): [ModelFile, Accelerator] => [file, each]))
+    .filter(([file, each]) => each === "wasm" || allowsGpu(file));
 }
 
 /** Throws Problem if the detector cannot run. */

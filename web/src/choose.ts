@@ -3,7 +3,7 @@
 import { replay } from "./check.ts";
 import { Detector, type Listener } from "./detector.ts";
 import type { Golden } from "./golden.ts";
-import type { Manifest } from "./manifest.ts";
+import { allowsGpu, type Manifest } from "./manifest.ts";
 import type { Accelerator, Opening } from "./messages.ts";
 import { sentenceOf } from "./problem.ts";
 
@@ -38,8 +38,8 @@ export async function choose(
     remember(key, null); // to be tried again
     return { detector, fallback: null };
   }
-  const leftOut = opening.file.accelerators?.includes("gpu") === false;
-  if (gpu === null || leftOut) return { detector: await open("wasm"), fallback: null };
+  if (gpu === null || !allowsGpu(opening.file))
+    return { detector: await open("wasm"), fallback: null };
   let verdict = recall(key);
   if (verdict === null || verdict === "") {
     let detector: Detector | null = null;

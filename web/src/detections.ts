@@ -58,6 +58,15 @@ export function countAbove(found: Detections, threshold: number): number {
   return end < 0 ? found.scores.length : end;
 }
 
+/** Whether a row before this one, and so a better one, has the same box: another label of one object. */
+export function isRepeated({ boxes }: Detections, index: number): boolean {
+  const box = boxes.subarray(4 * index, 4 * index + 4);
+  for (let at = 0; at < 4 * index; at += 4) {
+    if (box.every((edge, i) => edge === boxes[at + i])) return true;
+  }
+  return false;
+}
+
 /** Box `index` in pixels of an upright frame. */
 export function toFrame(
   found: Detections,

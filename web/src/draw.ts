@@ -1,6 +1,6 @@
 /** A picture with what was found in it. */
 
-import { countAbove, type Detections, toFrame } from "./detections.ts";
+import { countAbove, type Detections, isRepeated, toFrame } from "./detections.ts";
 import { nameOf } from "./manifest.ts";
 
 /** A detection as a person reads it; the box in pixels of the picture. */
@@ -11,19 +11,22 @@ export interface Seen {
   box: [x1: number, y1: number, x2: number, y2: number];
 }
 
-/** What is above the threshold, best first. Throws Problem for a label without a name. */
+/** What is above the threshold, best first, one for each object. Throws Problem for a label without a name. */
 export function seen(
   found: Detections,
   threshold: number,
   labels: string[],
   { width, height }: { width: number; height: number },
 ): Seen[] {
-  return Array.from({ length: countAbove(found, threshold) }, (_, i) => ({
-    name: nameOf(labels, found.labels[i]),
-    label: found.labels[i],
-    score: found.scores[i],
-    box: toFrame(found, i, width, height),
-  }));
+  const rows = Array.from({ length: countAbove(found, threshold) }, (_, i) => i);
+  return rows
+    .filter((i) => !isRepeated(found, i))
+    .map((i) => ({
+      name: nameOf(labels, found.labels[i]),
+      label: found.labels[i],
+      score: found.scores[i],
+      box: toFrame(found, i, width, height),
+    }));
 }
 
 export function draw(canvas: HTMLCanvasElement, picture: ImageBitmap, all: Seen[]): void {

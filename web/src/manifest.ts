@@ -98,6 +98,11 @@ export function runnable(manifest: Manifest): ModelFile[] {
   );
 }
 
+/** Whether a GPU is to be tried: also where the manifest does not say. */
+export function allowsGpu(file: ModelFile): boolean {
+  return file.accelerators?.includes("gpu") ?? true;
+}
+
 /** A file of the manifest. Throws Problem if it is missing or not the one that the manifest lists. */
 export async function readChecked(
   folder: Folder,

@@ -1,7 +1,7 @@
 /** The page: one model at a time, pictures from a camera or a file, and the check. */
 
 import { Camera, type Facing } from "./camera.ts";
-import { exactly, failed, type Row, replay } from "./check.ts";
+import { exactly, failed, type Row, replay, trials } from "./check.ts";
 import { type Choice, choose } from "./choose.ts";
 import { Detector, type Listener } from "./detector.ts";
 import { controls, elements } from "./elements.ts";
@@ -164,7 +164,7 @@ export class Page {
 
   private async watch(): Promise<void> {
     elements.camera.disabled = true; // until it is open, or is not
-    const camera = await Camera.open(this.facing).finally(() => {
+    const camera = await Camera.open(this.facing, this.manifest.input).finally(() => {
       elements.camera.disabled = this.detector === null;
     });
     this.camera = camera;
@@ -212,7 +212,7 @@ export class Page {
     show.status("The camera is off");
   }
 
-  /** Every file on every accelerator that this browser has. */
+  /** Every file on every accelerator that this browser has, and that the manifest does not leave out. */
   private async check(): Promise<void> {
     this.stop();
     elements.check.disabled = true;
@@ -221,12 +221,10 @@ export class Page {
       const accelerators: Accelerator[] = ["wasm"];
       if (await navigator.gpu?.requestAdapter().catch(() => null)) accelerators.push("webgpu");
       const rows: Row[] = [];
-      for (const file of this.files) {
-        for (const accelerator of accelerators) {
-          show.status(`Checking ${file.name} on ${accelerator === "wasm" ? "WASM" : "WebGPU"}`);
-          rows.push(await this.checkOne(file, accelerator, goldens));
-          show.checked(this.folder.place, this.manifest, rows);
-        }
+      for (const [file, accelerator] of trials(this.files, accelerators)) {
+        show.status(`Checking ${file.name} on ${accelerator === "wasm" ? "WASM" : "WebGPU"}`);
+        rows.push(await this.checkOne(file, accelerator, goldens));
+        show.checked(this.folder.place, this.manifest, rows);
       }
       const bad = rows.filter(({ problems }) => problems.length > 0).length;
       show.status(bad === 0 ? "Check passed" : `Check failed: ${bad} of ${rows.length}`);

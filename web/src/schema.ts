@@ -53,7 +53,7 @@ const RULES: Record<string, (argument: never, value: unknown, schema: Schema) =>
     if (!isObject(value)) return null;
     const needed = Object.keys(value).sort();
     return missing(
-      needed.flatMap((name) => needs[name] ?? []),
+      needed.flatMap((name) => own(needs, name) ?? []),
       value,
     );
   },
@@ -61,7 +61,7 @@ const RULES: Record<string, (argument: never, value: unknown, schema: Schema) =>
     if (allowed !== false || !isObject(value)) return null;
     const known = schema.properties as object;
     const [unknown] = Object.keys(value)
-      .filter((name) => !(name in known))
+      .filter((name) => !Object.hasOwn(known, name))
       .sort();
     return unknown === undefined ? null : `${shown(unknown)} is unknown`;
   },
@@ -102,15 +102,20 @@ function partsOf(value: unknown, rules: Schema): [string, unknown, Schema | unde
   const other = isObject(rules.additionalProperties) ? rules.additionalProperties : undefined;
   return Object.keys(value)
     .sort()
-    .map((name) => [`.${name}`, value[name], named[name] ?? other]);
+    .map((name) => [`.${name}`, value[name], own(named, name) ?? other]);
 }
 
 function definition(reference: string, root: Schema): Schema {
   return (root.$defs as Record<string, Schema>)[reference.slice(reference.lastIndexOf("/") + 1)];
 }
 
+/** Not what every object has, such as `constructor`. */
+function own<Value>(all: Record<string, Value>, name: string): Value | undefined {
+  return Object.hasOwn(all, name) ? all[name] : undefined;
+}
+
 function missing(names: string[], value: object): string | null {
-  const found = names.find((name) => !(name in value));
+  const found = names.find((name) => !Object.hasOwn(value, name));
   return found === undefined ? null : `${shown(found)} is missing`;
 }
 

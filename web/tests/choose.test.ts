@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { trials } from "../src/check.ts";
 import { type Choice, choose } from "../src/choose.ts";
 import type { Golden } from "../src/golden.ts";
-import type { Manifest } from "../src/manifest.ts";
+import type { Manifest, ModelFile } from "../src/manifest.ts";
 import type { Opening } from "../src/messages.ts";
 
 type Message = { kind: string; [more: string]: unknown };
@@ -55,8 +56,12 @@ function browser(adapter: object | null): void {
   });
 }
 
-function chosen(choice: Choice, goldens: () => Promise<Golden[]> = async () => []) {
-  const opening = { file: { name: "a.tflite", sha256: "0f" } } as Omit<Opening, "accelerator">;
+function chosen(
+  choice: Choice,
+  goldens: () => Promise<Golden[]> = async () => [],
+  file = { name: "a.tflite", sha256: "0f" } as ModelFile,
+) {
+  const opening = { file } as Omit<Opening, "accelerator">;
   return choose(choice, opening, { precision: "fp32" } as Manifest, goldens, {
     progress: () => {},
     lost: () => {},
@@ -167,6 +172,18 @@ test("a software GPU is left alone, in whatever place a browser says so", async 
     const { detector, fallback } = await chosen("auto");
     assert.deepEqual([detector.runsOn, fallback, Slow.gpu], ["WASM", null, null]);
   }
+});
+
+test("neither choice nor check tries a GPU that the manifest leaves out", async () => {
+  const file = { name: "a.tflite", sha256: "0f" } as ModelFile;
+  const without: ModelFile = { ...file, accelerators: ["cpu"] };
+  const { detector } = await chosen("auto", async () => [], without);
+  assert.deepEqual([detector.runsOn, Slow.gpu], ["WASM", null]);
+  assert.deepEqual(trials([without, file], ["wasm", "webgpu"]), [
+    [without, "wasm"],
+    [file, "wasm"],
+    [file, "webgpu"],
+  ]);
 });
 
 test("WASM asks for no GPU", async () => {
