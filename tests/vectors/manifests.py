@@ -192,6 +192,7 @@ def _values(good: dict[str, Any], field: Callable[..., Files]) -> dict[str, File
         "a threshold below zero": field("score_threshold", value=-0.5),
         "a threshold in quotes": field("score_threshold", value="0.4"),
         "an unknown field": field("extra", value=1),
+        "a field that every object of JavaScript has": field("constructor", value=1),
     }
 
 
