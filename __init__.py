@@ -1,6 +1,6 @@
 """DEIMv2, real-time object detectors without NMS, on phones.
 
-detector = deimv2.load("artifacts/atto/deimv2-atto-int8.tflite")
+detector = deimv2.load("artifacts/atto-int8/deimv2-atto-int8.tflite")
 result = detector("photo.jpg", threshold=0.4)
 result.boxes, result.scores, result.names
 
