@@ -42,7 +42,9 @@ Photos = list[Any] | tuple[Any, ...]  # of Photo
 
 
 class Detector:
-    """source:  the file
+    """A detector ready to run; call it with a photo.
+
+    source:  the file
     runner:  takes frames of its own size
     classes: the class names, by label
     """

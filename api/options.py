@@ -33,7 +33,7 @@ def takes(
         def call(*args: Given.args, **given: Given.kwargs) -> Result:
             try:
                 chosen = options(*args, **given)
-            except TypeError as error:  # an argument that is none, or is missing
+            except TypeError as error:  # an unknown or missing argument
                 name = getattr(options, "__qualname__", "")
                 said = str(error).replace(f"{name}.__init__", function.__name__)
                 raise TypeError(said) from None

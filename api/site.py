@@ -59,7 +59,7 @@ def served(folder: Pathish, port: int = PORT) -> Iterator[tuple[ThreadingHTTPSer
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    # Not from the system's table, which may know better.
+    # Fixed here: the system's own table may give another type for .js.
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {
         ".js": "text/javascript",
         ".gz": "application/gzip",

@@ -84,7 +84,7 @@ def measurement(
 ) -> Measurement:
     """On the first `limit` photos.
 
-    check: open every photo at once, so that a damaged one is told before hours are spent.
+    check: open every photo first, so that a damaged one is told before hours are spent.
     Raises InputError if the data do not fit.
     """
     require_library()

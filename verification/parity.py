@@ -1,7 +1,7 @@
 """Do two programs detect the same? Each number with its limit.
 
 Rows cannot be compared: where scores tie in the last bits, top-k orders them differently, and at
-place K it even cuts differently. So detections are paired by what they are (see `pairing`).
+place K it even cuts differently. So detections are paired by what they are (see `matching`).
 Both sides count: a detection that only the artifact has is as wrong as one that it lacks.
 
 In float32 all detections count and must have a partner (of the same label, at the same place, with
