@@ -22,10 +22,10 @@ def test_the_mobile_form_agrees_with_the_eager_form(variant: str) -> None:
     for gather in (True, False) if net.variant.parameters < 1e7 else (True,):
         form = mobile_form(copy.deepcopy(net), Target(gather=gather, nearest=True))
         found = form.decoder(form.encoder(form.backbone(image)))
-        logits, boxes = found.logits, found.boxes
-        partners, logit_error, box_error = matched_errors(
-            eager.logits[0], eager.boxes[0], logits, boxes
-        )
-        assert partners == len(boxes)
-        assert logit_error < 1e-4  # measured: up to 5e-5 for S, whose attention sums 1601 terms
-        assert box_error < 1e-4
+        # Both ways, not by the number of partners: the form computes in float32, in which two
+        # queries may be alike to the last digits, and then one is the nearest of both.
+        one, other = (eager.logits[0], eager.boxes[0]), (found.logits, found.boxes)
+        for pair in ((*one, *other), (*other, *one)):
+            _, logit_error, box_error = matched_errors(*pair)
+            assert logit_error < 1e-4  # measured: up to 5e-5 for S, whose attention sums 1601 terms
+            assert box_error < 1e-4
