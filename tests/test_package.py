@@ -11,7 +11,8 @@ import pytest
 import deimv2
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("model", "cli", "training", "converters", "quantization", "evaluation", "api", "mil")
+PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+ROOMS = [name.removeprefix("deimv2.") for name in PACKAGES if name.count(".") == 1]
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +40,9 @@ def test_the_wheel_holds_one_package_and_all_of_it(wheel: Path) -> None:
     top = {name.split("/")[0] for name in names}
     assert top == {"deimv2", f"deimv2-{deimv2.__version__}.dist-info"}
     assert not [name for name in names if name.startswith(("deimv2/tests", "deimv2/docs"))]
-    rooms = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     sources = {
         f"deimv2/{path.relative_to(ROOT)}"
-        for room in rooms
+        for room in PACKAGES
         for path in (ROOT / room.removeprefix("deimv2").replace(".", "/").strip("/")).glob("*.py")
     }
     assert {name for name in names if name.endswith(".py")} == sources
@@ -56,14 +56,13 @@ def test_the_wheel_holds_one_package_and_all_of_it(wheel: Path) -> None:
 
 
 def test_every_folder_with_modules_is_a_listed_package() -> None:
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     outside = ("tests", "docs", "android", "ios", "web", "build")
     found = {
         ".".join(("deimv2", *path.parent.relative_to(ROOT).parts))
         for path in ROOT.rglob("*.py")
         if not path.relative_to(ROOT).parts[0].startswith((".", *outside))
     }
-    assert found == set(listed)
+    assert found == set(PACKAGES)
 
 
 def test_folders_named_like_ours_do_not_disturb_it(wheel: Path, tmp_path: Path) -> None:
