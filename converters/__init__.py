@@ -11,7 +11,10 @@ from deimv2.converters.precision import PRECISIONS, Precision
 from deimv2.converters.pte import PTE
 from deimv2.converters.tflite import TFLITE
 
-__all__ = ["DEFAULT_FORMATS", "FORMATS", "PRECISIONS", "Format", "Precision", "format_of"]
+__all__ = [
+    "DEFAULT_FORMATS", "FORMATS", "PRECISIONS", "Format", "Precision", "artifact_format",
+    "format_of",
+]  # fmt: skip
 
 FORMATS: dict[str, Format] = {each.name: each for each in (TFLITE, MLPACKAGE, PTE, ONNX, AIMODEL)}
 DEFAULT_FORMATS = {name: each for name, each in FORMATS.items() if each.by_default}
@@ -20,3 +23,8 @@ DEFAULT_FORMATS = {name: each for name, each in FORMATS.items() if each.by_defau
 def format_of(path: Path) -> Format | None:
     """By the suffix, None for another one."""
     return FORMATS.get(path.suffix.removeprefix("."))
+
+
+def artifact_format(path: Path) -> Format:
+    """Of what an export wrote: its suffix is one of ours."""
+    return FORMATS[path.suffix.removeprefix(".")]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
-from deimv2.converters import FORMATS, Format, format_of
+from deimv2.converters import FORMATS, Format, artifact_format, format_of
 from deimv2.converters.checkpoint import CHECKPOINTS, open_checkpoint
 from deimv2.converters.format import CPU
 from deimv2.converters.inspection import Inspection, Scaled
@@ -95,10 +95,8 @@ def inspect(path: str | PathLike[str], device: str = CPU) -> Inspection:
 
 def scales_of(path: Path) -> list[Scaled]:
     """The int8 scales that the format's reader finds. Raises InputError for a broken file."""
-    format = format_of(path)
-    assert format is not None
     with reading(path):
-        return list(format.scales(path))
+        return list(artifact_format(path).scales(path))
 
 
 @contextmanager

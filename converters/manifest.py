@@ -6,12 +6,12 @@ no dates and no paths of this machine in it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from deimv2.converters import format_of
+from deimv2.converters import artifact_format
 from deimv2.converters.contract import INPUT, OUTPUTS
 from deimv2.converters.metadata import ModelCard
 from deimv2.converters.schema import problem_of
@@ -101,8 +101,7 @@ def outputs(queries: int) -> tuple[Output, ...]:
 
 def describe(path: Path, computation: Mapping[str, Any] | None = None) -> File:
     """The manifest's entry for an artifact on disk."""
-    format = format_of(path)
-    assert format is not None
+    format = artifact_format(path)
     return File(
         format.name, path.name, size_of(path), sha256_of(path), format.input, computation,
         not_run=format.not_run(path),
@@ -160,11 +159,22 @@ class Manifest:
         """Files that were exported without being run: they have no parity."""
         return [file.name for file in self.files if file.name not in self.parity]
 
+    @property
+    def card(self) -> ModelCard:
+        """What every artifact of the folder says of itself."""
+        return ModelCard(
+            variant=self.variant,
+            precision=self.precision,
+            image_size=self.input.size,
+            queries=self.outputs[0].shape[1],
+            labels=self.labels,
+            weights=self.weights.source,
+            weights_sha256=self.weights.sha256,
+        )
+
     def describes(self, card: ModelCard) -> bool:
         """Whether it is of the model, and the precision, of a card, with the same weights."""
-        found = (self.variant, self.precision, self.input.size, self.labels, self.weights)
-        weights = Weights(card.weights, card.weights_sha256)
-        return found == (card.variant, card.precision, card.image_size, card.labels, weights)
+        return replace(self.card, queries=card.queries) == card
 
     def describes_same_model(self, other: "Manifest") -> bool:
         """Whether the files of both may lie in one folder: same weights and interface."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from deimv2.converters import FORMATS
+from deimv2.converters import FORMATS, artifact_format
 from deimv2.converters.format import GPU, GPU_FLOAT32
 from deimv2.converters.golden import Golden, read_golden
 from deimv2.converters.manifest import File, Manifest, check_golden, file_problem
@@ -53,7 +53,7 @@ def _row(path: Path, device: str, precision: Precision, goldens: Sequence[Golden
     name, limits = _named(path.name, device), limits_on(device, precision)
     against = f"{precision.reference}, {len(goldens)} golden photographs"
     try:
-        runner = FORMATS[path.suffix[1:]].open_on(path, device)
+        runner = artifact_format(path).open_on(path, device)
         found = tuple(runner.detect(golden.frame) for golden in goldens)
     except CheckError as error:
         return Row(name, against, (str(error),))

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from deimv2.converters import FORMATS
+from deimv2.converters import FORMATS, artifact_format
 from deimv2.converters.artifact import inspect, open_model
 from deimv2.converters.golden import Golden, read_golden
 from deimv2.converters.inspection import Scales
@@ -121,7 +121,7 @@ def verify_artifact(
     if problems := _structure_problems(path, card, steps):
         return Row(path.name, STRUCTURE, problems)
     against = f"{precision_of(card.precision).reference}, {len(goldens)} golden photographs"
-    if absent := FORMATS[path.suffix[1:]].not_run(path):
+    if absent := artifact_format(path).not_run(path):
         against += f", its operations in PyTorch: {absent} was not run"
     try:
         runner = open_artifact(path, card.image_size)
@@ -146,7 +146,7 @@ def verify_artifact(
 def on_processors(path: Path, card: ModelCard, goldens: Sequence[Golden]) -> list[Row]:
     """Where this machine has other processors for a format (Core ML's compute units, on a Mac):
     does each detect what the file's own operations give?"""
-    format, limits = FORMATS[path.suffix[1:]], precision_of(card.precision).limits
+    format, limits = artifact_format(path), precision_of(card.precision).limits
     against = f"its operations in PyTorch, {len(goldens)} golden photographs"
     frames = [golden.frame for golden in goldens]
     rows = []
@@ -172,7 +172,7 @@ def verify_folder(folder: Path, images: Path | None = None) -> Report:
     artifact is in its row.
     """
     manifest = Manifest.read(folder)
-    card = _card(manifest)
+    card = manifest.card
     photos = [] if images is None else find_photos(images)
     check_golden(folder, manifest.golden)
     goldens = read_golden(folder, manifest.golden)
@@ -205,19 +205,6 @@ def limits_between(precision: str) -> Limits:
     )
 
 
-def _card(manifest: Manifest) -> ModelCard:
-    """What every artifact of a folder says of itself."""
-    return ModelCard(
-        variant=manifest.variant,
-        precision=manifest.precision,
-        image_size=manifest.input.size,
-        queries=manifest.outputs[0].shape[1],
-        labels=manifest.labels,
-        weights=manifest.weights.source,
-        weights_sha256=manifest.weights.sha256,
-    )
-
-
 def _structure_problems(path: Path, card: ModelCard, steps: Sequence[Scales]) -> tuple[str, ...]:
     try:
         if precision_of(card.precision).rounds and (contradiction := contradicting_steps(path)):
@@ -226,7 +213,7 @@ def _structure_problems(path: Path, card: ModelCard, steps: Sequence[Scales]) ->
             return (foreign,)
         if swapped := swapped_outputs(inspect(path).outputs):
             return (swapped,)
-        FORMATS[path.suffix[1:]].check(path, card)
+        artifact_format(path).check(path, card)
     except MissingExtraError:
         raise
     except (CheckError, InputError) as error:

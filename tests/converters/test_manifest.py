@@ -57,6 +57,18 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert "torch" in manifest.toolchain
 
 
+def test_it_describes_the_model_on_its_card(tmp_path: Path) -> None:
+    manifest = write_folder(tmp_path)
+    card = manifest.card
+    assert card.queries == manifest.outputs[1].shape[1]
+    assert manifest.describes(card) and manifest.describes(replace(card, queries=7))
+    for other in (
+        {"variant": "x"}, {"precision": "fp16"}, {"image_size": (64, 32)}, {"labels": ("b", "a")},
+        {"weights": "other"}, {"weights_sha256": "1" * 64},
+    ):  # fmt: skip
+        assert not manifest.describes(replace(card, **other)), other
+
+
 def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_folder(tmp_path / name)
