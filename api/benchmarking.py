@@ -185,7 +185,7 @@ def write(weights: Pathish | None, artifact: Inspection, path: Path, progress: P
     height, width = card["image_size"]
     int8 = card["precision"] == "int8"
     # The demo's int8 files are of a checkpoint of its own, or of photographs that were given.
-    for ranges in (int8, False):
+    for ranges in (True, False) if int8 else (False,):
         loaded = load(card["variant"], weights, card["labels"], (height, width), ranges=ranges)
         if loaded.sha256 == card["weights_sha256"]:
             break

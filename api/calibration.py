@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from deimv2.api.photographs import evenly
 from deimv2.api.synthetic import make_scenes
 from deimv2.converters.runner import Frame
 from deimv2.model import DEIMv2
 from deimv2.model.errors import InputError
-from deimv2.model.images import find_photos
+from deimv2.model.images import evenly, find_photos
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights import CheckpointMetadata
 from deimv2.model.weights.sources import Loaded

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from deimv2.api.detector import (
     require_unloaded,
     rounds,
 )
-from deimv2.api.options import Pathish, as_path, takes
+from deimv2.api.options import Pathish, as_path, changed, takes
 from deimv2.converters.checkpoint import CHECKPOINTS
 from deimv2.converters.format import CPU
 from deimv2.converters.manifest import NAME, SCORE_THRESHOLD, Manifest
@@ -130,8 +130,7 @@ def measured_all(
 ) -> list[Evaluation]:
     require_library()
     if isinstance(options.model, Detector):
-        given = [f.name for f in fields(options) if getattr(options, f.name) != f.default]
-        require_unloaded([name for name in given if name in OF_LOAD], "the data alone")
+        require_unloaded(list(changed(options, OF_LOAD)), "the data alone")
     places = [place(model, options.variant) for model in models]
     if options.record:
         require_listed([path for path, _ in places])

@@ -92,13 +92,18 @@ def flag(name: str, value: object = None) -> str:
     return f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
 
 
-def flags_given(options: Any, names: Collection[str]) -> list[str]:
+def changed(options: Any, names: Collection[str]) -> dict[str, Any]:
     """Those fields of a dataclass, of these names, that are not as by default."""
-    return [
-        flag(each.name, value)
+    return {
+        each.name: value
         for each in fields(options)
         if each.name in names and (value := getattr(options, each.name)) != each.default
-    ]
+    }
+
+
+def flags_given(options: Any, names: Collection[str]) -> list[str]:
+    """The same, as on the command line."""
+    return [flag(name, value) for name, value in changed(options, names).items()]
 
 
 def require_as_started(options: Any, names: Collection[str], again: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.model import DEIMv2
 from deimv2.model.errors import InputError
-from deimv2.model.images import find_photos, load_photo, resize
+from deimv2.model.images import evenly, find_photos, load_photo, resize
 from deimv2.model.postprocess import detect
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import DEMO
@@ -75,9 +75,3 @@ def with_detections(net: DEIMv2, paths: Sequence[Path], progress: Progress = SIL
         if sum(counts[path] for path in chosen) >= ENOUGH_DETECTIONS:
             return chosen
     return sorted(sorted(counts, key=lambda path: -counts[path])[:MAX_PHOTOGRAPHS])
-
-
-def evenly(paths: Sequence[Path], most: int) -> list[Path]:
-    """At most so many of them, from all places alike."""
-    share = max(1.0, len(paths) / most)
-    return [paths[int(i * share)] for i in range(min(most, len(paths)))]

@@ -8,23 +8,23 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from deimv2.converters.manifest import SCORE_THRESHOLD
 from deimv2.evaluation.annotations import Annotations
 from deimv2.evaluation.coco import Found
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import draw
-from deimv2.model.images import load_photo
+from deimv2.model.images import evenly, load_photo
 from deimv2.model.words import shortened
 from deimv2.training.boxes import iou
 from deimv2.training.plots import new_figure, to_png
 
-SCORE = 0.4  # from which a detection counts, here
 IOU = 0.5  # from which it is of an object
 CELL = 320  # pixels of the longer side of a photo
 MOST_WRITTEN = 25  # classes up to which the matrix has its numbers written in
 
 
 def confusion(
-    annotations: Annotations, found: Found, score: float = SCORE
+    annotations: Annotations, found: Found, score: float = SCORE_THRESHOLD
 ) -> npt.NDArray[np.int64]:
     """int64 [C + 1, C + 1]: rows are the annotated class, columns the detected one; the last of
     each stands for nothing there.
@@ -63,7 +63,7 @@ def confusion_plot(counts: npt.NDArray[np.int64], names: Sequence[str]) -> bytes
     ticks = range(len(labels))
     axes.set_xticks(ticks, labels, rotation=90)
     axes.set_yticks(ticks, labels)
-    axes.set(xlabel=f"detected, score above {SCORE}", ylabel="annotated")
+    axes.set(xlabel=f"detected, score above {SCORE_THRESHOLD}", ylabel="annotated")
     if len(names) <= MOST_WRITTEN:
         for row, column in np.argwhere(counts):
             colour = "white" if shares[row, column] > 0.5 else "black"
@@ -77,8 +77,7 @@ def side_by_side(
 ) -> Image.Image:
     """A sheet of up to `most` photos, evenly chosen: on the left what is annotated, on the right
     what is found."""
-    step = max(1.0, len(paths) / most)
-    chosen = [int(i * step) for i in range(min(most, len(paths)))]
+    chosen = evenly(range(len(paths)), most)
     columns = 2
     rows = -(-len(chosen) // columns)
     sheet = Image.new("RGB", (2 * columns * CELL, rows * CELL))
@@ -91,7 +90,7 @@ def side_by_side(
         image.thumbnail((CELL, CELL))
         pictures = (
             draw(image, truth, annotations.names, 0.0, scores=False),
-            draw(image, result, annotations.names, SCORE),
+            draw(image, result, annotations.names, SCORE_THRESHOLD),
         )
         x, y = place % columns * 2 * CELL, place // columns * CELL
         for i, picture in enumerate(pictures):

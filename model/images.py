@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,8 @@ KINDS = "JPEG, PNG, WebP, AVIF, BMP or TIFF"
 # What Pillow's decoders raise on damaged files. Its switch LOAD_TRUNCATED_IMAGES stays off: half a
 # photo would be detected on without a word.
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+
+Item = TypeVar("Item")
 
 
 def load_photo(path: str | PathLike[str]) -> Image.Image:
@@ -115,6 +118,12 @@ def find_photos(folder: str | PathLike[str], below: bool = False) -> list[Path]:
     if not photos:
         raise InputError(f"no photos in '{folder}', expected {KINDS} files; name another folder")
     return photos
+
+
+def evenly(photos: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of them, from all places alike."""
+    share = max(1.0, len(photos) / most)
+    return [photos[int(i * share)] for i in range(min(most, len(photos)))]
 
 
 def to_tensor(image: npt.NDArray[np.uint8]) -> torch.Tensor:
