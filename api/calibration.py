@@ -37,7 +37,7 @@ def calibration_photos(
         )
     with tempfile.TemporaryDirectory() as made:
         try:
-            make_scenes("train", Path(made), most, progress=progress)
+            make_scenes({"train": made}, most, progress=progress)
         except InputError as error:
             raise InputError(f"{error}; or name your photos with --calibration DIR") from error
         yield find_photos(Path(made))

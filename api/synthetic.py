@@ -1,6 +1,6 @@
 """The demo's data set: garments of Fashion-MNIST on photographs, made anew."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deimv2.api.options import Pathish
@@ -34,23 +34,38 @@ PARTS = {"train": ("train", 12_000, 0), "val": ("t10k", 200, 1)}  # Fashion-MNIS
 
 
 def make_scenes(
-    part: str,
-    folder: Pathish,
+    folders: Mapping[str, Pathish],
     count: int | None = None,
     seed: int | None = None,
     garments: Pathish | None = None,
     photos: Sequence[Pathish] | None = None,
     progress: Progress = SILENT,
-) -> int:
-    """Writes scenes of a part, "train" or "val", with COCO annotations; gives how many.
+) -> dict[str, int]:
+    """Writes scenes, with COCO annotations, of parts, "train" and "val", each into its folder;
+    gives how many of each.
 
-    None: as the demo weights were trained on. Raises InputError for a folder that is not empty, or
-    where garments or photos are not installed.
+    None: as the demo weights were trained on. Raises InputError for a folder that is not empty,
+    before anything is written, or where garments or photos are not installed.
     """
     require_numbers(count=count, seed=seed)
-    folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"'{folder}' is not empty; choose another folder, or remove it")
+    for folder in map(Path, folders.values()):
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"'{folder}' is not empty; choose another folder, or remove it")
+    return {
+        part: _make_part(part, Path(folder), count, seed, garments, photos, progress)
+        for part, folder in folders.items()
+    }
+
+
+def _make_part(
+    part: str,
+    folder: Path,
+    count: int | None,
+    seed: int | None,
+    garments: Pathish | None,
+    photos: Sequence[Pathish] | None,
+    progress: Progress,
+) -> int:
     source, usual, its_seed = PARTS[part]
     train = part == "train"
     pictures = read_garments(Path(garments or GARMENTS), source)

@@ -6,7 +6,6 @@ from typing import Any
 
 from deimv2.cli import console
 from deimv2.cli.arguments import count, natural
-from deimv2.model.errors import InputError
 
 EXAMPLE = "example: deimv2 scenes garments"
 
@@ -47,18 +46,12 @@ def run(args: argparse.Namespace) -> int:
     from deimv2.api.synthetic import PARTS, make_scenes
 
     folders = {part: args.output / part for part in args.part or PARTS}
-    for folder in folders.values():
-        if folder.exists() and any(folder.iterdir()):
-            raise InputError(f"'{folder}' is not empty; choose another folder, or remove it")
-    made = {}
-    for part, folder in folders.items():
-        number = make_scenes(
-            part, folder, args.count, args.seed, args.garments, args.photos, console.PROGRESS
-        )
-        made[part] = {"folder": str(folder), "scenes": number}
+    made = make_scenes(folders, args.count, args.seed, args.garments, args.photos, console.PROGRESS)
     if args.json:
-        console.print_json(made)
+        console.print_json(
+            {part: {"folder": str(folders[part]), "scenes": made[part]} for part in made}
+        )
     else:
-        for row in made.values():
-            print(f"{row['folder']}: {row['scenes']} scenes")
+        for part, number in made.items():
+            print(f"{folders[part]}: {number} scenes")
     return 0
