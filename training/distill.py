@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset as TorchDataset
 
-from deimv2.model import VARIANTS, build_model
+from deimv2.model import VARIANTS, DEIMv2, build_model
 from deimv2.model.dinov3 import PATCH, VisionTransformer
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import write_whole
@@ -115,8 +115,7 @@ def load_teacher(path: Path) -> VisionTransformer:
     """DINOv3's ViT-S from its released weights. Raises InputError for any others."""
     net = build_model(TEACHER)
     load_backbone(net, path)
-    vit: VisionTransformer = net.backbone.vit  # type: ignore[assignment]
-    return vit.eval().requires_grad_(False)
+    return vit_of(net).eval().requires_grad_(False)
 
 
 def new_student(name: str, seed: int) -> Student:
@@ -126,7 +125,13 @@ def new_student(name: str, seed: int) -> Student:
     net = build_model(STUDENTS[name])
     teacher = VARIANTS[TEACHER].backbone
     assert isinstance(teacher, ViT)
-    return Student(net.backbone.vit, teacher)  # type: ignore[arg-type]
+    return Student(vit_of(net), teacher)
+
+
+def vit_of(net: DEIMv2) -> VisionTransformer:
+    vit = net.backbone.vit
+    assert isinstance(vit, VisionTransformer)
+    return vit
 
 
 class Distiller(Loop):
