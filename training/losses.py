@@ -22,9 +22,9 @@ from torch import Tensor
 
 from deimv2.model.decoder import DecoderOutput, Integral, Prediction
 from deimv2.training.boxes import cxcywh_to_xyxy, giou, iou
-from deimv2.training.data.edges import ddf, fgl
 from deimv2.training.data.targets import Target, joined
 from deimv2.training.denoising import Denoising
+from deimv2.training.edges import ddf, fgl
 from deimv2.training.matcher import Matcher, Matches, union
 from deimv2.training.recipes import Recipe
 

@@ -16,9 +16,9 @@ from deimv2.model.decoder import DecoderOutput, Integral, Prediction
 from deimv2.tests.model.golden import REFERENCE
 from deimv2.tests.training.cases import BINS, pairs, random_output, random_targets
 from deimv2.training.boxes import cxcywh_to_xyxy, iou
-from deimv2.training.data.edges import edge_targets
 from deimv2.training.data.targets import Target, joined
 from deimv2.training.denoising import Denoising, denoise
+from deimv2.training.edges import edge_targets
 from deimv2.training.losses import Criterion, mal, selected_heads
 from deimv2.training.matcher import Matches, union
 from deimv2.training.recipes import RECIPES
