@@ -54,14 +54,15 @@ class SinePosition(nn.Module):
     weights rest on that, so it is kept; on a square map it only means that y comes before x.
     """
 
-    def __init__(self, width: int, temperature: float = 10000.0) -> None:
+    TEMPERATURE = 10000.0
+
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.quarter = width // 4
-        self.temperature = temperature
 
     def forward(self, h: int, w: int, device: torch.device) -> Tensor:
         power = torch.arange(self.quarter, dtype=torch.float32, device=device) / self.quarter
-        omega = 1.0 / self.temperature**power
+        omega = 1.0 / self.TEMPERATURE**power
         outer = torch.arange(w, dtype=torch.float32, device=device)[:, None] * omega
         inner = torch.arange(h, dtype=torch.float32, device=device)[:, None] * omega
         outer = torch.cat([outer.sin(), outer.cos()], dim=1)[:, None].expand(-1, h, -1)

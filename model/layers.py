@@ -33,7 +33,7 @@ class Affine(nn.Module):
 class ConvNorm(nn.Module):
     """Convolution, batch normalisation, and an optional activation and affine.
 
-    `padding` None keeps the map's size at stride 1 for odd kernels.
+    Keeps the map's size at stride 1 for odd kernels.
     """
 
     def __init__(
@@ -45,10 +45,9 @@ class ConvNorm(nn.Module):
         groups: int = 1,
         act: nn.Module | None = None,
         affine: bool = False,
-        padding: int | None = None,
     ) -> None:
         super().__init__()
-        padding = (kernel - 1) // 2 if padding is None else padding
+        padding = (kernel - 1) // 2
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outputs)
         smooth = isinstance(act, nn.SiLU | nn.GELU)  # a ReLU is part of the convolution
