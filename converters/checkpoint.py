@@ -6,14 +6,12 @@ from pathlib import Path
 import torch
 
 from deimv2.converters.runner import Frame, require_frame
-from deimv2.model import build_model
 from deimv2.model.detections import Detections
 from deimv2.model.detector import DEIMv2
 from deimv2.model.errors import InputError
 from deimv2.model.postprocess import detect
-from deimv2.model.weights import class_count, guess_variant, read_metadata, read_noted
 from deimv2.model.weights.files import PICKLES
-from deimv2.model.weights.loading import fitted
+from deimv2.model.weights.loading import open_net
 from deimv2.quantization.prepare import apply_ranges
 from deimv2.quantization.rounding import round_weights
 
@@ -47,23 +45,14 @@ def open_checkpoint(
     file, one of no known variant, or of another than `variant`, or one without ranges that is to
     round.
     """
-    state, notes = read_noted(path)
-    name = variant or guess_variant(state)
-    if name is None:
-        raise InputError(
-            f"the tensors in '{path}' fit none of the variants; "
-            "expected DEIMv2 weights; name the variant with --variant to see what differs"
-        )
-    about = read_metadata(path)
-    net = build_model(name, class_count(state) or 80, about.image_size)
-    net.load_state_dict(fitted(net, state, f" in '{path}'"))
+    net, about, notes = open_net(path, variant)
     if rounding:
         if about.ranges is None:
             raise InputError(
                 f"'{path}' carries no int8 ranges, expected a checkpoint from deimv2 quantize; "
                 "quantize it, or leave out --precision int8"
             )
-        apply_ranges(net.eval(), about.ranges, about.float_blocks)
+        apply_ranges(net, about.ranges, about.float_blocks)
         round_weights(net)
     else:
         notes += about.notes

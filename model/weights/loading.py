@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from deimv2.model import variants
+from deimv2.model.coco import COCO_LABELS
 from deimv2.model.detector import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.labels import known_names
@@ -19,7 +20,7 @@ from deimv2.model.weights.classes import rows_for, shared, with_rows
 from deimv2.model.weights.files import read_noted, state_dict_in
 from deimv2.model.weights.fused import is_fused, unfused
 from deimv2.model.weights.keys import StateDict, to_ours
-from deimv2.model.weights.saving import read_metadata
+from deimv2.model.weights.saving import CheckpointMetadata, read_metadata
 
 # What need not be there: counters, and buffers that follow from the architecture.
 IMPLIED = re.compile(r"\.(num_batches_tracked|periods|bias_mask)$")
@@ -54,6 +55,22 @@ def _read(source: Mapping[str, Any] | str | Path) -> tuple[dict[str, Tensor], st
     if isinstance(source, Mapping):
         return state_dict_in(source, "the mapping")[0], ""
     return read_noted(source)[0], f" in '{source}'"
+
+
+def open_net(
+    path: Path, variant: str | None = None, image_size: int | tuple[int, int] | None = None
+) -> tuple[DEIMv2, CheckpointMetadata, list[str]]:
+    """The network of a checkpoint, in eval mode, what the file says of itself, and the notes of
+    `read_noted`.
+
+    variant: None: that of the tensors. image_size: None: the file's, or the variant's own. Raises
+    InputError for a file that cannot be read, or does not fit.
+    """
+    state, notes = read_noted(path)
+    name, about = variant or variant_in(state, path), read_metadata(path)
+    net = build_model(name, class_count(state) or len(COCO_LABELS), image_size or about.image_size)
+    net.load_state_dict(fitted(net, state, f" in '{path}'"))
+    return net.eval(), about, notes
 
 
 def fitted(net: DEIMv2, state: StateDict, where: str = "") -> dict[str, Tensor]:
@@ -185,3 +202,14 @@ def guess_variant(state: StateDict) -> str | None:
         if found == {k: v.shape for k, v in wanted.items() if k in found or not IMPLIED.search(k)}:
             return name
     return None
+
+
+def variant_in(state: StateDict, path: Path) -> str:
+    """The same, of a file. Raises InputError where there is none."""
+    found = guess_variant(state)
+    if found is None:
+        raise InputError(
+            f"the tensors in '{path}' fit none of the variants, expected DEIMv2 weights; name the "
+            "variant with --variant to see what differs"
+        )
+    return found

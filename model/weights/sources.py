@@ -15,9 +15,9 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
 from deimv2.model.labels import known_names, read_labels_file
 from deimv2.model.variants import VARIANTS, variant_of
-from deimv2.model.weights.files import read_checkpoint, read_noted
+from deimv2.model.weights.files import read_checkpoint
 from deimv2.model.weights.hub import fetch_checkpoint
-from deimv2.model.weights.loading import class_count, fitted, guess_variant
+from deimv2.model.weights.loading import open_net, variant_in
 from deimv2.model.weights.random import random_state
 from deimv2.model.weights.saving import HUB_NAMES, CheckpointMetadata, read_metadata
 from deimv2.model.words import plural
@@ -78,18 +78,12 @@ def load(
     trained = DEMO / f"{variant}-int8.safetensors"
     if weights == "demo" and ranges and trained.is_file():
         path = trained
-    state, notes = read_noted(path)
-    if variant == AUTO:
-        variant = _variant_in(state, path)
-    source = {"coco": variant_of(variant).hub, "demo": DEMO_SOURCE}.get(weights, path.name)
-    about = read_metadata(path)
+    net, about, notes = open_net(path, None if variant == AUTO else variant, image_size)
+    source = {"coco": net.variant.hub, "demo": DEMO_SOURCE}.get(weights, path.name)
     if path == trained:
         about = replace(about, in_float=DEMO / f"{variant}.safetensors")
-    size = image_size or about.image_size
-    net = build_model(variant, class_count(state) or len(COCO_LABELS), size)
-    net.load_state_dict(fitted(net, state, f" in '{path}'"))
     names = _names(labels, about.labels, net.num_classes, weights)
-    return Loaded(net.eval(), names, source, sha256_of(path), about, tuple(notes))
+    return Loaded(net, names, source, sha256_of(path), about, tuple(notes))
 
 
 def fetch(weights: str, variant: str) -> Path:
@@ -144,22 +138,12 @@ def chosen_variant(variant: str, weights: str | PathLike[str] | None) -> str:
     if variant != AUTO:
         return variant
     path = fetch(str(weights), variant)
-    return _variant_in(read_checkpoint(path), path)
+    return variant_in(read_checkpoint(path), path)
 
 
 def _variant_by_name(variant: str, weights: str | PathLike[str] | None) -> str:
     """AUTO where it takes the tensors of a file to say."""
     return "atto" if variant == AUTO and weights in BY_NAME else variant
-
-
-def _variant_in(state: Mapping[str, Tensor], path: Path) -> str:
-    found = guess_variant(state)
-    if found is None:
-        raise InputError(
-            f"the tensors in '{path}' fit none of the variants, expected DEIMv2 weights; name the "
-            "variant with --variant to see what differs"
-        )
-    return found
 
 
 def origin(weights: str, variant: str) -> Path | None:
