@@ -19,7 +19,7 @@ from deimv2.quantization.prepare import apply_ranges
 from deimv2.quantization.rounding import Images, round_weights
 
 PHOTOS = 200
-FEW = 32  # ranges from less are told to be uncertain
+FEW = 32  # ranges from fewer are told to be uncertain
 
 
 @contextmanager

@@ -45,8 +45,7 @@ class SensitivityOptions:
 def measure_sensitivity(options: SensitivityOptions) -> list[Row]:
     """AP with one part of the network at a time in int8 and the others in float.
 
-    Raises InputError for data or weights that
-    cannot be read, or photos that are missing.
+    Raises InputError for data or weights that cannot be read, or photos that are missing.
     """
     weights = chosen(options.weights, options.variant)
     if options.recipe and options.calibration is None and weights != "demo":

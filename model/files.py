@@ -26,7 +26,7 @@ def make_folder(path: Path) -> None:
 
 
 def require_room(folder: Path, needed: int, what: str, way: str) -> None:
-    """Raises InputError where less than `needed` bytes are free. way: what to do then."""
+    """Raises InputError where fewer than `needed` bytes are free. way: what to do then."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InputError(

@@ -47,7 +47,7 @@ def calibrate(net: DEIMv2, images: Images, chosen: Chosen = in_int8) -> Calibrat
     """Prepares `net`, in place, with the ranges that its photos ask for, and weights that fit.
 
     chosen: as in `prepare`. `images` gives the normalised photos [B, 3, H, W], each time the same.
-    Raises InputError for less than MIN_PHOTOS photos, or values that are no numbers.
+    Raises InputError for fewer than MIN_PHOTOS photos, or values that are no numbers.
     """
     prepare(net.eval(), chosen)
     found = observe(net, images)

@@ -97,9 +97,8 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         assert self.running_mean is not None and self.running_var is not None
         assert self.num_batches_tracked is not None
         mean = self._of_all(x.mean((0, 2, 3)))
-        centred = (
-            x - mean[:, None, None]
-        )  # not mean squares less squared means, which may be below 0
+        # Not mean squares less squared means, which may be below 0.
+        centred = x - mean[:, None, None]
         variance = self._of_all(centred.square().mean((0, 2, 3)))
         count = x.numel() // x.shape[1] * dist.get_world_size()
         with torch.no_grad():

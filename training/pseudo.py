@@ -37,8 +37,8 @@ def annotate(
     """Writes `folder`/train.json and val.json, COCO annotations of the photos; one in HELD_OUT is
     in the second.
 
-    unreadable: told of a photo that is left out; without it, InputError is raised, as for less than
-    MIN_PHOTOS, before anything is written.
+    unreadable: told of a photo that is left out; without it, InputError is raised, as for fewer
+    than MIN_PHOTOS, before anything is written.
     """
     require_enough(len(photos))
     photos = [photo.parent.resolve() / photo.name for photo in photos]

@@ -26,9 +26,8 @@ from deimv2.converters.runner import parsed_card
 from deimv2.model.ports import Port
 
 XNNPACK = TITLES["xnnpack"]
-MIN_SCALE = (
-    1e-4  # scales below it have less than two digits: they are read as JSON, with six decimals
-)
+# Scales below it have fewer than two digits: they are read as JSON, with six decimals.
+MIN_SCALE = 1e-4
 # XNNPACK's: q is quantized, c per channel, d and p while it runs.
 XNN_NAMES = {
     "fp32": "float32", "pfp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int32": "int32",

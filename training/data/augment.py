@@ -17,15 +17,8 @@ from deimv2.training.data.dataset import Boxes, Labels, photo_pixels
 from deimv2.training.recipes import Augment
 
 Rng = np.random.Generator
-CROP_OVERLAPS = (
-    0.0,
-    0.1,
-    0.3,
-    0.5,
-    0.7,
-    0.9,
-    1.0,
-)  # least IoU of some box with the crop; 1: no crop
+# Least IoU of some box with the crop; 1: no crop.
+CROP_OVERLAPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 CROP_TRIALS = 40
 CROP_LEAST = 0.3  # of a side
 

@@ -1,8 +1,8 @@
 """Photos with annotated objects to train on, checked before the training starts.
 
-Category ids become 0..C-1 in their order, names are kept. What
-cannot be trained on is left out, and `Findings` says how often, with examples; only what leaves
-nothing to train on, or makes the file unreadable, raises InputError.
+Category ids become 0..C-1 in their order, names are kept. What cannot be trained on is left out,
+and `Findings` says how often, with examples; only what leaves nothing to train on, or makes the
+file unreadable, raises InputError.
 """
 
 from collections import defaultdict
