@@ -5,11 +5,11 @@ for frame in frames:
     ids = tracker.update(detector(frame, threshold=0.1), threshold=0.4)
 
 The method is ByteTrack's (arXiv 2110.06864): what scores above the threshold is matched first, and
-what is fainter then keeps tracks alive that would be lost. Where a box will be is foretold by a
-Kalman filter of constant speed, whose errors grow with the box (as in BoT-SORT, arXiv 2206.14651);
-coordinates are taken as independent there, so each has a filter of its own. Boxes are matched
-by overlap alone, the largest first, where ByteTrack looks for the best sum. Kotlin and Swift do
-the same (tests/vectors/tracks.json).
+low-score detections then keep tracks alive that would be lost. Where a box will be is predicted by
+a constant-velocity Kalman filter, whose errors grow with the box (as in BoT-SORT, arXiv
+2206.14651); coordinates are taken as independent there, so each has a filter of its own. Boxes are
+matched by overlap alone, the largest first, where ByteTrack looks for the best sum. Kotlin and
+Swift do the same (tests/vectors/tracks.json).
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from deimv2.model.detections import Detections
 from deimv2.model.numbers import require_given
 from deimv2.verification.matching import iou, pair_rest
 
-FAINT = 0.1  # detections that score less are not looked at
-OVERLAP, NEW_OVERLAP, FAINT_OVERLAP = 0.2, 0.3, 0.5  # least intersection over union of a match
+LOW_SCORE = 0.1  # detections that score less are not looked at
+OVERLAP, NEW_OVERLAP, LOW_SCORE_OVERLAP = 0.2, 0.3, 0.5  # least intersection over union of a match
 UNSEEN = 30  # frames after which a track ends
 POSITION, SPEED = 1 / 20, 1 / 160  # deviations, as shares of the box's side
 LEAST_SIDE = 1e-4  # of a box, for its deviations
@@ -46,7 +46,7 @@ class Tracker:
     def update(self, found: Detections | Found, threshold: float = 0.5) -> list[int | None]:
         """The id, from 1, of each detection of the next frame; None for those of no track.
 
-        found: a `Result`, or its detections, best first, down to scores of FAINT.
+        found: a `Result`, or its detections, best first, down to scores of 0.1.
         threshold: only what scores more begins a track, which gets its id in the second frame
         that it is seen in (in the video's first, at once). Several labels on one box are one
         object, that of the best.
@@ -56,19 +56,19 @@ class Tracker:
         for track in self._tracks:
             track.predict()
         ids: list[int | None] = [None] * len(found)
-        rows = [row for row in found.objects() if found.scores[row] > FAINT]
-        strong = [row for row in rows if found.scores[row] > threshold]
-        faint = [row for row in rows if found.scores[row] <= threshold]
+        rows = [row for row in found.objects() if found.scores[row] > LOW_SCORE]
+        high = [row for row in rows if found.scores[row] > threshold]
+        low = [row for row in rows if found.scores[row] <= threshold]
         known = [track for track in self._tracks if track.id is not None]
         new = [track for track in self._tracks if track.id is None]
-        self._match(known, strong, OVERLAP, found, ids)
-        self._match([t for t in known if t.unseen == 1], faint, FAINT_OVERLAP, found, ids)
-        self._match(new, _without(strong, ids), NEW_OVERLAP, found, ids)
+        self._match(known, high, OVERLAP, found, ids)
+        self._match([t for t in known if t.unseen == 1], low, LOW_SCORE_OVERLAP, found, ids)
+        self._match(new, _without(high, ids), NEW_OVERLAP, found, ids)
         self._tracks = [
             track for track in self._tracks
             if track.unseen == 0 or (track.id is not None and track.unseen <= UNSEEN)
         ]  # fmt: skip
-        for row in _without(strong, ids):
+        for row in _without(high, ids):
             self._tracks.append(_Track(found.boxes[row].tolist()))
             if self._first:
                 ids[row] = self._name(self._tracks[-1])

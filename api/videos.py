@@ -12,7 +12,7 @@ from PIL import Image
 
 from deimv2.api.detector import Detector
 from deimv2.api.result import Result
-from deimv2.api.tracking import FAINT, Tracker
+from deimv2.api.tracking import LOW_SCORE, Tracker
 from deimv2.model.errors import InputError
 from deimv2.model.files import require_local
 from deimv2.model.optional import require
@@ -66,7 +66,7 @@ def detect_video(
     tracker = Tracker() if track else None
     with nullcontext() if drawn is None else Writer(drawn, stream) as writer:
         for index, frame in enumerate(decoded(path, video)):
-            result = detector(upright(frame), min(threshold, FAINT) if track else threshold)
+            result = detector(upright(frame), min(threshold, LOW_SCORE) if track else threshold)
             result = replace(result, path=path)
             if tracker is not None:
                 result = result.tracked(tracker.update(result.detections, threshold))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deimv2.api.tracking import FAINT, LEAST_SIDE, POSITION, SPEED, UNSEEN, Tracker, _Track
+from deimv2.api.tracking import LEAST_SIDE, LOW_SCORE, POSITION, SPEED, UNSEEN, Tracker, _Track
 from deimv2.tests.vectors.tracks import THRESHOLD, detections, scenes
 
 
@@ -35,7 +35,7 @@ def test_labels_of_one_box_are_one_object() -> None:
     assert ids("other labels on the same box") == [[1, None]] * 5
 
 
-def test_what_is_faint_begins_no_track() -> None:
+def test_a_low_score_begins_no_track() -> None:
     assert ids("never above the threshold") == [[None]] * 4
     assert ids("nothing, then something") == [[], [], [None], [1], [1]]
 
@@ -55,9 +55,9 @@ def test_growing_neighbours_keep_their_ids() -> None:
 
 def test_a_low_threshold_lets_nothing_begin_that_is_hardly_seen() -> None:
     tracker = Tracker()
-    for score, expected in ((0.5 * FAINT, None), (1.5 * FAINT, 1)):
+    for score, expected in ((0.5 * LOW_SCORE, None), (1.5 * LOW_SCORE, 1)):
         rows = detections([(score, 0, 0.5, 0.5, 0.2, 0.2)])
-        assert [tracker.update(rows, 0.2 * FAINT) for _ in range(2)][-1] == [expected]
+        assert [tracker.update(rows, 0.2 * LOW_SCORE) for _ in range(2)][-1] == [expected]
 
 
 def test_a_box_that_is_no_number_is_of_no_track() -> None:
