@@ -28,13 +28,13 @@ from deimv2.quantization.rounding import Clamp, FakeQuantize, Images, Range
 from deimv2.quantization.shifts import take_back_shifts
 
 MIN_PHOTOS = 8
-IMAGE = "image"  # the rounder of the network's input
+IMAGE = "image"  # the fake quantizer of the network's input
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """ranges: by the names of the rounders. photos: how many were seen. constant: the names of
-    those through which one value alone passed, so that nothing is known of their range.
+    """ranges: by the names of the fake quantizers. photos: how many were seen. constant: the names
+    of those through which one value alone passed, so that nothing is known of their range.
     float_blocks: what stays in float of what the recipe has in int8."""
 
     ranges: dict[str, Range]
@@ -92,7 +92,7 @@ def observe(net: DEIMv2, images: Images) -> Calibration:
 
 
 def smooth(net: DEIMv2) -> dict[str, nn.Module]:
-    """The functions that do not move values only, by the rounders right before them."""
+    """The functions that do not move values only, by the fake quantizers right before them."""
     found: dict[str, nn.Module] = {}
     for block in net.modules():
         points: list[nn.Module] = []
@@ -108,8 +108,8 @@ def smooth(net: DEIMv2) -> dict[str, nn.Module]:
 
 @torch.no_grad()
 def show(net: DEIMv2, images: Images, watches: Mapping[str, Callable[[Tensor], None]]) -> int:
-    """Runs on the photos, and shows what reaches each rounder, which lets it pass, to the watch of
-    its name. Gives how many photos there were."""
+    """Runs on the photos, and shows what reaches each fake quantizer, which lets it pass, to the
+    watch of its name. Gives how many photos there were."""
     rounding = [module for module in net.modules() if isinstance(module, FakeQuantize | Clamp)]
     for module in rounding:
         module.on = False

@@ -21,10 +21,10 @@ Function = Callable[[Tensor], Tensor]
 
 
 class Histogram:
-    """Extremes of what passes a rounder, then a histogram of every channel between them.
+    """Extremes of what passes a fake quantizer, then a histogram of every channel between them.
 
-    follows: the function that the values enter next, where it is smooth. A rounder that stands in
-    several places has histograms for each: `begin` tells that a batch begins.
+    follows: the function that the values enter next, where it is smooth. A fake quantizer that
+    stands in several places has histograms for each: `begin` tells that a batch begins.
     """
 
     def __init__(self, follows: Function | None = None) -> None:

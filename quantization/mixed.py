@@ -83,14 +83,14 @@ def costs(net: DEIMv2, teacher: Teacher, images: Images, every: int) -> dict[str
     """
     teacher.watch(net)
     blocks = blocks_of(teacher.net)
-    rounders = fake_quantizers_of(net)
+    quantizers = fake_quantizers_of(net)
     fallen = dict.fromkeys(blocks, 0.0)
     for index, image in enumerate(images()):
         if index % every:
             continue
         whole = loss(net, teacher, image)
         for block in blocks:
-            inside = (each for each in rounders if each.name.startswith(f"{block}."))
+            inside = (each for each in quantizers if each.name.startswith(f"{block}."))
             with switched(inside, "on", False):
                 fallen[block] += whole - loss(net, teacher, image)
     return fallen

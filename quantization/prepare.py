@@ -1,9 +1,9 @@
 """From a float network to one that rounds as its int8 artifacts will, in place.
 
 Batch normalisation and affines are folded first, so that what is rounded (and trained) is what will
-run. Then every layer that the recipe names gets int8 weights, and every point beside one a rounder.
-Points whose values meet unchanged, as in a concatenation, share one rounder: int8 kernels move such
-values without computing.
+run. Then every layer that the recipe names gets int8 weights, and every point beside one a fake
+quantizer. Points whose values meet unchanged, as in a concatenation, share one: int8 kernels move
+such values without computing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ Chosen = Callable[[str], bool]
 
 
 def prepare(net: DEIMv2, chosen: Chosen = in_int8) -> list[FakeQuantize]:
-    """Fold, and put rounding into `net` (training form or fused); gives the rounders by name.
+    """Fold, and put rounding into `net` (training form or fused); gives its fake quantizers.
 
     They have no range yet, and round nothing until they have one. chosen: whether the layer of a
     name is to compute in int8.
@@ -40,10 +40,10 @@ def prepare(net: DEIMv2, chosen: Chosen = in_int8) -> list[FakeQuantize]:
     layers = replace_layers(net, chosen)
     sharing = Sharing(net, layers)
     for group in sharing.groups():
-        rounder = FakeQuantize(group[0])
+        quantizer = FakeQuantize(group[0])
         for name in group:
             parent, _, child = name.rpartition(".")
-            setattr(net.get_submodule(parent), child, rounder)
+            setattr(net.get_submodule(parent), child, quantizer)
     return fake_quantizers_of(net)
 
 
@@ -55,14 +55,14 @@ def fake_quantizers_of(net: DEIMv2) -> list[FakeQuantize]:
 def apply_ranges(
     net: DEIMv2, ranges: Mapping[str, tuple[float, float]], float_blocks: Iterable[str] = ()
 ) -> None:
-    """Prepare `net` with known ranges, by the names that its rounders will have.
+    """Prepare `net` with known ranges, by the names that its fake quantizers will have.
 
     float_blocks: what stays in float of what the recipe has in int8.
 
     Raises InputError if they are not those of this network.
     """
-    rounders = prepare(net, outside(float_blocks))
-    names = [rounder.name for rounder in rounders]
+    quantizers = prepare(net, outside(float_blocks))
+    names = [quantizer.name for quantizer in quantizers]
     if set(names) != set(ranges):
         odd = sorted(set(names) ^ set(ranges))
         raise InputError(
@@ -81,9 +81,9 @@ def freeze_float(net: nn.Module) -> None:
 
 
 def set_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None:
-    """Let a prepared network round to these ranges, by the names of its rounders."""
-    for rounder in fake_quantizers_of(net):
-        rounder.range = Range(*ranges[rounder.name])
+    """Let a prepared network round to these ranges, by the names of its fake quantizers."""
+    for quantizer in fake_quantizers_of(net):
+        quantizer.range = Range(*ranges[quantizer.name])
     for block in net.modules():
         if not isinstance(block, ConvNorm) or not isinstance(block.act, Clamp):
             continue
@@ -150,9 +150,9 @@ class Sharing(TorchFunctionMode):
         self._run()
 
     def groups(self) -> Iterable[list[str]]:
-        """Names of the points that one rounder serves, of those that int8 layers touch.
+        """Names of the points that one fake quantizer serves, of those that int8 layers touch.
 
-        In the order of the network; the rounder has the name of the first.
+        In the order of the network; the fake quantizer has the name of the first.
         """
         found: dict[str, list[str]] = {}
         for name in self.points:

@@ -50,7 +50,7 @@ class Range(NamedTuple):
 class FakeQuantize(nn.Module):
     """Rounds all that passes to one range. Without a range, or switched off, nothing happens.
 
-    A rounder may stand in several places: then they share the range, as int8 concatenation needs.
+    One may stand in several places: then they share the range, as int8 concatenation needs.
     """
 
     def __init__(self, name: str) -> None:

@@ -68,13 +68,13 @@ def take_back_shifts(net: DEIMv2, images: Images) -> None:
     """Corrects the biases of a prepared network with ranges, in place, once its weights are those
     that will round; of the decoder only where it rounds."""
     shifts = [Shifts(layer) for layer in corrected(net)]
-    rounders = [module for module in net.modules() if isinstance(module, FakeQuantize)]
+    quantizers = [module for module in net.modules() if isinstance(module, FakeQuantize)]
     handles = [each.layer.register_forward_hook(each) for each in shifts]
     try:
         for image in images():
             with in_float(net):
                 net(image)
-            with switched(shifts, "replays", True), switched(rounders, "cuts", False):
+            with switched(shifts, "replays", True), switched(quantizers, "cuts", False):
                 net(image)
     finally:
         for handle in handles:

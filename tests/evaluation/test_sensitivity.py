@@ -29,8 +29,8 @@ from deimv2.tests.training.scenes import GARMENTS
 @pytest.fixture(scope="module")
 def net() -> DEIMv2:
     built = random_net("atto", 160)
-    rounders = prepare(built)
-    set_ranges(built, {rounder.name: Range(-3.0, 3.0) for rounder in rounders})
+    quantizers = prepare(built)
+    set_ranges(built, {quantizer.name: Range(-3.0, 3.0) for quantizer in quantizers})
     return built
 
 

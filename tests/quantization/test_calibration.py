@@ -107,7 +107,7 @@ def test_bounds_follow_the_last_ranges_alone(
         assert torch.equal(a, b)
 
 
-def test_pixels_pass_through_the_first_rounder_unchanged(
+def test_pixels_pass_through_the_first_fake_quantizer_unchanged(
     net: DEIMv2, calibrated: Calibrated
 ) -> None:
     """Of all that a pixel can be, not of what these photos hold."""
@@ -175,7 +175,7 @@ def test_between_the_layers_of_a_head_it_is_silu(net: DEIMv2) -> None:
         assert isinstance(point, FakeQuantize) and isinstance(found[point.name], nn.SiLU)
 
 
-def test_a_rounder_has_a_histogram_for_each_of_its_places_not_for_each_batch(
+def test_a_fake_quantizer_has_a_histogram_for_each_of_its_places_not_for_each_batch(
     net: DEIMv2, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(prepared := copy.deepcopy(net).eval())

@@ -80,8 +80,8 @@ def test_a_channel_that_never_varies_does_not_decide() -> None:
     assert found_for(x).scale > near.scale / 2
 
 
-def test_places_of_one_rounder_count_alike_however_many_values_they_have() -> None:
-    """A rounder before a concatenation stands in places of different sizes and channels."""
+def test_places_of_one_fake_quantizer_count_alike_however_many_values_they_have() -> None:
+    """A fake quantizer before a concatenation stands in places of different sizes and channels."""
     histogram = Histogram()
     narrow = torch.from_numpy(random().normal(0, 1, (1, 4, 80, 80))).float()
     wide = torch.from_numpy(random(1).normal(0, 10, (1, 16, 5, 5))).float()

@@ -125,10 +125,10 @@ def test_a_checkpoint_says_what_stays_in_float(
 def test_the_block_that_rounds_worst_costs_most(net: DEIMv2, images: Tensor) -> None:
     prepared = copy.deepcopy(net)
     calibrate(prepared, lambda: images.split(1))
-    for rounder in fake_quantizers_of(prepared):
-        if rounder.name.startswith("encoder.global_fusion."):
-            low, high = rounder.range or (0.0, 0.0)
-            rounder.range = Range(30 * low, 30 * high)
+    for quantizer in fake_quantizers_of(prepared):
+        if quantizer.name.startswith("encoder.global_fusion."):
+            low, high = quantizer.range or (0.0, 0.0)
+            quantizer.range = Range(30 * low, 30 * high)
     found = costs(prepared, Teacher(net), lambda: images.split(1), 2)
     assert list(found) == blocks_of(net)
     assert max(found, key=lambda name: found[name]) == "encoder.global_fusion"

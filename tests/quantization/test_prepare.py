@@ -48,9 +48,9 @@ def test_every_layer_of_the_recipe_is_rounded_and_no_other(variant: str) -> None
     assert not any(isinstance(m, nn.Conv2d) for m in prepared.backbone.modules())
 
 
-def test_concatenated_maps_share_a_rounder() -> None:
+def test_concatenated_maps_share_a_fake_quantizer() -> None:
     prepared = random_net("atto")
-    rounders = {rounder.name for rounder in prepare(prepared)}
+    quantizers = {quantizer.name for quantizer in prepare(prepared)}
     stem = prepared.backbone.stem
     assert stem.stem1.out is stem.stem2b.out  # pooled and convolved, side by side
     assert stem.stem1.out is not stem.stem2a.out
@@ -58,16 +58,18 @@ def test_concatenated_maps_share_a_rounder() -> None:
     assert all(layer.out is stem.stem4.out for layer in block.layers)
     fusion = prepared.encoder.fpn_block
     assert fusion.cv1.out is fusion.cv2[1].out is fusion.cv3[1].out
-    assert "image" in rounders
-    assert len(rounders) == len({id(m) for m in prepared.modules() if isinstance(m, FakeQuantize)})
+    assert "image" in quantizers
+    assert len(quantizers) == len(
+        {id(m) for m in prepared.modules() if isinstance(m, FakeQuantize)}
+    )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_each_input_of_an_int8_layer_is_rounded(variant: str) -> None:
     """Told by values: whatever enters lies on the steps of the range."""
     prepared = random_net(variant)
-    for rounder in prepare(prepared):
-        rounder.range = Range(-2.0, 2.0)
+    for quantizer in prepare(prepared):
+        quantizer.range = Range(-2.0, 2.0)
     step = Range(-2.0, 2.0).scale
     off: list[str] = []
 
@@ -86,8 +88,8 @@ def test_each_input_of_an_int8_layer_is_rounded(variant: str) -> None:
 
 def test_it_trains_after_being_prepared() -> None:
     prepared = random_net("atto").train()
-    for rounder in prepare(prepared):
-        rounder.range = Range(-4.0, 4.0)
+    for quantizer in prepare(prepared):
+        quantizer.range = Range(-4.0, 4.0)
     prepared.train()
     out = prepared(torch.rand(1, 3, 160, 160))
     (out.logits.square().mean() + out.boxes.square().mean()).backward()

@@ -37,10 +37,10 @@ def test_the_restored_network_computes_the_same_without_rounding(variant: str) -
 
 def test_prepared_again_it_rounds_alike_to_the_bit(tmp_path: Path) -> None:
     first = net("atto")
-    rounders = prepare(first)
-    for rounder in rounders:
-        rounder.range = Range(-3.0, 3.0)
-    ranges = {rounder.name: (-3.0, 3.0) for rounder in rounders}
+    quantizers = prepare(first)
+    for quantizer in quantizers:
+        quantizer.range = Range(-3.0, 3.0)
+    ranges = {quantizer.name: (-3.0, 3.0) for quantizer in quantizers}
     path = tmp_path / "q.safetensors"
     save_weights(restore(first), path, list("abcde"), ranges=ranges)
     second = build_model("atto", 5, 320).eval()

@@ -24,17 +24,17 @@ def test_zero_is_always_represented_exactly(low: float, high: float, zero_point:
     found = Range(low, high)
     assert found.zero_point == zero_point
     assert found.scale == np.float32(found.scale)
-    rounder = FakeQuantize("here")
-    rounder.range = found
-    assert rounder(torch.zeros(1)).item() == 0
+    quantizer = FakeQuantize("here")
+    quantizer.range = found
+    assert quantizer(torch.zeros(1)).item() == 0
 
 
 def test_every_pixel_value_has_a_step_of_its_own() -> None:
-    rounder = FakeQuantize("image")
-    rounder.range = Range(0.0, 1.0)
+    quantizer = FakeQuantize("image")
+    quantizer.range = Range(0.0, 1.0)
     pixels = torch.arange(256) / 255
-    assert torch.equal((rounder(pixels) / rounder.range.scale).round(), torch.arange(256.0))
-    assert torch.allclose(rounder(pixels), pixels, rtol=2**-11, atol=0)
+    assert torch.equal((quantizer(pixels) / quantizer.range.scale).round(), torch.arange(256.0))
+    assert torch.allclose(quantizer(pixels), pixels, rtol=2**-11, atol=0)
 
 
 def test_steps_are_float16_numbers() -> None:
@@ -47,26 +47,26 @@ def test_steps_are_float16_numbers() -> None:
 
 
 def test_values_are_rounded_to_the_nearest_step_and_cut_off_outside() -> None:
-    rounder = FakeQuantize("here")
-    rounder.range = Range(-1.28, 1.27)
+    quantizer = FakeQuantize("here")
+    quantizer.range = Range(-1.28, 1.27)
     x = torch.tensor([-5.0, -1.281, 0.012, 0.016, 1.0, 5.0])
     expected = torch.tensor([-1.28, -1.28, 0.01, 0.02, 1.0, 1.27])
-    assert torch.allclose(rounder(x), expected, rtol=2**-11, atol=0)
+    assert torch.allclose(quantizer(x), expected, rtol=2**-11, atol=0)
 
 
 def test_gradients_pass_within_the_range_alone() -> None:
-    rounder = FakeQuantize("here")
-    rounder.range = Range(-1.0, 1.0)
+    quantizer = FakeQuantize("here")
+    quantizer.range = Range(-1.0, 1.0)
     x = torch.tensor([-2.0, -0.5, 0.5, 2.0], requires_grad=True)
-    rounder(x).sum().backward()
+    quantizer(x).sum().backward()
     assert x.grad is not None and x.grad.tolist() == [0, 1, 1, 0]
 
 
 def test_without_a_range_or_switched_off_nothing_happens() -> None:
-    x, rounder = torch.randn(5), FakeQuantize("here")
-    assert rounder(x) is x
-    rounder.range, rounder.on = Range(-0.1, 0.1), False
-    assert rounder(x) is x
+    x, quantizer = torch.randn(5), FakeQuantize("here")
+    assert quantizer(x) is x
+    quantizer.range, quantizer.on = Range(-0.1, 0.1), False
+    assert quantizer(x) is x
 
 
 def test_weights_have_a_step_per_output_channel() -> None:

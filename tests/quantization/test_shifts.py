@@ -22,7 +22,7 @@ from deimv2.tests.quantization.nets import random_net
 COARSE = Range(-128.0, 127.0)  # steps of 1
 
 
-def rounder(found: Range = COARSE) -> FakeQuantize:
+def quantizer(found: Range = COARSE) -> FakeQuantize:
     made = FakeQuantize("point")
     made.range = found
     return made
@@ -85,8 +85,8 @@ def take_back(net: nn.Module, x: Tensor) -> None:
 @pytest.mark.parametrize(
     "before",
     [
-        pytest.param(lambda: [rounder()], id="rounder"),
-        pytest.param(lambda: [rounder(), nn.SiLU(), rounder()], id="activation"),
+        pytest.param(lambda: [quantizer()], id="fake quantizer"),
+        pytest.param(lambda: [quantizer(), nn.SiLU(), quantizer()], id="activation"),
     ],
 )
 @torch.no_grad()
@@ -106,7 +106,7 @@ class Sum(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.points = nn.ModuleList([rounder() for _ in range(3)])
+        self.points = nn.ModuleList([quantizer() for _ in range(3)])
         self.layer = linear()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ def test_what_a_sum_passes_on_is_taken_back_too() -> None:
 @torch.no_grad()
 def test_each_layer_takes_back_what_comes_from_behind_the_last_one() -> None:
     """Else the second would take back what the first has taken back already."""
-    net, x = nn.Sequential(rounder(), linear(), nn.Linear(16, 8)), tokens()
+    net, x = nn.Sequential(quantizer(), linear(), nn.Linear(16, 8)), tokens()
     second = net[2].bias.clone()
     take_back(net, x)
     assert torch.allclose(net[2].bias, second, atol=1e-6)
@@ -133,7 +133,7 @@ def test_each_layer_takes_back_what_comes_from_behind_the_last_one() -> None:
 @torch.no_grad()
 def test_what_is_cut_off_moves_no_mean() -> None:
     x = tokens()
-    inside, beyond = (nn.Sequential(rounder(found), linear()) for found in (COARSE, Range(-1, 1)))
+    inside, beyond = (nn.Sequential(quantizer(found), linear()) for found in (COARSE, Range(-1, 1)))
     beyond[0].range = Range(0.0, 1.0)
     fine = beyond[0].range.scale
     start = beyond[1].bias.clone()
@@ -149,7 +149,7 @@ class Packed(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.points = nn.ModuleList([rounder(), rounder(Range(-32.0, 31.75))])
+        self.points = nn.ModuleList([quantizer(), quantizer(Range(-32.0, 31.75))])
         self.layer = linear()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -166,11 +166,11 @@ def test_rows_of_a_packed_layer_have_shifts_of_their_own() -> None:
 
 
 class Beside(nn.Module):
-    """Two layers in float, each behind a rounder."""
+    """Two layers in float, each behind a fake quantizer."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.points = nn.ModuleList([rounder(), rounder()])
+        self.points = nn.ModuleList([quantizer(), quantizer()])
         self.encoder, self.decoder = nn.Conv2d(8, 4, 1), nn.Sequential(nn.Conv2d(4, 4, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ def test_layers_in_float_take_back_too_but_not_the_decoders() -> None:
     before = copy.deepcopy(net)
     take_back(net, x)
     assert torch.equal(net.decoder[0].bias, before.decoder[0].bias)
-    error = net.encoder(rounder()(x)) - before.encoder(x)
+    error = net.encoder(quantizer()(x)) - before.encoder(x)
     assert error.mean((0, 2, 3)).abs().amax() < 1e-5
 
 
