@@ -77,9 +77,12 @@ class DecoderOutput:
         return part(slice(extra, None), self.encoder, part(slice(extra), None, None))
 
 
-def inverse_sigmoid(x: Tensor, eps: float = 1e-5) -> Tensor:
+EPSILON = 1e-5  # of the inverse sigmoid
+
+
+def inverse_sigmoid(x: Tensor) -> Tensor:
     x = x.clamp(0, 1)
-    return torch.log(x.clamp(min=eps) / (1 - x).clamp(min=eps))
+    return torch.log(x.clamp(min=EPSILON) / (1 - x).clamp(min=EPSILON))
 
 
 class Anchors(nn.Module):

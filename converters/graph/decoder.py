@@ -14,8 +14,7 @@ from deimv2.converters.graph.sampling import GatherSampler, MatmulSampler
 from deimv2.model import decoder as eager
 from deimv2.model import deformable
 
-# Where the release's inverse sigmoid, with its epsilon of 1e-5, saturates.
-LOGIT_LIMIT = math.log(1e5)
+LOGIT_LIMIT = -math.log(eager.EPSILON)  # where the release's inverse sigmoid saturates
 
 
 class AnchorTable(nn.Module):

@@ -1,7 +1,7 @@
 """The int8 parts in the operations that every toolchain reads as such: quantize and dequantize.
 
-A rounder becomes a pair of them. A weight is stored as int8 behind a dequantize where a toolchain
-folds constants itself (ExecuTorch, Core ML); LiteRT's takes it as float behind a pair.
+A fake quantizer becomes a pair of them. A weight is stored as int8 behind a dequantize where a
+toolchain folds constants itself (ExecuTorch, Core ML); LiteRT's takes it as float behind a pair.
 """
 
 from typing import Any
@@ -111,9 +111,9 @@ class Int8ShiftedReLU(ShiftedReLU):
 
     def __init__(self, block: ConvNorm) -> None:
         super().__init__(block)
-        rounder = block.out
-        assert isinstance(rounder, FakeQuantize) and rounder.range is not None
-        reach = rounder.range.scale * (HIGH - LOW)
+        rounding = block.out
+        assert isinstance(rounding, FakeQuantize) and rounding.range is not None
+        reach = rounding.range.scale * (HIGH - LOW)
         self.pair = Pair(Range(0.0, reach))
         # Of the same step, or XNNPACK leaves the sum to LiteRT's own, slow kernel.
         self.constant = Pair(Range(0.0, reach) if self.value > 0 else Range(-reach, 0.0))
@@ -124,11 +124,13 @@ class Int8ShiftedReLU(ShiftedReLU):
 
 def saturates(block: ConvNorm) -> bool:
     """Whether the range ends at the block's bound, so that storing as int8 limits by itself."""
-    bound, rounder = block.act, block.out
+    bound, rounding = block.act, block.out
     assert (
-        isinstance(bound, Clamp) and isinstance(rounder, FakeQuantize) and rounder.range is not None
+        isinstance(bound, Clamp)
+        and isinstance(rounding, FakeQuantize)
+        and rounding.range is not None
     )
-    code = round(bound.value / rounder.range.scale) + rounder.range.zero_point
+    code = round(bound.value / rounding.range.scale) + rounding.range.zero_point
     return code <= LOW if bound.below else code >= HIGH
 
 

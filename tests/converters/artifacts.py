@@ -22,7 +22,7 @@ class Mixed(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.first, self.second, self.third, self.last = (rounder(f"{i}") for i in range(4))
+        self.first, self.second, self.third, self.last = (fake_quantizer(f"{i}") for i in range(4))
         self.convolution = RoundedConv(nn.Conv2d(4, 8, 3, padding=1))
         self.depthwise = RoundedConv(nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8))
         self.linear = RoundedLinear(nn.Linear(96, 16))
@@ -34,7 +34,7 @@ class Mixed(nn.Module):
         return self.head(self.last(self.linear(x)))
 
 
-def rounder(name: str) -> FakeQuantize:
+def fake_quantizer(name: str) -> FakeQuantize:
     made = FakeQuantize(name)
     made.range = Range(-1.0, 1.0)
     return made

@@ -42,7 +42,7 @@ from deimv2.model.encoder import SinePosition
 from deimv2.model.hgnetv2 import Stem
 from deimv2.model.layers import Affine, RMSNorm, SelfAttention, flatten_maps, fuse
 from deimv2.model.postprocess import postprocess
-from deimv2.tests.converters.artifacts import rounder
+from deimv2.tests.converters.artifacts import fake_quantizer
 
 SIZES, POINTS, HEADS = [(4, 6), (2, 3)], (3, 2), 2
 samplers = pytest.mark.parametrize("gather", [False, True], ids=["tents", "gather"])
@@ -148,7 +148,7 @@ def test_the_stems_padding_by_concatenation() -> None:
 
 def test_zeros_beside_int8_values_are_int8_of_the_same_step() -> None:
     stem = Stem(8)
-    form = nn.Sequential(rounder("given"), ZerosBeside(stem, (6, 8)))
+    form = nn.Sequential(fake_quantizer("given"), ZerosBeside(stem, (6, 8)))
     x = torch.randn(1, 8, 6, 8)
     wanted = form(x)
     graph = int8_form(form, x, folded=True, half=False)
@@ -168,7 +168,7 @@ class Sampled(nn.Module):
     def __init__(self, int8: bool) -> None:
         super().__init__()
         self.sampler = MatmulSampler(SIZES, POINTS, HEADS)
-        self.given = rounder("given") if int8 else nn.Identity()
+        self.given = fake_quantizer("given") if int8 else nn.Identity()
 
     def forward(self, memory: Tensor) -> Tensor:
         values = self.sampler.prepare(self.given(memory).half(), SIZES)

@@ -1,8 +1,8 @@
 /// Ids that stay with an object over the frames of one camera or video: ByteTrack, as
 /// `api/tracking.py` describes it, on the same vectors.
 public struct Tracker: Sendable {
-  public static let faint: Float = 0.1
-  private static let (overlap, newOverlap, faintOverlap) = (0.2, 0.3, 0.5)
+  public static let lowScore: Float = 0.1
+  private static let (overlap, newOverlap, lowScoreOverlap) = (0.2, 0.3, 0.5)
   private static let unseen = 30
 
   private var tracks: [Track] = []
@@ -19,13 +19,13 @@ public struct Tracker: Sendable {
   public mutating func update(_ found: [Detection], threshold: Float) -> [Int?] {
     for i in tracks.indices { tracks[i].predict() }
     var given = [Int?](repeating: nil, count: found.count)
-    let rows = found.indices.filter { found[$0].score > Self.faint && !found.isRepeated($0) }
+    let rows = found.indices.filter { found[$0].score > Self.lowScore && !found.isRepeated($0) }
     let strong = rows.filter { found[$0].score > threshold }
-    let faint = rows.filter { found[$0].score <= threshold }
+    let low = rows.filter { found[$0].score <= threshold }
     let known = tracks.indices.filter { tracks[$0].id != nil }
     let new = tracks.indices.filter { tracks[$0].id == nil }
     match(known, strong, Self.overlap, found, &given)
-    match(known.filter { tracks[$0].unseen == 1 }, faint, Self.faintOverlap, found, &given)
+    match(known.filter { tracks[$0].unseen == 1 }, low, Self.lowScoreOverlap, found, &given)
     match(new, strong.filter { given[$0] == nil }, Self.newOverlap, found, &given)
     tracks.removeAll { $0.unseen > 0 && ($0.id == nil || $0.unseen > Self.unseen) }
     for row in strong where given[row] == nil {

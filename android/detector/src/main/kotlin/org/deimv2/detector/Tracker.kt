@@ -22,11 +22,11 @@ class Tracker {
     ): IntArray {
         tracks.forEach(Track::predict)
         val given = IntArray(found.size)
-        val rows = (0 until found.size).filter { found.scores[it] > FAINT && !found.isRepeated(it) }
-        val (strong, faint) = rows.partition { found.scores[it] > threshold }
+        val rows = (0 until found.size).filter { found.scores[it] > LOW_SCORE && !found.isRepeated(it) }
+        val (strong, low) = rows.partition { found.scores[it] > threshold }
         val (known, new) = tracks.partition { it.id != NONE }
         match(known, strong, OVERLAP, found, given)
-        match(known.filter { it.unseen == 1 }, faint, FAINT_OVERLAP, found, given)
+        match(known.filter { it.unseen == 1 }, low, LOW_SCORE_OVERLAP, found, given)
         match(new, strong.filter { given[it] == NONE }, NEW_OVERLAP, found, given)
         val begun = strong.filter { given[it] == NONE }.map { it to Track(found, it) }
         if (first) begun.forEach { (row, track) -> given[row] = name(track) }
@@ -60,10 +60,10 @@ class Tracker {
 
     companion object {
         const val NONE = 0
-        internal const val FAINT = 0.1f
+        internal const val LOW_SCORE = 0.1f
         private const val OVERLAP = 0.2
         private const val NEW_OVERLAP = 0.3
-        private const val FAINT_OVERLAP = 0.5
+        private const val LOW_SCORE_OVERLAP = 0.5
         private const val UNSEEN = 30
     }
 }
