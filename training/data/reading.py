@@ -16,15 +16,14 @@ from PIL import Image
 from deimv2.model.errors import InputError
 from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
 from deimv2.training.data.copies import merge
-from deimv2.training.data.layouts import (
-    Part,
+from deimv2.training.data.description import (
     above,
-    described_by,
     labels_of,
     read_key_points,
     read_names,
     yaml_file,
 )
+from deimv2.training.data.layouts import Part, described_by
 from deimv2.training.data.mending import (
     Box,
     Size,
