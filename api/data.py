@@ -119,11 +119,12 @@ def part_named(folder: Path, name: str | None, progress: Progress) -> Part:
     part = find_part(folder, name or "val")
     if part is None and name is None and (part := find_part(folder, "test")) is not None:
         progress.log(f"no 'val' part in '{folder}': AP is measured on 'test'")
-    if part is None and name is None:
+    there = part_names(folder)
+    if part is None and name is None and not there:
         part = whole(folder)
     if part is not None:
         return part
-    if there := part_names(folder):
+    if there:
         raise InputError(
             f"'{folder}' has no part '{name or 'val'}', expected one; it has {', '.join(there)}: "
             "name one of them as split"

@@ -21,6 +21,14 @@ def above(annotations: Path) -> list[Path]:
     return [folder for folder in [annotations, *annotations.parents][:4] if folder.is_dir()]
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path that a file names leads anywhere; none does that is too long for the disk."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def labels_of(images: Path) -> Path:
     """The folder of labels: the last `images` in the path becomes `labels`."""
     parts = list(images.parts)

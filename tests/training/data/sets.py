@@ -106,3 +106,21 @@ def listed(root: Path) -> None:
     yolo(root)
     (root / "data.yaml").write_text("train: train.txt\nnames: {0: cup, 1: plate}\n")
     (root / "train.txt").write_text("".join(f"./images/train/{n}.jpg\n" for n in OBJECTS))
+
+
+def classes_beside(
+    images: str, labels: str, notes: str | None = None, train: str | None = None
+) -> Callable[[Path], None]:
+    """YOLO without a `data.yaml`. notes: a file that is no data; train: what its list has a line
+    of for each photo."""
+
+    def make(root: Path) -> None:
+        photos(root / images)
+        yolo_labels(root / labels)
+        (root / "classes.txt").write_text("cup\nplate\n")
+        if notes is not None:
+            (root / notes).write_text('{"categories": [], "info": {}}')
+        if train is not None:
+            (root / "train.txt").write_text("".join(f"{train.format(n)}\n" for n in OBJECTS))
+
+    return make
