@@ -18,12 +18,13 @@ from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
 from deimv2.training.data.copies import merge
 from deimv2.training.data.description import (
     above,
+    is_there,
     labels_of,
     read_key_points,
     read_names,
     yaml_file,
 )
-from deimv2.training.data.layouts import Part, described_by
+from deimv2.training.data.layouts import Part, described_by, locate
 from deimv2.training.data.mending import (
     Box,
     Size,
@@ -283,22 +284,39 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def _listed(part: Part) -> list[Path]:
-    """The photos that a .txt file lists: paths, or names without a suffix as VOC has them."""
-    found = []
-    for line in read_text(part.annotations).splitlines():
-        name = line.strip().split(" ")[0] if "JPEGImages" in str(part.images) else line.strip()
-        if not name:
-            continue
-        places = [part.images / name, part.annotations.parent / name]
-        places += [part.images / f"{name}{suffix}" for suffix in sorted(SUFFIXES)]
-        path = next((each for each in places if each.is_file()), None)
-        if path is None:
-            raise InputError(
-                f"'{part.annotations}' lists '{name}', which is not in '{part.images}'; correct "
-                "the list, or bring the photo back"
-            )
-        found.append(path)
-    return found
+    """The photos that a .txt file lists: paths, or names without a suffix as VOC has them.
+
+    Those below another root are found by the end of their name, as in COCO files.
+    """
+    rows = read_text(part.annotations).replace("\\", "/").splitlines()
+    names = [row.strip() for row in rows if row.strip()]
+    found = [_named_photo(part, name) for name in names]
+    for folder in (part.images, part.annotations.parent):
+        if None in found:
+            ends, _ = locate(folder, names)
+            found = [path or end for path, end in zip(found, ends, strict=True)]
+    if None in found:
+        raise InputError(
+            f"'{part.annotations}' lists '{names[found.index(None)]}', which is not in "
+            f"'{part.images}'; correct the list, or bring the photo back"
+        )
+    return [path for path in found if path is not None]
+
+
+def _named_photo(part: Part, row: str) -> Path | None:
+    name, _, mark = row.rpartition(" ")
+    # VOC's mark of whether the list's class is on the photo
+    names = [row, name.strip()] if mark in ("-1", "0", "1") else [row]
+    places = [
+        place
+        for each in names
+        for place in (
+            part.images / each,
+            part.annotations.parent / each,
+            *(part.images / f"{each}{suffix}" for suffix in sorted(SUFFIXES)),
+        )
+    ]
+    return next((place for place in places if is_there(place) and place.is_file()), None)
 
 
 # -- Hugging Face: a line of JSON for each photo

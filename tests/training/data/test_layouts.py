@@ -145,6 +145,65 @@ def test_file_names_below_another_root_are_found(tmp_path: Path, root: str) -> N
     assert found.find(tmp_path / "train") == [sample.path for sample in dataset.samples]
 
 
+ROOTS = [
+    "data/images/train/",
+    "/home/me/set/images/train/",
+    "images\\train\\",
+    "C:\\set/images/train\\",
+]
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_lists_below_another_root_are_found(tmp_path: Path, root: str) -> None:
+    listed(tmp_path / "yolo")
+    voc(tmp_path / "voc", "JPEGImages", "Annotations", split=True)
+    for file in ("yolo/train.txt", "voc/ImageSets/Main/train.txt"):
+        (tmp_path / file).write_text("".join(f"{root}{name}.jpg\n" for name in OBJECTS))
+    for layout in ("yolo", "voc"):
+        part = find_part(tmp_path / layout, "train")
+        assert part is not None
+        assert [len(each.labels) for each in read_dataset(part)[0].samples] == [2, 1, 0]
+
+
+def test_lists_do_not_take_two_names_for_one_photo(tmp_path: Path) -> None:
+    listed(tmp_path)
+    (tmp_path / "train.txt").write_text("images/train/a.jpg\n/old/images/train/a.jpg\n")
+    part = find_part(tmp_path, "train")
+    assert part is not None
+    with pytest.raises(InputError, match=r"lists '/old/images/train/a\.jpg', which is not in"):
+        read_dataset(part)
+
+
+def test_names_in_voc_lists_may_have_blanks(tmp_path: Path) -> None:
+    """After which a number may say whether the class of the list is on the photo."""
+    voc(tmp_path, "JPEGImages", "Annotations", split=True)
+    for folder, suffix in (("JPEGImages", "jpg"), ("Annotations", "xml")):
+        for old, new in (("a", "my cat 1"), ("b", "a dog")):
+            (tmp_path / folder / f"{old}.{suffix}").rename(tmp_path / folder / f"{new}.{suffix}")
+    file = tmp_path / "ImageSets/Main/train.txt"
+    file.write_text("my cat 1\na dog  1\nc -1\n")
+    part = Part(tmp_path / "JPEGImages", file)
+    assert [each.path.stem for each in read_dataset(part)[0].samples] == ["my cat 1", "a dog", "c"]
+    file.write_text("his cat 1\n")
+    with pytest.raises(InputError, match="lists 'his cat 1', which is not in"):
+        read_dataset(part)
+
+
+@pytest.mark.parametrize("length", [256, 5000])
+def test_a_name_that_is_too_long_for_a_file_is_missing(tmp_path: Path, length: int) -> None:
+    given = stored(tmp_path)
+    given["images"][0]["file_name"] = name = "x" * length
+    dataset, said = content(tmp_path, **given)
+    assert len(dataset.samples) == 2 and f"1 photo missing, left out: {name}" in said
+    listed(tmp_path / "yolo")
+    (tmp_path / "yolo/train.txt").write_text(name)
+    with pytest.raises(InputError, match=f"lists '{name}', which is not in"):
+        read_dataset(Part(tmp_path / "yolo", tmp_path / "yolo/train.txt"))
+    (tmp_path / "yolo/data.yaml").write_text(f"train: {name}\nnames: [a]\n")
+    with pytest.raises(InputError, match=f"says '{name}' for 'train', which is not there"):
+        find_part(tmp_path / "yolo", "train")
+
+
 def test_names_that_would_be_one_photo_are_not_shortened(tmp_path: Path) -> None:
     given = stored(tmp_path)
     given["images"][0]["file_name"] = "monday/a.jpg"

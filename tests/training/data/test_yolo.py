@@ -137,6 +137,26 @@ def test_the_description_itself_stands_for_its_folder(tmp_path: Path) -> None:
         find_part(tmp_path / "none.yaml", "train")
 
 
+@pytest.mark.parametrize(
+    "entry",
+    ["images\\train", "..\\images\\train", "/home/me/set/images/train", "C:\\set\\images/train"],
+)
+def test_entries_of_another_machine_are_found(tmp_path: Path, entry: str) -> None:
+    yolo(tmp_path, entry=entry)
+    part = find_part(tmp_path, "train")
+    assert part is not None and len(photos_with_objects(part)) == 3
+
+
+def test_an_entry_is_not_shortened_to_another_part(tmp_path: Path) -> None:
+    """The end of it alone would be the folder of the photos to train on."""
+    yolo(tmp_path, "images", "images")
+    (tmp_path / "data.yaml").write_text(
+        "train: images\nval: ../valid/images\nnames: [cup, plate]\n"
+    )
+    with pytest.raises(InputError, match=r"says '\.\./valid/images' for 'val', which is not there"):
+        find_part(tmp_path, "val")
+
+
 def test_a_list_that_names_what_is_not_there_is_refused(tmp_path: Path) -> None:
     yolo(tmp_path, entry="[images/train, images/more]")
     with pytest.raises(InputError, match="says 'images/more' for 'train', which is not there"):
