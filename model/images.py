@@ -28,9 +28,9 @@ SUFFIXES = HEIF | {
 }  # fmt: skip
 KINDS = "JPEG, PNG, WebP, AVIF, BMP or TIFF"
 
-# What Pillow's decoders raise on damaged files. Its switch LOAD_TRUNCATED_IMAGES stays off: half a
-# photo would be detected on without a word.
-DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+# What Pillow's decoders raise on damaged files, AVIF's a RuntimeError. Its switch
+# LOAD_TRUNCATED_IMAGES stays off: half a photo would be detected on without a word.
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error, zlib.error)
 
 Item = TypeVar("Item")
 

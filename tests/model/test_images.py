@@ -266,6 +266,16 @@ def test_the_photographs_are_real_small_and_attributed() -> None:
         assert f"`{path.name}`" in attribution
 
 
+def test_a_damaged_avif_is_named(tmp_path: Path) -> None:
+    """Its decoder raises a RuntimeError, for some damage when it is opened already."""
+    Image.new("RGB", (64, 64), RED).save(path := tmp_path / "a.avif")
+    whole = path.read_bytes()
+    for box in (b"iloc", b"mdat"):
+        start = whole.index(box) + len(box)
+        path.write_bytes(whole[:start] + bytes(16) + whole[start + 16 :])
+        assert "cannot be read (" in complaint(path)
+
+
 def test_avif_is_read_and_heic_names_the_plug_in(tmp_path: Path) -> None:
     Image.new("RGB", (32, 16), (200, 10, 10)).save(tmp_path / "a.avif")
     assert load_photo(tmp_path / "a.avif").size == (32, 16)

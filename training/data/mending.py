@@ -12,7 +12,7 @@ from typing import Any
 
 from deimv2.model.errors import InputError
 from deimv2.model.words import counted
-from deimv2.training.records import Record, is_number, malformed
+from deimv2.training.records import LARGEST, Record, is_number, malformed
 
 Box = list[float]  # x, y, width, height in pixels
 Size = tuple[int, int]  # width, height in pixels
@@ -21,6 +21,7 @@ IDS, SIDES, CROWDS = (
     for each in ("ids", "sides of photos", "marks of crowds")
 )
 SIDEWAYS = 0.5  # share of the boxes from which a mistake in all of them is assumed
+MOST_DIGITS = 1000  # Python refuses to read a number of more than 4300
 FEWEST = 4  # boxes that show one
 
 
@@ -67,7 +68,7 @@ def _rows(content: Mapping[str, Any], part: str) -> list[dict[str, Any]]:
 def _whole(value: object) -> int | None:
     """A whole number in another form."""
     if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
+        return int(value) if len(value) <= MOST_DIGITS else None
     return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
@@ -131,7 +132,11 @@ def annotated_size(path: Path, image: Record) -> Size | None:
     sides = width, height = image.get("width"), image.get("height")
     if sides == (None, None):
         return None
-    if type(width) is int and type(height) is int and min(width, height) > 0:
+    if (
+        type(width) is int
+        and type(height) is int
+        and all(0 < side < LARGEST for side in (width, height))
+    ):
         return width, height
     where = f"image '{image['file_name']}'"
     raise malformed(path, where, "width, height", list(sides), "two whole numbers of at least 1")

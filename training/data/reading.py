@@ -15,6 +15,7 @@ from PIL import Image
 
 from deimv2.model.errors import InputError
 from deimv2.model.images import DAMAGED, SUFFIXES, find_photos
+from deimv2.model.words import plural
 from deimv2.training.data.copies import merge
 from deimv2.training.data.description import (
     above,
@@ -39,6 +40,10 @@ from deimv2.training.records import PLACE, Record, read_json, read_text, records
 
 TURNED = (5, 6, 7, 8)  # values of EXIF's orientation that exchange width and height
 MOST_CLASSES = 10_000  # beyond that a number of a class is an error
+
+
+# A photo: its name relative to the folder, its size, objects with category_id, bbox and PLACE.
+Labelled = tuple[str, Size | None, list[Record]]
 
 
 @dataclass(frozen=True)
@@ -107,10 +112,7 @@ def size_of(photo: Path) -> tuple[int, int] | None:
         return None
 
 
-def as_coco(
-    names: Sequence[str], photos: Sequence[tuple[str, tuple[int, int] | None, list[Record]]]
-) -> dict[str, Any]:
-    """photos: name relative to the folder, size, objects with category_id, bbox and PLACE."""
+def as_coco(names: Sequence[str], photos: Sequence[Labelled]) -> dict[str, Any]:
     images, annotations = [], []
     for i, (name, size, objects) in enumerate(photos):
         known = {} if size is None else {"width": size[0], "height": size[1]}
@@ -120,16 +122,31 @@ def as_coco(
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
+def _require_boxes(part: Part, photos: Sequence[Labelled], files: int) -> None:
+    """Raises InputError for labels without a box. files: how many of them belong to the photos."""
+    if any(objects for _, _, objects in photos):
+        return
+    labels = f"no box in the {plural(files, 'label file')} of" if files else "no label file for"
+    damaged = sum(size is None for _, size, _ in photos)
+    unread = f", {damaged} of which cannot be read" if damaged else ""
+    raise InputError(
+        f"'{part.annotations}' has {labels} the {plural(len(photos), 'photo')} in "
+        f"'{part.images}'{unread}, expected at least one; correct the labels, or use other photos"
+    )
+
+
 # -- YOLO: a text file for each photo, "class centre-x centre-y width height" in shares of the photo
 
 
 def _yolo(part: Part) -> dict[str, Any]:
     names, key_points = _yolo_described(part)
     rows = []
-    for labels, photo in _labelled(part):
+    labelled = [*_labelled(part)]
+    for labels, photo in labelled:
         size = size_of(photo)
         objects = [] if size is None else [*_yolo_objects(labels, size, len(names), key_points)]
         rows.append((_relative(photo, part.images), size, objects))
+    _require_boxes(part, rows, sum(labels.is_file() for labels, _ in labelled))
     return as_coco(names, rows)
 
 
@@ -255,6 +272,7 @@ def _voc(part: Part, photos: Sequence[Path]) -> dict[str, Any]:
             for name, box in objects.get(photo.stem, [])
         ]
         rows.append((_relative(photo, part.images), size_of(photo), found))
+    _require_boxes(part, rows, sum(photo.stem in objects for photo in photos))
     return as_coco(names, rows)
 
 
@@ -269,7 +287,8 @@ def _voc_objects(file: Path) -> list[tuple[str, Box]]:
             if not name:
                 raise ValueError("an object has no name")
             found.append((name, [left, top, right - left, bottom - top]))
-    except (ElementTree.ParseError, ValueError) as error:
+    # LookupError: of an unknown encoding
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(
             f"'{file}' is not a Pascal VOC annotation ({error}); expected objects with a name and "
             "a bndbox; correct the file"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deimv2.evaluation.annotations import read_annotations
 from deimv2.model.errors import InputError
 from deimv2.model.images import load_photo
 from deimv2.tests.training.photos import annotation, noise, write_coco, write_photos
@@ -209,6 +210,19 @@ def test_photos_in_another_folder_are_an_error_with_a_fix(tmp_path) -> None:
     file = write_coco(tmp_path / "a.json", images, [annotation()], {1: "cat"})
     with pytest.raises(InputError, match=r"1 photo missing.*name the folder"):
         read_dataset(Part(tmp_path, file))
+
+
+@pytest.mark.parametrize("number", [10**400, "9" * 5000], ids=["float", "int"])
+@pytest.mark.parametrize("read_part", [read_dataset, read_annotations])
+def test_numbers_beyond_any_photo_are_refused(tmp_path, number, read_part) -> None:
+    """Of more digits than Python turns into an int, as text, and than a float holds."""
+    images = write_photos(tmp_path, 1)
+    images[0]["width"] = number
+    file = write_coco(tmp_path / "a.json", images, [annotation()], {1: "cat"})
+    with pytest.raises(
+        InputError, match=r"width, height of image '0\.jpg' is \[.*, expected two wh"
+    ):
+        read_part(Part(tmp_path, file))
 
 
 def test_files_that_are_no_annotations_are_refused(tmp_path) -> None:

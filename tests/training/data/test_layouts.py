@@ -339,6 +339,31 @@ def test_a_list_without_objects_is_refused(tmp_path: Path) -> None:
         read_dataset(Part(tmp_path, file))
 
 
+def test_labels_without_a_box_are_named(tmp_path: Path) -> None:
+    """Not the list of a COCO file that there is none of."""
+    yolo(tmp_path / "yolo")
+    voc(tmp_path / "voc", "train", "train")
+    for file in (*tmp_path.glob("yolo/labels/train/*.txt"), *tmp_path.glob("voc/train/*.xml")):
+        file.write_text("<annotation/>" if file.suffix == ".xml" else "")
+    for layout, labels, count in (("yolo", "labels/train", 2), ("voc", "train", 3)):
+        part = find_part(tmp_path / layout, "train")
+        assert part is not None
+        folder = re.escape(str(tmp_path / layout / labels))
+        files = (
+            f"'{folder}' has no box in the {count} label files of the 3 photos in '.*', expected"
+        )
+        for read in (read_dataset, read_annotations):
+            with pytest.raises(InputError, match=files):
+                read(part)
+    (tmp_path / "yolo/images/train/a.jpg").write_text("no photo")
+    for file in tmp_path.glob("yolo/labels/train/*.txt"):
+        file.unlink()
+    with pytest.raises(
+        InputError, match=r"no label file for the 3 photos in .*, 1 of which cannot"
+    ):
+        read_dataset(Part(tmp_path / "yolo/images/train", tmp_path / "yolo/labels/train"))
+
+
 def test_broken_files_of_other_layouts_are_one_line(tmp_path: Path) -> None:
     voc(tmp_path / "voc", "train", "train")
     (tmp_path / "voc" / "train" / "a.xml").write_text("<annotation><object>")
@@ -346,8 +371,14 @@ def test_broken_files_of_other_layouts_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "hf" / "metadata.jsonl").write_text('{"file_name": "a.jpg"}')
     yolo(tmp_path / "yolo")
     (tmp_path / "yolo" / "data.yaml").write_text("train: nowhere\nnames: [a]\n")
+    voc_part = Part(tmp_path / "voc" / "train", tmp_path / "voc" / "train")
     with pytest.raises(InputError, match="is not a Pascal VOC annotation"):
-        read_dataset(Part(tmp_path / "voc" / "train", tmp_path / "voc" / "train"))
+        read_dataset(voc_part)
+    (tmp_path / "voc/train/a.xml").write_text('<?xml version="1.0" encoding="none"?><annotation/>')
+    with pytest.raises(
+        InputError, match=r"is not a Pascal VOC annotation \(unknown encoding: none"
+    ):
+        read_dataset(voc_part)
     with pytest.raises(InputError, match=r"line 1 of .* is not an annotated photo"):
         read_dataset(Part(tmp_path / "hf", tmp_path / "hf" / "metadata.jsonl"))
     with pytest.raises(InputError, match="says 'nowhere' for 'train', which is not there"):
