@@ -101,12 +101,20 @@ def install(
     rejected: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> None:
-    """Move what passed from `work` into `output`, the manifest last, which apps go by.
+    """Move what passed from `work` into `output`, the manifest last, which apps go by; nothing
+    where that is not valid, which raises InputError.
 
     Where nothing passed, what an earlier export left there stays whole, and the log and the
     `rejected` artifacts, under names of their own, are all that comes. Else an earlier artifact by
     the name of a rejected one stays there, unlisted.
     """
+    earlier = manifest_in(output) if manifest.files else None
+    if earlier is not None and not earlier.describes_same_model(manifest):
+        earlier = None
+    if earlier is not None:
+        manifest = with_earlier(output, manifest, earlier, rejected)
+    if manifest.files:
+        manifest.checked(output / NAME)
     if (work / LOG).exists():
         move(work / LOG, output / LOG)
     for name in rejected:
@@ -114,11 +122,6 @@ def install(
             move(work / name, output / rejected_name(name))
     if not manifest.files:
         return
-    earlier = manifest_in(output)
-    if earlier is not None and not earlier.describes_same_model(manifest):
-        earlier = None
-    if earlier is not None:
-        manifest = with_earlier(output, manifest, earlier, rejected)
     names = [file.name for file in manifest.files] + [file.name for file in manifest.npu or ()]
     for name in [*names, FOLDER]:
         if (work / name).exists():

@@ -149,10 +149,14 @@ class Manifest:
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def write(self, path: Path) -> None:
-        """Writes the file whole. Raises InputError for content that the schema forbids."""
+        """Writes the file whole. Raises InputError as `checked`."""
+        write_whole(path, self.checked(path).encode())
+
+    def checked(self, path: Path) -> str:
+        """What `write` writes. Raises InputError for content that the schema forbids."""
         text = self.to_json()
         _validate(json.loads(text), path)
-        write_whole(path, text.encode())
+        return text
 
     @property
     def unverified(self) -> list[str]:

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from deimv2.model.errors import InputError
-from deimv2.model.labels import read_labels_file, require_distinct
+from deimv2.model.labels import read_labels_file, require_names
 from deimv2.model.words import plural
 
 TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"  # as in manifest.schema.json
@@ -42,9 +42,7 @@ def _names(tag: str, given: Names, count: int) -> tuple[str, ...]:
         names, source = read_labels_file(Path(given)), f"'{Path(given)}'"
     else:
         names, source = list(given), f"translation '{tag}'"
-        if bad := [name for name in names if not isinstance(name, str) or not name.strip()]:
-            raise InputError(f"{source} has the name {bad[0]!r}, expected text; name the class")
-        require_distinct(names, source)
+        require_names(names, source)
     if len(names) != count:
         raise InputError(
             f"{source} has {plural(len(names), 'name')}, expected {count}, one for each class; "

@@ -1,6 +1,7 @@
-"""Class names from a text file: one per line, UTF-8."""
+"""Class names, of a text file (one per line, UTF-8) or stored with a model."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ def read_labels_file(path: Path, count: int | None = None) -> list[str]:
             f"line {labels.index('') + 1} of '{path}' is empty, expected one class name per line; "
             "remove the line or name the class"
         )
-    require_distinct(labels, f"'{path}'")
+    require_names(labels, f"'{path}'")
     if count is not None and len(labels) != count:
         raise InputError(
             f"'{path}' has {len(labels)} class names, expected {count} as the model has; "
@@ -42,20 +43,40 @@ def read_labels_file(path: Path, count: int | None = None) -> list[str]:
     return labels
 
 
-def require_distinct(names: Sequence[str], source: str) -> None:
-    """Raises InputError where two classes share a name. source: what has them, in words."""
+def require_names(names: Sequence[object], source: str, fix: str = "rename them") -> None:
+    """Raises InputError for a name that is no text on one line, and where two classes share one.
+
+    source: what has them, in words; fix: what to do then.
+    """
+    for label, name in enumerate(names):
+        if not is_name(name):
+            raise InputError(
+                f"{source} has the name {name!r:.60}, expected text on one line for class "
+                f"{label}; {fix}"
+            )
     if len(set(names)) < len(names):
-        name, uses = Counter(names).most_common(1)[0]
+        twice, uses = Counter(names).most_common(1)[0]
         raise InputError(
-            f"{source} names {uses} classes '{name}', expected names of their own; rename them"
+            f"{source} names {uses} classes '{twice}', expected names of their own; {fix}"
         )
 
 
+def is_name(name: object) -> bool:
+    """Text on one line that UTF-8 can hold: it has no half of a surrogate pair."""
+    return (
+        isinstance(name, str)
+        and bool(name.strip())
+        and len(name.splitlines()) == 1
+        and not re.search("[\0\ud800-\udfff]", name)
+    )
+
+
 def names_in_config(path: Path) -> list[str] | None:
-    """Those of `id2label` in a Hub's `config.json`, None where it has none or is not there."""
+    """Those of `id2label` in a Hub's `config.json`, "" for null; None where it has none or is not
+    there."""
     try:
         names = json.loads(path.read_bytes())["id2label"]
-        return [str(names[key]) for key in sorted(names, key=int)]
+        return ["" if names[key] is None else str(names[key]) for key in sorted(names, key=int)]
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
@@ -65,11 +86,19 @@ def known_names(
 ) -> Sequence[str] | None:
     """The class names of a model with `count` classes (None: nobody knows how many).
 
-    From the file, else those stored with the model, else COCO's for 80 classes, else None. Raises
-    InputError for a file that does not fit.
+    From the file, else as `stored_names`. Raises InputError for a file that does not fit, and for
+    stored names that are none.
     """
     if file is not None:
         return read_labels_file(file, count)
+    names = stored_names(count, stored)
+    if names is not None:
+        require_names(names, "the model", "name its classes with --labels FILE")
+    return names
+
+
+def stored_names(count: int | None, stored: Sequence[str] | None) -> Sequence[str] | None:
+    """Those stored with the model, unchecked, else COCO's for 80 classes, else None."""
     if stored is not None and count in (None, len(stored)):
         return stored
     return COCO_LABELS if count == len(COCO_LABELS) else None

@@ -14,7 +14,7 @@ from deimv2.model import variants
 from deimv2.model.coco import COCO_LABELS
 from deimv2.model.detector import DEIMv2, build_model
 from deimv2.model.errors import InputError
-from deimv2.model.labels import known_names
+from deimv2.model.labels import stored_names
 from deimv2.model.variants import VARIANTS
 from deimv2.model.weights.classes import rows_for, shared, with_rows
 from deimv2.model.weights.files import read_noted, state_dict_in
@@ -145,7 +145,7 @@ def transfer_weights(
     count = class_count(state) or net.num_classes
     renamed = fitted(build_model(net.variant.name, count), state, where)
     stored = None if isinstance(source, Mapping) else read_metadata(source).labels
-    old_names = known_names(count, None, stored)
+    old_names = stored_names(count, stored)
     rows = list(range(count))
     if count != net.num_classes or (names is not None and old_names is not None):
         rows = rows_for(net.num_classes, count, names, old_names)
