@@ -31,12 +31,22 @@ def log(message: str) -> None:
 
 def print_json_line(content: Any) -> None:
     """A result of several, at once, on a line of its own."""
-    print(json.dumps(content, ensure_ascii=False, allow_nan=False), flush=True)
+    print(_json(content), flush=True)
 
 
 def print_json(content: Any) -> None:
     """The machine-readable result, alone on standard output."""
-    print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+    print(_json(content, indent=2))
+
+
+def _json(content: Any, indent: int | None = None) -> str:
+    """In ASCII where standard output cannot encode all of it."""
+    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(content, indent=indent, allow_nan=False)
+    return text
 
 
 def print_table(
@@ -44,14 +54,15 @@ def print_table(
 ) -> None:
     """A table on standard output; numbers stand on the right."""
     screen = _console(sys.stdout)
+    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
     rows = list(rows)
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(title=title and escape(title), title_justify="left", box=None, pad_edge=False)
     for i, name in enumerate(header):
         numbers = all(_is_number(row[i]) for row in rows)
-        table.add_column(name, justify="right" if numbers else "left")
+        table.add_column(Text(name), justify="right" if numbers else "left")
     for row in rows:
         table.add_row(*map(Text, row))
     screen.print(table)
@@ -61,24 +72,27 @@ def print_table(
 def status(message: str) -> Iterator[None]:
     """A spinner while a step of unknown length runs; one line where there is no terminal."""
     screen = _console(sys.stderr)
+    from rich.text import Text
+
     if not screen.is_terminal:
         log(message)
         yield
         return
-    with screen.status(message):
+    with screen.status(Text(message)):  # no markup: a path may hold brackets
         yield
 
 
 def track(items: Sequence[Item], message: str) -> Iterator[Item]:
     """The items, under a progress bar; one line where there is no terminal."""
     screen = _console(sys.stderr)
+    from rich.markup import escape
     from rich.progress import track as bar
 
     if not screen.is_terminal:
         log(f"{message}: {len(items)}")
         yield from items
         return
-    yield from bar(items, message, console=screen, transient=True)
+    yield from bar(items, escape(message), console=screen, transient=True)
 
 
 def track_rate(items: Iterable[Item], message: str, total: int) -> Iterator[Item]:
@@ -92,7 +106,7 @@ def track_rate(items: Iterable[Item], message: str, total: int) -> Iterator[Item
     from rich.progress import TimeRemainingColumn as TimeLeft
 
     cells = "{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[rate]}"
-    columns = [TextColumn(cell) if isinstance(cell, str) else cell for cell in cells]
+    columns = [TextColumn(cell, markup=False) if isinstance(cell, str) else cell for cell in cells]
     shown = screen.is_terminal
     bar = Progress(*columns, TimeLeft(), console=screen, transient=True, disable=not shown)
     task = bar.add_task(message, total=total, rate="")

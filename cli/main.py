@@ -5,6 +5,7 @@ Exit codes: 0 success, 1 a check that was asked for failed, 2 bad usage or bad i
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -85,7 +86,16 @@ def parser() -> Parser:
     return main
 
 
+def prepare_streams() -> None:
+    """What was closed takes anything, and standard output also text that its encoding lacks."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 (until the process ends)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
+    prepare_streams()
     try:
         args = parser().parse_args(arguments)
         code: int = args.run(args)
