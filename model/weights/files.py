@@ -52,11 +52,12 @@ def read_noted(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no checkpoint at '{path}'; expected a .safetensors or .pth file")
-    if path.suffix == ".safetensors":
+    suffix = path.suffix.lower()
+    if suffix == ".safetensors":
         return named_as_ours(_read_safetensors(path), [], f"'{path}'")
-    if path.suffix == ".onnx":
+    if suffix == ".onnx":
         return onnx_state(path), [DEPLOYED]
-    if path.suffix in PICKLES:
+    if suffix in PICKLES:
         return _read_pickle(path)
     raise InputError(
         f"'{path}' ends in '{path.suffix}'; expected a .safetensors or .pth checkpoint"
@@ -111,10 +112,10 @@ def state_dict_in(stored: object, name: str) -> tuple[dict[str, Tensor], list[st
     """As `read_noted`, of what a file held. name: of the file, for a message."""
     inside = stored if isinstance(stored, Mapping) else {}
     for key in PLACES:
-        found = _tensors_in(inside.get(key))
+        found = _tensors_in(inside.get(key), name)
         if found is not None:
             return named_as_ours(found, [f"weights under '{key}'"], name)
-    found = _tensors_in(stored)
+    found = _tensors_in(stored, name)
     if found is None:
         raise InputError(
             f"{name} holds no state dict; expected tensors at the top, or under one of "
@@ -123,14 +124,33 @@ def state_dict_in(stored: object, name: str) -> tuple[dict[str, Tensor], list[st
     return named_as_ours(found, [], name)
 
 
-def _tensors_in(stored: object) -> dict[str, Tensor] | None:
-    """The tensors by name, one level further in where there are none at this one."""
+def _tensors_in(stored: object, name: str) -> dict[str, Tensor] | None:
+    """The tensors by name, one level further in where there are none at this one. Raises InputError
+    for those without a value at every place."""
     if not isinstance(stored, Mapping) or not stored:
         return None
     if all(map(torch.is_tensor, stored.values())):
+        for key, value in stored.items():
+            if kind := _kind_of(value):
+                raise InputError(
+                    f"{name} holds '{key}' as a {kind} tensor, expected plain ones with all their "
+                    "values; save the weights as such"
+                )
         return {str(k): v.float() if v.is_floating_point() else v for k, v in stored.items()}
-    inner = (_tensors_in(stored[key]) for key in INSIDE if isinstance(stored.get(key), Mapping))
+    inside = (stored[key] for key in INSIDE if isinstance(stored.get(key), Mapping))
+    inner = (_tensors_in(each, name) for each in inside)
     return next((found for found in inner if found is not None), None)
+
+
+def _kind_of(tensor: Tensor) -> str:
+    """What sets it apart from a plain tensor with values; nothing for one that is."""
+    kinds = {
+        "meta": tensor.is_meta,
+        "quantized": tensor.is_quantized,
+        "nested": tensor.is_nested,
+        "sparse": tensor.layout != torch.strided,
+    }
+    return next((kind for kind, found in kinds.items() if found), "")
 
 
 def named_as_ours(
