@@ -21,7 +21,7 @@ from deimv2.api.options import Pathish, as_path, require_path
 from deimv2.api.result import Result
 from deimv2.converters import format_of
 from deimv2.converters.artifact import open_model
-from deimv2.converters.checkpoint import CHECKPOINTS, CheckpointRunner, open_checkpoint
+from deimv2.converters.checkpoint import CheckpointRunner, is_checkpoint, open_checkpoint
 from deimv2.converters.format import CPU, GPU
 from deimv2.converters.manifest import SCORE_THRESHOLD, check_beside, require_no_export
 from deimv2.converters.runner import Runner
@@ -169,7 +169,7 @@ def locate(source: Pathish, weights: str, variant: str | None) -> tuple[Path, st
     name, path = str(source), Path(source)
     if name in VARIANTS:
         file = fetch(weights, name)
-        if file.suffix not in CHECKPOINTS:
+        if not is_checkpoint(file):
             raise InputError(
                 f"weights are '{weights}', expected coco, demo or a file of weights; name one"
             )
@@ -214,7 +214,7 @@ def open_runner(
     PyTorch. rounding: a checkpoint rounds as its int8 artifacts do.
     """
     require_numbers(threads=threads)
-    if path.suffix in CHECKPOINTS:
+    if is_checkpoint(path):
         if str(device).partition(":")[0] not in (CPU, *PYTORCHS):
             raise foreign_device(path, device)
         if threads is not None:

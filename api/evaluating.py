@@ -19,7 +19,7 @@ from deimv2.api.detector import (
     rounds,
 )
 from deimv2.api.options import Pathish, as_path, changed, takes
-from deimv2.converters.checkpoint import CHECKPOINTS
+from deimv2.converters.checkpoint import is_checkpoint
 from deimv2.converters.format import CPU
 from deimv2.converters.manifest import NAME, SCORE_THRESHOLD, Manifest
 from deimv2.converters.results import record_all, require_listed
@@ -227,7 +227,7 @@ def measured(
 
 def threshold_of(model: Path) -> float:
     """The score from which apps show an artifact's detections."""
-    listed = model.suffix not in CHECKPOINTS and is_export(model.parent)
+    listed = not is_checkpoint(model) and is_export(model.parent)
     return Manifest.read(model.parent).score_threshold if listed else SCORE_THRESHOLD
 
 

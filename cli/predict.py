@@ -188,14 +188,14 @@ def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     """The first input is the model unless it is a photo, a video or a folder of photos."""
     from deimv2.api.detector import require_one_model
     from deimv2.converters import format_of
-    from deimv2.converters.checkpoint import CHECKPOINTS
+    from deimv2.converters.checkpoint import is_checkpoint
     from deimv2.model.errors import InputError
     from deimv2.model.files import require_local
     from deimv2.model.images import SUFFIXES
     from deimv2.model.weights.sources import fetch, weights_in
 
     first = inputs[0]
-    known = format_of(first) is not None or first.suffix in CHECKPOINTS or bool(weights_in(first))
+    known = format_of(first) is not None or is_checkpoint(first) or bool(weights_in(first))
     shown = first.suffix.lower() in SUFFIXES or is_video(first)
     if first.is_dir() and not known:
         require_one_model(first)

@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path
 
 from deimv2.converters import FORMATS, Format, artifact_format, format_of
-from deimv2.converters.checkpoint import CHECKPOINTS, open_checkpoint
+from deimv2.converters.checkpoint import is_checkpoint, open_checkpoint
 from deimv2.converters.format import CPU
 from deimv2.converters.inspection import Inspection, Scaled
 from deimv2.converters.metadata import ModelCard
@@ -68,7 +68,7 @@ def open_model(path: str | PathLike[str], threads: int | None = None) -> Runner:
     require_numbers(threads=threads)
     if format is not None:
         return format.open(path, threads)
-    if path.suffix in CHECKPOINTS:
+    if is_checkpoint(path):
         return open_checkpoint(path)
     raise InputError(f"'{path}' ends in '{path.suffix}', expected a {kinds}; check the path")
 

@@ -18,6 +18,11 @@ from deimv2.quantization.rounding import round_weights
 CHECKPOINTS = (".safetensors", *PICKLES)
 
 
+def is_checkpoint(path: Path) -> bool:
+    """By the suffix, in either case."""
+    return path.suffix.lower() in CHECKPOINTS
+
+
 class CheckpointRunner:
     """notes: what was chosen in the file and taken off names, and for which precision it is."""
 

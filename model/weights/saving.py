@@ -93,10 +93,11 @@ def save_weights(
 def read_metadata(path: str | Path) -> CheckpointMetadata:
     """Of a checkpoint; empty for one that is not ours or broken (`read_checkpoint` says how)."""
     path = Path(path)
-    if path.suffix == ".pt":
+    suffix = path.suffix.lower()
+    if suffix == ".pt":
         return _of_training(path)
     named = names_in_config(path.with_name("config.json")) if path.name in HUB_NAMES else None
-    if path.suffix != ".safetensors" or not path.is_file():
+    if suffix != ".safetensors" or not path.is_file():
         return CheckpointMetadata(labels=named)
     try:
         with safe_open(path, framework="pt") as file:

@@ -7,8 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
+import deimv2
+from deimv2.model import build_model
 from deimv2.model.errors import InputError
-from deimv2.model.weights import read_checkpoint
+from deimv2.model.weights import random_state, read_checkpoint, save_weights
+from deimv2.model.weights.sources import load
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore"
@@ -33,3 +36,15 @@ def test_tensors_without_plain_values_are_refused(
     torch.save(state if place is None else {place: {"module": state}}, tmp_path / "a.pth")
     with pytest.raises(InputError, match=rf"a.pth' holds 'encoder.b' as a {kind} tensor, expected"):
         read_checkpoint(tmp_path / "a.pth")
+
+
+def test_suffixes_in_capitals_are_those_of_checkpoints(tmp_path: Path) -> None:
+    net = build_model("atto", 2, 160)
+    net.load_state_dict(random_state(net))
+    torch.save({"model": net.state_dict()}, pth := tmp_path / "A.PTH")
+    save_weights(net, tmp_path / "b.safetensors", ["cup", "plate"])
+    (tmp_path / "b.safetensors").rename(own := tmp_path / "B.SafeTensors")
+    assert load("auto", str(own), None, None).labels == ("cup", "plate")
+    assert deimv2.load(own).classes == ("cup", "plate") and deimv2.load(own).size == (160, 160)
+    (names := tmp_path / "names.txt").write_text("x\ny\n")
+    assert deimv2.load(pth, labels=names).classes == ("x", "y")
