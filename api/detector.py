@@ -30,9 +30,13 @@ from deimv2.model.images import as_photo, load_photo, resize
 from deimv2.model.labels import known_names
 from deimv2.model.numbers import require_given, require_numbers
 from deimv2.model.variants import VARIANTS
-from deimv2.model.weights.sources import fetch, fetch_repository, in_folder
+from deimv2.model.weights.sources import (
+    fetch,
+    fetch_repository,
+    in_folder,
+    require_no_training,
+)
 from deimv2.model.words import plural
-from deimv2.training.checkpoint import BEST, LAST
 from deimv2.training.distributed import usable_device
 
 Photo = Pathish | Image.Image | npt.NDArray[np.uint8]
@@ -197,8 +201,7 @@ def locate(source: Pathish, weights: str, variant: str | None) -> tuple[Path, st
 def require_one_model(folder: Path) -> None:
     """Raises InputError for the folder of an export, or a training, which is not one model."""
     require_no_export(folder)
-    if any((folder / name).is_file() for name in (BEST, LAST)):
-        raise InputError(f"'{folder}' is a training, expected its weights: {folder / BEST}")
+    require_no_training(folder)
 
 
 def open_runner(

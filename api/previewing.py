@@ -61,7 +61,7 @@ class PreviewOptions:
         """The same ones of a training, which has no weights for a fresh start."""
         same = {each.name for each in fields(TrainOptions)} & {each.name for each in fields(self)}
         shared = {name: getattr(self, name) for name in same - {"output", "progress"}}
-        return TrainOptions(**shared | {"weights": None if self.weights == "none" else "coco"})
+        return TrainOptions(**shared | {"weights": None if str(self.weights) == "none" else "coco"})
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,8 @@ def train(options: TrainOptions) -> Training:
     holds a training already or the photos, or a full disk.
     """
     rounding = None
+    if options.weights is not None:  # of a Path, too, it may be a name
+        options = replace(options, weights=str(options.weights))
     if options.weights == "random":
         raise InputError(
             "weights are 'random', expected 'none' for a start from random numbers; name that"

@@ -14,9 +14,10 @@ import torch
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 from deimv2.model.signals import handling
+from deimv2.model.weights import sources
 
 FORMAT = 4  # of LAST
-LAST, BEST = "last.pt", "best.safetensors"
+LAST, BEST = sources.LAST, sources.BEST
 
 
 class StopError(Exception):

@@ -24,6 +24,7 @@ from deimv2.model.words import plural
 
 AUTO = "auto"  # the variant of the weights
 BY_NAME = (None, "none", "demo", "coco", "random")
+LAST, BEST = "last.pt", "best.safetensors"  # what a training of ours leaves in its folder
 HUB = "hf://"  # before the name of a repository, owner/name
 DEMO = Path(__file__).parents[1] / "demo"  # a file for each variant that has one
 DEMO_SOURCE = "demo: trained on garments of Fashion-MNIST on photographs"
@@ -119,9 +120,16 @@ def in_folder(path: Path) -> Path:
         return path
     if found := weights_in(path):
         return found[0]
+    require_no_training(path)
     raise InputError(
         f"the folder '{path}' holds no weights, expected {' or '.join(HUB_NAMES)}; name a file"
     )
+
+
+def require_no_training(folder: Path) -> None:
+    """Raises InputError for the folder of a training, where weights are wanted."""
+    if any((folder / name).is_file() for name in (BEST, LAST)):
+        raise InputError(f"'{folder}' is a training, expected its weights: {folder / BEST}")
 
 
 def weights_in(folder: Path) -> list[Path]:
@@ -143,7 +151,8 @@ def chosen_variant(variant: str, weights: str | PathLike[str] | None) -> str:
 
 def _variant_by_name(variant: str, weights: str | PathLike[str] | None) -> str:
     """AUTO where it takes the tensors of a file to say."""
-    return "atto" if variant == AUTO and weights in BY_NAME else variant
+    named = weights if weights is None else str(weights)
+    return "atto" if variant == AUTO and named in BY_NAME else variant
 
 
 def origin(weights: str, variant: str) -> Path | None:

@@ -158,6 +158,7 @@ def test_the_variant_is_that_of_the_weights(tmp_path: Path) -> None:
     (names := tmp_path / "names.txt").write_text("a\nb\nc\nd\ne\n")
     assert load("auto", str(path), names, None).net.variant.name == "pico"
     assert load("auto", "random", None, None).net.variant.name == "atto"
+    assert chosen_variant("auto", Path("demo")) == "atto"
     torch.save({"a": torch.ones(3)}, path)
     for tell in (lambda: chosen_variant("auto", path), lambda: load("auto", str(path), None, None)):
         with pytest.raises(InputError, match="fit none of the variants"):
@@ -170,8 +171,12 @@ def test_a_folder_as_the_hub_has_it_names_its_classes(state: State, tmp_path: Pa
     (tmp_path / "config.json").write_text(json.dumps(config))
     found = load("atto", str(tmp_path), None, None)
     assert found.labels == ("ace", "queen", "ten")
+    (run := tmp_path / "run").mkdir()
     with pytest.raises(InputError, match=r"holds no weights, expected model\.safetensors or"):
-        load("atto", str(tmp_path.parent), None, None)
+        load("atto", str(run), None, None)
+    (run / "best.safetensors").touch()
+    with pytest.raises(InputError, match=r"run' is a training, expected its weights: .*run/best"):
+        load("atto", str(run), None, None)
 
 
 def test_a_repository_is_fetched_with_its_names(
