@@ -17,7 +17,7 @@ def read_labels_file(path: Path, count: int | None = None) -> list[str]:
     or another number of lines.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists() or path.is_dir():  # it may be a pipe
         raise InputError(f"no label file at '{path}', expected text with one class name per line")
     try:
         text = path.read_bytes().decode("utf-8-sig")

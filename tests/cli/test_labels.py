@@ -1,5 +1,7 @@
 """Label files: one name per line, UTF-8, as many as the model has classes."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,13 @@ def test_a_missing_label_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.txt"):
         with pytest.raises(InputError, match="no label file at"):
             read_labels_file(path)
+
+
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_text, "cup\nplate\n")
+        assert read_labels_file(pipe, 2) == ["cup", "plate"]
 
 
 def test_cocos_names_are_eighty() -> None:
