@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.api.install import REJECTED
-from deimv2.api.options import Pathish, as_list, require_path
+from deimv2.api.options import Pathish, as_paths, require_path, require_progress
 from deimv2.converters import FORMATS, format_of
 from deimv2.converters.artifact import inspect
 from deimv2.converters.format import CPU
@@ -52,9 +52,10 @@ def benchmark(
     Raises InputError for what cannot be timed, or weights that are not at hand.
     """
     require_numbers(rounds=rounds)
-    foreign = find_foreign(as_list(beside))
+    require_progress(progress)
+    foreign = find_foreign(as_paths(beside, "beside"))
     counts = numbers_of_threads(threads, CPU if baseline or foreign else device)
-    files = find([Path(each) for each in as_list(artifacts)], device)
+    files = find(as_paths(artifacts, "artifacts"), device)
     if not files:
         raise InputError("no artifact to time, expected files or folders of exports")
     with progress.status(f"reading {plural(len(files), 'artifact')}"):
@@ -144,15 +145,14 @@ def artifacts_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if REJECTED not in path.suffixes)
 
 
-def find_foreign(paths: Sequence[Pathish]) -> list[Path]:
+def find_foreign(paths: list[Path]) -> list[Path]:
     """Raises InputError for what is no `.tflite` file."""
-    found = [Path(path) for path in paths]
-    for path in found:
+    for path in paths:
         if not TFLITE.is_at(path) or path.suffix != TFLITE.suffix:
             raise InputError(f"no .tflite file at '{path}', expected one beside; check the path")
-    if found:
+    if paths:
         TFLITE.require()
-    return found
+    return paths
 
 
 def has_times(path: Path) -> bool:

@@ -18,7 +18,7 @@ from deimv2.api.install import (
     workplace,
 )
 from deimv2.api.npu import npu_targets, with_npu
-from deimv2.api.options import Pathish, as_list, as_path, takes
+from deimv2.api.options import Pathish, as_names, as_path, takes
 from deimv2.api.photographs import golden_photographs
 from deimv2.converters import DEFAULT_FORMATS, FORMATS
 from deimv2.converters.artifact import convert, inspect
@@ -38,7 +38,7 @@ from deimv2.converters.metadata import ModelCard
 from deimv2.converters.precision import Precision, precision_of
 from deimv2.converters.pte import DELEGATES, PTE, XNNPACK, Pte
 from deimv2.converters.runner import Frames
-from deimv2.converters.translations import read_translations, require_tags
+from deimv2.converters.translations import read_translations, require_translations
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
@@ -136,7 +136,7 @@ def export(options: ExportOptions) -> Export:
     but two photos.
     """
     precision, kinds = checked(options)
-    targets = npu_targets(as_list(options.npu), kinds)
+    targets = npu_targets(as_names(options.npu, "npu"), kinds)
     weights, progress = chosen(options.weights, options.variant), options.progress
     with progress.status(f"loading weights {weights}"):
         loaded = load(
@@ -188,11 +188,13 @@ def tell_weights(loaded: Loaded, weights: str, precision: Precision, progress: P
 def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
     """The precision and the formats. Raises InputError for what does not fit, or lacks a
     toolchain."""
-    require_tags(list(options.translations or ()))
+    require_translations(options.translations)
     precision = precision_of(options.precision)
     having = [name for name, each in FORMATS.items() if precision.name in each.precisions]
     usual = [kind for kind in having if kind in DEFAULT_FORMATS]
-    kinds = list(dict.fromkeys(usual if options.formats is None else as_list(options.formats)))
+    kinds = list(
+        dict.fromkeys(usual if options.formats is None else as_names(options.formats, "formats"))
+    )
     if not kinds:
         raise InputError(f"no format, expected {' or '.join(having)}; name one, or leave it out")
     require_known(kinds)

@@ -6,15 +6,16 @@ what is stored to go on later all take it from there.
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, get_args, get_origin, overload
+from typing import Any, ParamSpec, TypeVar, get_args, get_origin
 
 from deimv2.model.errors import InputError
 from deimv2.model.numbers import require_given
 from deimv2.model.progress import SILENT, Progress
+from deimv2.model.words import shown
 
 Pathish = str | PathLike[str]
 Given = ParamSpec("Given")
@@ -38,12 +39,7 @@ def takes(
                 said = str(error).replace(f"{name}.__init__", function.__name__)
                 raise TypeError(said) from None
             require_values(chosen)
-            progress = getattr(chosen, "progress", SILENT)
-            if not isinstance(progress, Progress):
-                raise InputError(
-                    f"progress is {progress!r:.60}, expected a deimv2.Progress; leave it out for "
-                    "silence"
-                )
+            require_progress(getattr(chosen, "progress", SILENT))
             return function(chosen)
 
         call.__doc__ = "\n\n".join(map(documented, (function, *parents(options))))
@@ -57,19 +53,25 @@ def takes(
 
 
 def require_values(options: Any) -> None:
-    """Raises InputError for a field of a dataclass with a number, path, switch or function that is
-    none."""
+    """Raises InputError for a field of a dataclass with a number, path, name, switch or function
+    that is none."""
     for each in fields(options):
         value, kinds = getattr(options, each.name), set(get_args(each.type)) or {each.type}
         if value is None and type(None) in kinds:
             continue
         require_given(**{each.name: value})
-        if kinds - {type(None)} == set(get_args(Pathish)):
+        kinds -= {type(None)}
+        if kinds == set(get_args(Pathish)):
             require_path(value, f"{each.name} ")
+        elif kinds == {str, Sequence[str]}:
+            as_names(value, each.name)
+        elif kinds == {str} and not isinstance(value, str) and each.name != "device":
+            # A torch.device is one too.
+            raise InputError(f"{each.name} is {shown(value)}, expected a name")
         elif bool in kinds and not isinstance(value, bool):
-            raise InputError(f"{each.name} is {value!r:.60}, expected True or False")
+            raise InputError(f"{each.name} is {shown(value)}, expected True or False")
         elif any(get_origin(kind) is Callable for kind in kinds) and not callable(value):
-            raise InputError(f"{each.name} is {value!r:.60}, expected a function")
+            raise InputError(f"{each.name} is {shown(value)}, expected a function")
 
 
 def parents(options: object) -> list[type]:
@@ -118,23 +120,43 @@ def require_as_started(options: Any, names: Collection[str], again: str) -> None
         )
 
 
-def as_path(path: Pathish | None) -> Path | None:
-    if path is None:
-        return None
-    require_path(path)
+def as_path(path: Pathish | None, what: str = "") -> Path | None:
+    return None if path is None else to_path(path, what)
+
+
+def to_path(path: Pathish, what: str = "") -> Path:
+    require_path(path, what)
     return Path(path)
 
 
 def require_path(path: object, what: str = "") -> None:
     """Raises InputError for anything else. what: the option's name and a blank."""
     if not isinstance(path, str | PathLike):
-        raise InputError(f"{what}{path!r:.60} is no path, expected a str or a Path")
+        raise InputError(f"{what}{shown(path)} is no path, expected a str or a Path")
+    if path == "":
+        raise InputError(f"{what}'' is no path, expected one; name a file or a folder")
 
 
-@overload
-def as_list(given: str | Sequence[str]) -> list[str]: ...
-@overload
-def as_list(given: Pathish | Sequence[Pathish]) -> list[Pathish]: ...
-def as_list(given: Pathish | Sequence[Pathish]) -> Sequence[Pathish]:
-    """Several, or one alone, which a text or a path is."""
-    return [given] if isinstance(given, str | PathLike) else list(given)
+def as_paths(given: Pathish | Iterable[Pathish], what: str) -> list[Path]:
+    """Several, or one alone. Raises InputError for anything else. what: the option's name."""
+    several = [given] if isinstance(given, str | PathLike) else given
+    if not isinstance(several, Iterable) or isinstance(several, bytes | Mapping):
+        raise InputError(f"{what} is {shown(given)}, expected a path or several")
+    return [to_path(each, f"{what} ") for each in several]
+
+
+def as_names(given: str | Iterable[str], what: str) -> list[str]:
+    """As `as_paths`, of names."""
+    several = [given] if isinstance(given, str) else given
+    found = list(several) if isinstance(several, Iterable) else [several]
+    if not all(isinstance(each, str) for each in found):
+        raise InputError(f"{what} is {shown(given)}, expected a name or several")
+    return found
+
+
+def require_progress(progress: object) -> None:
+    """Raises InputError for anything else."""
+    if not isinstance(progress, Progress):
+        raise InputError(
+            f"progress is {shown(progress)}, expected a deimv2.Progress; leave it out for silence"
+        )

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from deimv2.api.options import Pathish, as_list
+from deimv2.api.options import Pathish, as_paths, require_progress, to_path
 from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_target, write_whole
 from deimv2.model.optional import require
@@ -33,11 +33,12 @@ def report(
     AP and times are those that `evaluate --record` and `benchmark --record` wrote into the
     manifests. Returns the page's path. Raises InputError for what is no export or no such file.
     """
-    places = [Path(each) for each in as_list(folders)]
+    require_progress(progress)
+    places = as_paths(folders, "folders")
     if not places:
         raise InputError("no folder to report on, expected one or more of deimv2 export's")
-    rows = [row for each in as_list(phones) for row in read_phone(Path(each))]
-    file = Path(output)
+    rows = [row for each in as_paths(phones, "phones") for row in read_phone(each)]
+    file = to_path(output, "output ")
     if file.suffix != ".html":
         file = file / INDEX
     elif not file.parent.is_dir():

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from deimv2.api.options import Pathish
+from deimv2.api.options import Pathish, to_path
 from deimv2.model.detections import Detections
 from deimv2.model.drawing import KINDS, draw, save_picture
 from deimv2.model.errors import InputError
@@ -120,7 +120,7 @@ class Result:
 
     def save(self, path: Pathish) -> None:
         """Writes `plot()` as a .jpg or .png file."""
-        path = Path(path)
+        path = to_path(path)
         require_target(path, list(KINDS), "the picture")
         make_folder(path.parent)
         save_picture(self.plot(), path)

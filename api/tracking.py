@@ -18,7 +18,9 @@ from typing import Protocol
 import numpy as np
 
 from deimv2.model.detections import Detections
+from deimv2.model.errors import InputError
 from deimv2.model.numbers import require_given
+from deimv2.model.words import shown
 from deimv2.verification.matching import iou, pair_rest
 
 LOW_SCORE = 0.1  # detections that score less are not looked at
@@ -52,7 +54,12 @@ class Tracker:
         object, that of the best.
         """
         require_given(threshold=threshold)
-        found = found if isinstance(found, Detections) else found.detections
+        found = getattr(found, "detections", found)
+        if not isinstance(found, Detections):
+            raise InputError(
+                f"{shown(found)} is no frame's detections, expected a deimv2.Result, or its "
+                "detections"
+            )
         for track in self._tracks:
             track.predict()
         ids: list[int | None] = [None] * len(found)

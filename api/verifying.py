@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from deimv2.api.options import Pathish, as_path
+from deimv2.api.options import Pathish, as_path, require_progress, to_path
 from deimv2.converters.format import GPU
 from deimv2.converters.results import record_all
 from deimv2.emulation.check import entry, verify_on_arm64
@@ -42,11 +42,12 @@ def verify(
     What is wrong with an artifact is in the result. Raises InputError for a folder that is no
     export, photos that cannot be read, or options that do not fit.
     """
-    folder, file = Path(folder), as_path(report)
+    require_progress(progress)
+    folder, file = to_path(folder, "folder "), as_path(report, "report ")
     check_options(images, device, file, record)
     if device is None:
         with progress.status(f"verifying {folder}"):
-            found = verify_folder(folder, as_path(images))
+            found = verify_folder(folder, as_path(images, "images "))
     elif device == GPU:
         found = verify_on_gpu(folder, partial(progress.track, message="on the GPU"))
     else:

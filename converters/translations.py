@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deimv2.model.errors import InputError
 from deimv2.model.labels import read_labels_file, require_names
-from deimv2.model.words import plural
+from deimv2.model.words import plural, shown
 
 TAG = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"  # as in manifest.schema.json
 Names = str | PathLike[str] | Sequence[str]  # a file, or the names themselves
@@ -16,7 +16,7 @@ Names = str | PathLike[str] | Sequence[str]  # a file, or the names themselves
 def require_tags(tags: Sequence[str]) -> None:
     """Raises InputError for what is no language tag, and for one that is there twice."""
     for tag in tags:
-        if not re.fullmatch(TAG, tag):
+        if not isinstance(tag, str) or not re.fullmatch(TAG, tag):
             raise InputError(
                 f"'{tag}' is no language tag, expected one of BCP 47 such as de or pt-BR"
             )
@@ -25,6 +25,23 @@ def require_tags(tags: Sequence[str]) -> None:
         raise InputError(
             f"language '{twice[-1]}' is given twice, expected each once; leave one of them out"
         )
+
+
+def require_translations(given: object) -> None:
+    """Raises InputError, before there is a model, for what `read_translations` does not take."""
+    if given is None:
+        return
+    if not isinstance(given, Mapping):
+        raise InputError(
+            f"translations are {shown(given)}, expected files or lists of class names by language "
+            "tag, as {'de': 'labels-de.txt'}"
+        )
+    for tag, names in given.items():
+        if not isinstance(names, str | PathLike | Sequence):
+            raise InputError(
+                f"translation '{tag}' is {shown(names)}, expected a file or a list of class names"
+            )
+    require_tags(list(given))
 
 
 def read_translations(

@@ -8,6 +8,7 @@ from deimv2.model.errors import InputError
 
 MOST_THREADS = 512  # runtimes make as many as they are asked for
 LARGEST_SIDE = 2048  # beyond it, one attention map of a ViT variant takes gigabytes
+LARGEST_SEED = 2**32 - 1  # a million times as much is still a seed of PyTorch's
 
 
 class Kind(NamedTuple):
@@ -33,6 +34,10 @@ THREADS = Kind(
     f"a whole number from 1 to {MOST_THREADS}",
 )
 NATURAL = Kind(_whole(0), "a whole number from 0 on")
+SEED = Kind(
+    lambda value: NATURAL.holds(value) and value <= LARGEST_SEED,  # type: ignore[operator]
+    f"a whole number from 0 to {LARGEST_SEED}",
+)
 SHARE = Kind(_real(lambda value: 0 <= value <= 1), "0 to 1")
 RATE = Kind(_real(lambda value: 0 < value < 1), "a learning rate, more than 0 and less than 1")
 PIXELS = Kind(
@@ -66,7 +71,7 @@ KINDS = {
     "report_every": COUNT,
     "rounds": COUNT,
     "save_minutes": MINUTES,
-    "seed": NATURAL,
+    "seed": SEED,
     "side": COUNT,
     "threads": THREADS,
     "threshold": SHARE,

@@ -13,6 +13,11 @@ def shortened(name: str, most: int = 30) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
+def shown(value: object, most: int = 60) -> str:
+    """A value that was given, on one line."""
+    return shortened(" ".join(repr(value).split()), most)
+
+
 def counted(count: int, nouns: str) -> str:
     """`1 box without area` of "boxes without area": nouns starts with a plural."""
     first, _, rest = nouns.partition(" ")

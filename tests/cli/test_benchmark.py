@@ -122,7 +122,7 @@ def test_other_weights_are_no_baseline(exported: Path, capsys: Capture) -> None:
     line = complaint(capsys, "benchmark", artifact, *FEW, "--weights", "random")
     assert "was made of other weights" in line and "name them with --weights" in line
     line = complaint(capsys, "benchmark", artifact, *FEW, "--weights", "")
-    assert "'' is no path, expected weights" in line
+    assert "weights '' is no path, expected one" in line
 
 
 def test_the_baseline_has_the_classes_of_the_artifact(tmp_path: Path) -> None:

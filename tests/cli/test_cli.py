@@ -38,10 +38,10 @@ def test_every_command_has_help_with_an_example(capsys: Capture) -> None:
         (["predict", "a.onnx", "b.jpg", "--threshold", "high"], "'high' is not a score"),
         (["predict", "a.onnx", ""], "'' is no path"),
         (["export", "--output", ""], "argument --output: '' is no path"),
-        (["export", "--weights", ""], "'' is no path, expected weights"),
-        (["export", "--weights", "", "--variant", "femto"], "'' is no path, expected weights"),
-        (["quantize", "--weights", ""], "'' is no path, expected weights"),
-        (["quantize", "--qat", "--weights", ""], "'' is no path, expected weights"),
+        (["export", "--weights", ""], "weights '' is no path, expected one"),
+        (["export", "--weights", "", "--variant", "femto"], "weights '' is no path, expected one"),
+        (["quantize", "--weights", ""], "weights '' is no path, expected one"),
+        (["quantize", "--qat", "--weights", ""], "weights '' is no path, expected one"),
     ],
 )
 def test_bad_usage_is_one_line(capsys: Capture, arguments: list[str], part: str) -> None:
