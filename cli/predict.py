@@ -1,6 +1,7 @@
 """`deimv2 predict`: detections of an artifact or a checkpoint on photos and videos."""
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from glob import glob
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from deimv2.api.result import Result
 
 DEMO_VARIANT = "atto"
+LONGEST = 200  # bytes of a drawing's name, of 255: a number, an ending and a name for a part follow
 EXAMPLE = "example: deimv2 predict artifacts/atto/deimv2-atto-fp32.tflite photo.jpg --output drawn"
 
 
@@ -228,15 +230,17 @@ def make_output(folder: Path, places: Sequence[Path]) -> None:
 def drawing_paths(photos: Sequence[Path], folder: Path | None) -> list[Path | None]:
     """One name per file, each its own, and never that of one given: `cat.png` ->
     `cat-detected.jpg`, or `cat-2-detected.jpg` where it is taken; `clip.mov` ->
-    `clip-detected.mp4`."""
+    `clip-detected.mp4`. Long names are shortened."""
     if folder is None:
         return [None] * len(photos)
     taken = {same_file(photo) for photo in photos}
     paths: list[Path | None] = []
     for photo in photos:
-        kind = "mp4" if is_video(photo) else "jpg"
+        kind, stem = "mp4" if is_video(photo) else "jpg", photo.stem
+        while len(os.fsencode(stem)) > LONGEST:
+            stem = stem[:-1]
         numbers = ("", *(f"-{i}" for i in range(2, 10**6)))
-        names = (f"{photo.stem}{n}-detected.{kind}" for n in numbers)
+        names = (f"{stem}{n}-detected.{kind}" for n in numbers)
         path = next(p for name in names if same_file(p := folder / name) not in taken)
         taken.add(same_file(path))
         paths.append(path)

@@ -90,6 +90,18 @@ def test_photos_of_the_same_name_are_drawn_apart(
     assert len(list(folders[0].iterdir())) == 8
 
 
+def test_drawings_of_long_names_have_shorter_ones(
+    capsys: Capture, artifact: Path, tmp_path: Path
+) -> None:
+    """Of the most bytes that a name may have, and not the most letters."""
+    (photos := tmp_path / "photos").mkdir()
+    for name in ("a" * 251, "a" * 250 + "b", "ä" * 125):
+        Image.new("RGB", (40, 40)).save(photos / f"{name}.jpg")
+    output(capsys, "predict", artifact, photos, "--output", tmp_path / "drawn")
+    names = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+    assert [len(name) for name in names] == [200 + 15, 200 + 13, 100 + 13]
+
+
 SAVED: dict[str, Callable[[Path], object]] = {
     "one-pixel.png": lambda path: Image.new("RGB", (1, 1)).save(path),
     "long.png": lambda path: Image.new("RGB", (8000, 10)).save(path),
