@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from threading import Lock
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ from deimv2.model.weights.sources import (
     in_folder,
     require_no_training,
 )
-from deimv2.model.words import plural
+from deimv2.model.words import plural, shown
 from deimv2.training.distributed import usable_device
 
 Photo = Pathish | Image.Image | npt.NDArray[np.uint8]
@@ -56,6 +56,12 @@ class Detector:
     def __init__(self, source: Path, runner: Runner, classes: Sequence[str]) -> None:
         self.source, self.runner, self.classes = source, runner, tuple(classes)
         self._turn = Lock()  # a runtime takes one frame at a time, whatever thread it comes from
+
+    def __reduce__(self) -> NoReturn:
+        raise InputError(
+            f"{self!r} cannot be copied or sent to another process, as its runtime is of this one; "
+            "load it there with deimv2.load"
+        )
 
     def __repr__(self) -> str:
         height, width = self.size
@@ -113,9 +119,12 @@ def as_image(photo: object) -> tuple[Image.Image, Path | None]:
             return as_photo(photo), None
         case np.ndarray() if photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3:
             return as_photo(Image.fromarray(photo)), None
-    what = f"{photo.dtype} {list(photo.shape)}" if isinstance(photo, np.ndarray) else repr(photo)
+    if isinstance(photo, np.ndarray | torch.Tensor):
+        what = f"{type(photo).__name__} {photo.dtype} {list(photo.shape)}"
+    else:
+        what = shown(photo)
     raise InputError(
-        f"{what[:80]} is not a photo, expected a path, a PIL image or an RGB array uint8 [H, W, 3]"
+        f"{what} is not a photo, expected a path, a PIL image or an RGB array uint8 [H, W, 3]"
     )
 
 

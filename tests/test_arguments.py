@@ -1,16 +1,19 @@
 """Arguments of another kind than a function takes: each is told at once, in one line."""
 
+import copy
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 import deimv2
 from deimv2.api.options import as_names, as_paths
-from deimv2.tests.tiny import found, write_folder
+from deimv2.tests.tiny import found, write_folder, write_onnx
 
 export: Any = deimv2.export  # whose types are not looked at here
 evaluate: Any = deimv2.evaluate
@@ -78,3 +81,23 @@ def test_one_stands_for_a_list_and_so_does_what_gives_several(tmp_path: Path) ->
     assert as_names("tflite", "x") == as_names(("tflite",), "x") == ["tflite"]
     write_folder(tmp_path / "export")
     assert deimv2.verify(os.fspath(tmp_path / "export")).passed
+
+
+def test_a_detector_stays_in_its_process(tmp_path: Path) -> None:
+    detector = deimv2.load(write_onnx(tmp_path / "tiny.onnx"))
+    for send in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(
+            deimv2.InputError, match=r"tiny.onnx', 32x64, 2 classes\) cannot be copied"
+        ):
+            send(detector)
+
+
+def test_a_tensor_in_place_of_a_photo_is_told_by_its_shape(tmp_path: Path) -> None:
+    detector: Any = deimv2.load(write_onnx(tmp_path / "tiny.onnx"))
+    for photo, line in (
+        (torch.zeros(3, 9, 9), r"^Tensor torch\.float32 \[3, 9, 9\] is not a photo, expected"),
+        ([[b"a\nb"]], r"^b'a\\nb' is not a photo, expected"),
+        ({"a": torch.zeros(9, 9)}, "^{'a': .* is not a photo, expected"),
+    ):
+        with pytest.raises(deimv2.InputError, match=line):
+            detector(photo)
