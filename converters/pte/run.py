@@ -67,7 +67,7 @@ class ExecuTorchRunner:
         given = [shared(frame)]
         try:
             with self.inside:
-                outputs = self._net(given)
+                outputs = self._net(given, clone_outputs=False)  # `detections` copies
         except RuntimeError as error:
             raise broken(self._path, error) from error
         return detections([output.numpy() for output in outputs], self.order)
@@ -76,6 +76,8 @@ class ExecuTorchRunner:
 def shared(frame: Frame) -> torch.Tensor:
     """The frame as a tensor [1, H, W, 3] over the same memory: a copy by PyTorch wakes its pool of
     threads, which takes longer than a small network."""
+    if frame.flags.writeable:
+        return torch.from_numpy(frame[None])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of frames that may not be written to
-        return torch.from_numpy(frame)[None]
+        return torch.from_numpy(frame[None])
