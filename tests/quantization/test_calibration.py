@@ -1,7 +1,7 @@
 """Ranges and weights from photographs: the same each time, and from every photo."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -245,8 +245,8 @@ def test_no_readable_photo_is_told_of_a_folder_or_of_none(
     with pytest.raises(InputError, match=f"^no photo in '{tmp_path}' can be read"):
         calibration_frames((SIZE, SIZE), "demo", tmp_path, 8, SILENT)
 
-    def broken(part: str, folder: Path, *_: object, **__: object) -> None:
-        (folder / "a.jpg").write_bytes(b"none")
+    def broken(folders: Mapping[str, str], *_: object, **__: object) -> None:
+        (Path(folders["train"]) / "a.jpg").write_bytes(b"none")
 
     monkeypatch.setattr("deimv2.api.calibration.make_scenes", broken)
     with pytest.raises(InputError, match=r"^no photo can be read"):
