@@ -29,6 +29,14 @@ def is_there(path: Path) -> bool:
         return False
 
 
+def is_file(path: Path) -> bool:
+    """As `is_there`, of a file."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def labels_of(images: Path) -> Path:
     """The folder of labels: the last `images` in the path becomes `labels`."""
     parts = list(images.parts)

@@ -15,13 +15,20 @@ from pathlib import Path
 
 from deimv2.model.errors import InputError
 from deimv2.model.images import SUFFIXES
-from deimv2.training.data.description import above, is_there, labels_of, read_yaml, yaml_file
+from deimv2.training.data.description import (
+    above,
+    is_file,
+    is_there,
+    labels_of,
+    read_yaml,
+    yaml_file,
+)
 
 NAMES = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 # What stands for a part in the names of folders, files and lists, as a word of its own: in "valid",
 # "instances_val2017" and "train[1]", not in "interval".
-WORDS = {"train": "train(ing)?", "trainval": "train[-_.]?val", "val": "(mini)?val(id|idation)?",
-         "test": "test(ing)?"}  # fmt: skip
+WORDS = {"train": "(mini)?train(ing)?", "trainval": "train[-_.]?val",
+         "val": "(mini)?val(id|idation)?", "test": "test(ing)?"}  # fmt: skip
 KINDS = {"train": ("train", "trainval"), "val": ("val",), "test": ("test",)}  # the first that is
 LAYOUTS = (
     "train/ with photos and one .json file, data.yaml with images/ and labels/ (YOLO), or "
@@ -68,6 +75,12 @@ def find_part(folder: Path, name: str) -> Part | None:
             raise InputError(
                 f"'{folder}' has several files for '{name}' ({names}), expected one; name it with "
                 "--images and --annotations"
+            )
+        if found and kind == "trainval" and _named(folder, "val"):
+            raise InputError(
+                f"'{folder}' has 'trainval', which holds its 'val', and no 'train', expected "
+                "photos to train on that are not measured on; add a list of them, or give --images "
+                "and --annotations"
             )
         if found:
             return found.pop()
@@ -186,39 +199,71 @@ def _named(folder: Path, kind: str) -> list[Part]:
     if photos is not None and (split := [each for each in lists if _is_list(each, kind)]):
         return [Part(photos, each) for each in split]
     places = [*folder.glob("*"), *(folder / "images").glob("*")]
-    places = [place for place in places if _starts(place, kind) and place.is_dir()]
+    places = [place for place in places if _starts(place, kind) and _may_be_part(folder, place)]
     parts = [Part(_photos_of(place), each) for place in places for each in _beside(folder, place)]
     if not places:
         files = [file for file in folder.glob("*.json") if _starts(file, kind)]
-        files += [file for file in folder.glob("annotations/*.json") if _kind(file.stem) == kind]
+        files += _annotations(folder, kind)
         # COCO's own stand beside those of captions and key points.
         own = [file for file in files if file.name.lower().startswith("instances_")]
         parts = [Part(_photos_of(folder), file) for file in own or files]
     if parts or not (folder / "images").is_dir() or not (folder / "labels").is_dir():
         return parts
-    return [Part(folder / "images", each) for each in folder.glob("*.txt") if _is_list(each, kind)]
+    lists = (each for each in folder.glob("*.txt") if _is_list(each, kind))
+    return [Part(folder / "images", each) for each in lists if _lists(each, folder / "images")]
 
 
-def _kind(name: str) -> str | None:
-    """The key of WORDS that a name has, None for one that has several."""
+def _may_be_part(folder: Path, place: Path) -> bool:
+    """Not a folder of logs."""
+    return place.is_dir() and (has_photos(_photos_of(place)) or bool(_beside(folder, place)))
+
+
+def _annotations(folder: Path, kind: str) -> list[Path]:
+    """COCO files in `annotations/`. Where no name there has a word of its own, words within others
+    count that tell files apart: "cocotrain" beside "cocoval"."""
+    files = [*folder.glob("annotations/*.json")]
+    found = {}
+    for file in files:
+        starts = (each for each in WORDS if _starts(file, each))
+        # Of folders "evaluation" is one of results.
+        found[file] = _kind(file.stem.lower().replace("evaluation", "val")) or next(starts, None)
+    if not any(found.values()):
+        within = {file: _kind(file.stem, alone=False) for file in files}
+        found = within if len({*within.values()} - {None}) > 1 else found
+    return [file for file in files if found[file] == kind]
+
+
+def _kind(name: str, alone: bool = True) -> str | None:
+    """The key of WORDS that a name has, None for one that has several. alone: not within others."""
+    before, after = ("(?<![a-z])", "(?![a-z])") if alone else ("", "")
     found = {
         kind
         for kind, word in WORDS.items()
-        if re.search(f"(?<![a-z]){word}(set)?(?![a-z])", name, re.IGNORECASE)
+        if re.search(f"{before}{word}(set|data)?{after}", name, re.IGNORECASE)
     }
     found = {"trainval"} if "trainval" in found else found
     return found.pop() if len(found) == 1 else None
 
 
 def _starts(path: Path, kind: str) -> bool:
-    """Whether a name starts with a word, be it within another: "trainA", but not "trainval"."""
-    begins = re.match(WORDS[kind], path.name, re.IGNORECASE) is not None
+    """Whether a name starts with a word: "trainA" and "traindata", not "trains" or "trainval"."""
+    begins = re.match(f"(?i:{WORDS[kind]}(set|data)?)(?![a-z])", path.name) is not None
     return begins and _kind(path.name) in (kind, None)
 
 
 def _is_list(path: Path, kind: str) -> bool:
     """Not of one class, as VOC's `cat_train.txt` is."""
     return re.fullmatch(f"{WORDS[kind]}[0-9]*", path.stem, re.IGNORECASE) is not None
+
+
+def _lists(file: Path, photos: Path) -> bool:
+    """Whether a .txt file may list photos, by its first line: not one of remarks."""
+    rows = file.read_text(encoding="utf-8-sig", errors="replace").replace("\\", "/").split("\n")
+    first = next((row.strip() for row in rows if row.strip()), None)
+    if first is None:
+        return True  # a list that its reader says is empty
+    names = (photos / f"{first}{suffix}" for suffix in SUFFIXES)
+    return Path(first).suffix.lower() in SUFFIXES or any(map(is_file, names))
 
 
 def _beside(folder: Path, images: Path) -> list[Path]:
@@ -268,7 +313,7 @@ def locate(folder: Path, names: Sequence[str]) -> tuple[list[Path | None], int]:
 
 def _end_that_is_there(folder: Path, name: Path) -> Path | None:
     ends = (Path(*name.parts[i:]) for i in range(len(name.parts)))
-    return next((end for end in ends if is_there(folder / end) and (folder / end).is_file()), None)
+    return next((end for end in ends if is_file(folder / end)), None)
 
 
 def has_photos(folder: Path) -> bool:

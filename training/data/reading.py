@@ -19,7 +19,7 @@ from deimv2.model.words import plural
 from deimv2.training.data.copies import merge
 from deimv2.training.data.description import (
     above,
-    is_there,
+    is_file,
     labels_of,
     read_key_points,
     read_names,
@@ -308,18 +308,24 @@ def _listed(part: Part) -> list[Path]:
     Those below another root are found by the end of their name, as in COCO files.
     """
     rows = read_text(part.annotations).replace("\\", "/").splitlines()
-    names = [row.strip() for row in rows if row.strip()]
+    listed = [row.strip() for row in rows if row.strip()]
+    if not listed:
+        raise InputError(
+            f"'{part.annotations}' lists no photo, expected one a line; correct the list"
+        )
+    names = list(dict.fromkeys(listed))
     found = [_named_photo(part, name) for name in names]
     for folder in (part.images, part.annotations.parent):
         if None in found:
             ends, _ = locate(folder, names)
             found = [path or end for path, end in zip(found, ends, strict=True)]
-    if None in found:
+    photos = {name: path for name, path in zip(names, found, strict=True) if path is not None}
+    if len(photos) < len(names):
         raise InputError(
             f"'{part.annotations}' lists '{names[found.index(None)]}', which is not in "
             f"'{part.images}'; correct the list, or bring the photo back"
         )
-    return [path for path in found if path is not None]
+    return [photos[name] for name in listed]
 
 
 def _named_photo(part: Part, row: str) -> Path | None:
@@ -335,7 +341,7 @@ def _named_photo(part: Part, row: str) -> Path | None:
             *(part.images / f"{each}{suffix}" for suffix in sorted(SUFFIXES)),
         )
     ]
-    return next((place for place in places if is_there(place) and place.is_file()), None)
+    return next(filter(is_file, places), None)
 
 
 # -- Hugging Face: a line of JSON for each photo
