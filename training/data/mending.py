@@ -20,8 +20,8 @@ IDS, SIDES, CROWDS = (
     f"{each} written as text or as 1.0, read as numbers"
     for each in ("ids", "sides of photos", "marks of crowds")
 )
-SIDEWAYS = 0.5  # share of the boxes from which a mistake in all of them is assumed
 MOST_DIGITS = 1000  # Python refuses to read a number of more than 4300
+SIDEWAYS = 0.5  # share of the boxes from which a mistake in all of them is assumed
 FEWEST = 4  # boxes that show one
 
 
@@ -139,7 +139,9 @@ def annotated_size(path: Path, image: Record) -> Size | None:
     ):
         return width, height
     where = f"image '{image['file_name']}'"
-    raise malformed(path, where, "width, height", list(sides), "two whole numbers of at least 1")
+    raise malformed(
+        path, where, "width, height", list(sides), "two whole numbers from 1 to 999,999,999"
+    )
 
 
 def require_pixels(
