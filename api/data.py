@@ -119,10 +119,10 @@ def part_named(folder: Path, name: str | None, progress: Progress) -> Part:
     part = find_part(folder, name or "val")
     if part is None and name is None and (part := find_part(folder, "test")) is not None:
         progress.log(f"no 'val' part in '{folder}': AP is measured on 'test'")
-    there = part_names(folder)
-    if part is None and name is None and not there:
-        part = whole(folder)
     if part is not None:
+        return part
+    there = part_names(folder)
+    if name is None and not there and (part := whole(folder)) is not None:
         return part
     if there:
         raise InputError(

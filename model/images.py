@@ -120,10 +120,10 @@ def find_photos(folder: str | PathLike[str], below: bool = False) -> list[Path]:
     return photos
 
 
-def evenly(photos: Sequence[Item], most: int) -> list[Item]:
-    """At most so many of them, from all places alike."""
-    share = max(1.0, len(photos) / most)
-    return [photos[int(i * share)] for i in range(min(most, len(photos)))]
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """At most `most` of them, evenly spaced."""
+    share = max(1.0, len(items) / most)
+    return [items[int(i * share)] for i in range(min(most, len(items)))]
 
 
 def to_tensor(image: npt.NDArray[np.uint8]) -> torch.Tensor:

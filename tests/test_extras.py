@@ -10,7 +10,7 @@ import pytest
 
 import deimv2
 from deimv2.model.errors import MissingExtraError
-from deimv2.training.data.layouts import read_yaml
+from deimv2.training.data.description import read_yaml
 from deimv2.training.matcher import Matcher
 from deimv2.training.recipes import RECIPES
 from deimv2.verification.report import page

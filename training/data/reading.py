@@ -41,9 +41,8 @@ from deimv2.training.records import PLACE, Record, read_json, read_text, records
 TURNED = (5, 6, 7, 8)  # values of EXIF's orientation that exchange width and height
 MOST_CLASSES = 10_000  # beyond that a number of a class is an error
 
-
 # A photo: its name relative to the folder, its size, objects with category_id, bbox and PLACE.
-Labelled = tuple[str, Size | None, list[Record]]
+AnnotatedPhoto = tuple[str, Size | None, list[Record]]
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def size_of(photo: Path) -> tuple[int, int] | None:
         return None
 
 
-def as_coco(names: Sequence[str], photos: Sequence[Labelled]) -> dict[str, Any]:
+def as_coco(names: Sequence[str], photos: Sequence[AnnotatedPhoto]) -> dict[str, Any]:
     images, annotations = [], []
     for i, (name, size, objects) in enumerate(photos):
         known = {} if size is None else {"width": size[0], "height": size[1]}
@@ -122,7 +121,7 @@ def as_coco(names: Sequence[str], photos: Sequence[Labelled]) -> dict[str, Any]:
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def _require_boxes(part: Part, photos: Sequence[Labelled], files: int) -> None:
+def _require_boxes(part: Part, photos: Sequence[AnnotatedPhoto], files: int) -> None:
     """Raises InputError for labels without a box. files: how many of them belong to the photos."""
     if any(objects for _, _, objects in photos):
         return
