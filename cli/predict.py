@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     failures = 0
     pairs = list(zip(paths, drawing_paths(paths, args.output), strict=True))
     for path, drawing in console.track(pairs, "files") if len(pairs) > 1 else pairs:
-        detected = of_video if is_video(path) else of_photo
+        detected, before = of_video if is_video(path) else of_photo, len(rows)
         try:
             for row, text in detected(detector, path, drawing, args):
                 row = row | {"drawing": None if drawing is None else str(drawing)}
@@ -103,17 +103,16 @@ def run(args: argparse.Namespace) -> int:
                     rows.append(row)
                 elif text:
                     print(text)
-        except InputError as error:
-            if len(pairs) == 1:
-                if rows:  # of a video that breaks off
+        except (InputError, OSError) as error:
+            # What was found of a video that breaks off, or until the disk was full, is not lost;
+            # the drawing is.
+            rows[before:] = [row | {"drawing": None} for row in rows[before:]]
+            if isinstance(error, OSError) or len(pairs) == 1:
+                if rows:
                     console.print_json(rows)
                 raise
             failures += 1
             console.log(f"skipped: {error}")
-        except OSError:  # of a drawing: what was found until then is not lost
-            if args.json:
-                console.print_json(rows)
-            raise
     if args.json:
         console.print_json(rows)
     if failures:

@@ -120,9 +120,15 @@ def test_a_video_that_ends_early_is_one_line_and_leaves_no_copy_and_its_frames(
         capsys, "predict", artifact, path, "--output", tmp_path / "drawn"
     )
     assert list((tmp_path / "drawn").iterdir()) == []
-    assert main(["predict", str(artifact), str(path), "--json"]) == 2
-    rows = json.loads(capsys.readouterr().out)
-    assert [row["frame"] for row in rows] == list(range(FRAMES - 1))
+    for others in ([], [write_video(tmp_path / "whole.mp4")]):
+        given = map(str, ["predict", artifact, path, *others, "--output", tmp_path / "drawn"])
+        assert main([*given, "--json"]) == 2
+        rows = json.loads(capsys.readouterr().out)
+        cut, whole = rows[: FRAMES - 1], rows[FRAMES - 1 :]
+        assert [row["frame"] for row in cut] == list(range(FRAMES - 1))
+        assert {row["drawing"] for row in cut} == {None}
+        assert all(Path(row["drawing"]).is_file() for row in whole)
+        assert len(whole) == FRAMES * len(others)
 
 
 def test_what_names_no_video_here_is_one_line(capsys: Capture, artifact: Path) -> None:
