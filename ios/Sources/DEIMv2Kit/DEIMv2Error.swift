@@ -67,7 +67,8 @@ extension DEIMv2Error: LocalizedError, CustomStringConvertible {
     case .labelsDiffer:
       "the labels inside are not those of the manifest; export again"
     case .nonePasses(let reasons):
-      "no processor detects here what PyTorch detects (\(reasons)); export or copy it again"
+      "no processor detects here what PyTorch detects (\(reasons)); "
+        + "choose a processor yourself, or copy the folder or export again"
     case .runtime(let artifact, let reason):
       "\(artifact) does not run here (\(reason)), expected detections; choose another processor or "
         + "export again"

@@ -120,7 +120,8 @@ final class ParityTests: XCTestCase {
     XCTAssertEqual(
       DEIMv2Error.nonePasses(rows).localizedDescription,
       "no processor detects here what PyTorch detects (\(first); CPU: the labels inside are not "
-        + "those of the manifest; export again); export or copy it again")
+        + "those of the manifest; export again); choose a processor yourself, or copy the folder or "
+        + "export again")
   }
 
   func testNothingToCompareOnIsNoPass() async throws {
