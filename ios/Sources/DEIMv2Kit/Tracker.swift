@@ -20,15 +20,15 @@ public struct Tracker: Sendable {
     for i in tracks.indices { tracks[i].predict() }
     var given = [Int?](repeating: nil, count: found.count)
     let rows = found.indices.filter { found[$0].score > Self.lowScore && !found.isRepeated($0) }
-    let strong = rows.filter { found[$0].score > threshold }
+    let high = rows.filter { found[$0].score > threshold }
     let low = rows.filter { found[$0].score <= threshold }
     let known = tracks.indices.filter { tracks[$0].id != nil }
     let new = tracks.indices.filter { tracks[$0].id == nil }
-    match(known, strong, Self.overlap, found, &given)
+    match(known, high, Self.overlap, found, &given)
     match(known.filter { tracks[$0].unseen == 1 }, low, Self.lowScoreOverlap, found, &given)
-    match(new, strong.filter { given[$0] == nil }, Self.newOverlap, found, &given)
+    match(new, high.filter { given[$0] == nil }, Self.newOverlap, found, &given)
     tracks.removeAll { $0.unseen > 0 && ($0.id == nil || $0.unseen > Self.unseen) }
-    for row in strong where given[row] == nil {
+    for row in high where given[row] == nil {
       tracks.append(Track(found[row].box))
       if first { given[row] = name(tracks.count - 1) }
     }

@@ -23,12 +23,12 @@ class Tracker {
         tracks.forEach(Track::predict)
         val given = IntArray(found.size)
         val rows = (0 until found.size).filter { found.scores[it] > LOW_SCORE && !found.isRepeated(it) }
-        val (strong, low) = rows.partition { found.scores[it] > threshold }
+        val (high, low) = rows.partition { found.scores[it] > threshold }
         val (known, new) = tracks.partition { it.id != NONE }
-        match(known, strong, OVERLAP, found, given)
+        match(known, high, OVERLAP, found, given)
         match(known.filter { it.unseen == 1 }, low, LOW_SCORE_OVERLAP, found, given)
-        match(new, strong.filter { given[it] == NONE }, NEW_OVERLAP, found, given)
-        val begun = strong.filter { given[it] == NONE }.map { it to Track(found, it) }
+        match(new, high.filter { given[it] == NONE }, NEW_OVERLAP, found, given)
+        val begun = high.filter { given[it] == NONE }.map { it to Track(found, it) }
         if (first) begun.forEach { (row, track) -> given[row] = name(track) }
         first = false
         tracks = tracks.filter { it.unseen == 0 || (it.id != NONE && it.unseen <= UNSEEN) } + begun.map { it.second }
