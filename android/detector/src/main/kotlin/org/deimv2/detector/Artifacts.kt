@@ -6,6 +6,7 @@ import kotlinx.coroutines.withContext
 import java.io.File
 import java.io.IOException
 import java.io.InputStream
+import java.io.OutputStream
 
 /** What `deimv2 app android` put into the app's assets, as a folder: the runtimes read files, not assets. */
 object Artifacts {
@@ -60,8 +61,22 @@ internal class ArtifactCopy(
             if (asset(path) { list(path) }.isNotEmpty()) {
                 copy(path, File(to, name))
             } else if (name != Manifest.NAME) {
-                asset(path) { open(path) }.use { input -> File(to, name).outputStream().use { input.copyTo(it) } }
+                asset(path) { open(path) }.use { input -> File(to, name).outputStream().use { write(path, input, it) } }
             }
+        }
+    }
+
+    /** In pieces: a model is too large to be held whole. */
+    private fun write(
+        path: String,
+        input: InputStream,
+        output: OutputStream,
+    ) {
+        val piece = ByteArray(DEFAULT_BUFFER_SIZE)
+        while (true) {
+            val count = asset(path) { input.read(piece) }
+            if (count < 0) return
+            output.write(piece, 0, count)
         }
     }
 

@@ -2,6 +2,7 @@ package org.deimv2.detector
 
 import java.io.File
 import java.io.FileNotFoundException
+import java.io.IOException
 import java.io.InputStream
 import java.nio.file.Files
 import kotlin.test.AfterTest
@@ -68,6 +69,20 @@ class ArtifactsTest {
             }
         val said = assertFailsWith<DetectorException> { gone.make("deimv2", phone) }.message.orEmpty()
         assertTrue(said.startsWith("the assets 'deimv2/golden/a.png' cannot be read ("), said)
+    }
+
+    @Test
+    fun aFileThatBreaksWhileItIsReadIsNoFullDisk() {
+        val broken =
+            ArtifactCopy({ if (it.endsWith(".png")) Broken() else open(it) }) {
+                File(assets, it).list().orEmpty().toList()
+            }
+        val said = assertFailsWith<DetectorException> { broken.make("deimv2", phone) }.message.orEmpty()
+        assertTrue(said.startsWith("the assets 'deimv2/golden/a.png' cannot be read (broken)"), said)
+    }
+
+    private class Broken : InputStream() {
+        override fun read(): Int = throw IOException("broken")
     }
 
     /** A file where the folder should be: what cannot be written says so, whatever the reason. */
