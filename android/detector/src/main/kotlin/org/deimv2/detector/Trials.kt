@@ -215,7 +215,7 @@ data class Choice(
                 times.minByOrNull { it.value }
                     ?: throw DetectorException(
                         "no accelerator detects here what PyTorch detects (${failed.joinToString("; ")}); " +
-                            "export or copy it again",
+                            "choose a processor yourself, or copy the folder or export again",
                     )
             val slower = (times - best).map { "${it.key}: %.1f ms, $best takes %.1f".format(it.value, least) }
             return Choice(best, failed, slower)
