@@ -16,7 +16,7 @@ from deimv2.converters.metadata import ModelCard
 from deimv2.model.errors import InputError
 from deimv2.model.files import put_in_place, reason_of, require_room
 from deimv2.model.progress import SILENT, Progress
-from deimv2.model.signals import handling
+from deimv2.model.signals import handling, stoppable
 
 REJECTED = ".rejected"
 
@@ -60,11 +60,7 @@ def tell_other_model(output: Path, card: ModelCard, progress: Progress) -> None:
 @contextmanager
 def workplace(output: Path) -> Iterator[Path]:
     """A folder inside `output` that is gone afterwards, also after Ctrl-C or a polite kill."""
-
-    def stop(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    with handling([signal.SIGTERM], stop):
+    with stoppable():
         try:
             work = Path(tempfile.mkdtemp(prefix=".export-", dir=output))
         except OSError as error:

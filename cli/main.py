@@ -33,6 +33,7 @@ from deimv2.cli import inspect as inspect_command
 from deimv2.cli import list as list_command
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import reason_of
+from deimv2.model.signals import stoppable
 
 COMMANDS = (
     list_command, export, verify, report, inspect_command, benchmark, predict, evaluate, train,
@@ -98,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     try:
         args = parser().parse_args(arguments)
-        code: int = args.run(args)
+        with stoppable():
+            code: int = args.run(args)
         sys.stdout.flush()
         return code
     except SystemExit as stop:  # argparse: 0 after --help, 2 on bad usage

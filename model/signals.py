@@ -26,3 +26,15 @@ def handling(numbers: Sequence[int], handler: Handler) -> Iterator[Callable[[], 
     finally:
         for number, earlier in before.items():  # None: one that was not set by Python
             signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Meanwhile SIGTERM, a polite kill, does what Ctrl-C does: processes that were started end, and
+    temporary files go."""
+
+    def stop(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with handling([signal.SIGTERM], stop):
+        yield

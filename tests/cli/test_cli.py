@@ -1,17 +1,21 @@
 """Commands do what they say; whatever is wrong ends in one line and the right exit code."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from deimv2.cli.main import COMMANDS, main
 from deimv2.model import VARIANTS
 from deimv2.model.errors import InputError
+from deimv2.model.signals import handling
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.cli.exports import hashes
 from deimv2.tests.tiny import write_folder
@@ -82,6 +86,23 @@ def test_failures_end_in_one_line(
 
     monkeypatch.setattr("deimv2.cli.list.run", fail)
     assert line in complaint(capsys, "list", code=code)
+
+
+def test_a_polite_kill_ends_a_command_as_ctrl_c_does(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+
+    def work(_: object) -> int:
+        with contextlib.closing(SimpleNamespace(close=lambda: closed.append(True))):
+            signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr("deimv2.cli.list.run", work)
+    with handling([signal.SIGTERM], signal.SIG_IGN):  # else, not handled, it ends the tests
+        assert "interrupted" in complaint(capsys, "list", code=130)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    assert closed == [True]
 
 
 def test_list_names_every_variant(capsys: Capture) -> None:
