@@ -1,5 +1,6 @@
-"""What a training leaves behind: every class's AP, and pictures of what is found."""
+"""What a training leaves behind: every class's AP, pictures of what is found, what to run next."""
 
+import shlex
 from pathlib import Path
 
 from deimv2.evaluation.coco import ClassScore, evaluate
@@ -10,6 +11,7 @@ from deimv2.model.drawing import save_picture
 from deimv2.model.files import write_whole
 from deimv2.model.progress import Progress
 from deimv2.model.words import shortened
+from deimv2.training.distributed import DistributedContext
 
 CONFUSION, PICTURES = "confusion.png", "validation.jpg"
 MOST_SHOWN = 20  # classes up to which the screen has all of them
@@ -40,3 +42,15 @@ def listed(scores: tuple[ClassScore, ...]) -> str:
         half = MOST_SHOWN // 2
         texts = [*texts[:half], "...", *texts[-half:]]
     return ", ".join(texts)
+
+
+def to_continue(folder: Path, rounds: bool, world: DistributedContext) -> str:
+    """The command that goes on with a stopped training. rounds: to int8, while it learns."""
+    command = "quantize --qat" if rounds else "train"
+    return f"{world.command} {command} --resume {shlex.quote(str(folder))}"
+
+
+def to_export(weights: Path, rounds: bool) -> str:
+    """The command that makes files of what a training left."""
+    precision = "--precision int8 " if rounds else ""
+    return f"deimv2 export {precision}--weights {shlex.quote(str(weights))}"

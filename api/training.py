@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from deimv2.api.closing import show_results
+from deimv2.api.closing import show_results, to_continue, to_export
 from deimv2.api.data import DATA, data_again, part_to_measure, read_train
 from deimv2.api.options import Pathish, as_path, flag, require_as_started, takes
 from deimv2.api.recipe import described, recipe_of, report_small
@@ -245,7 +245,7 @@ def run_here(
     try:
         trainer.run(evaluate)
     except StopError:
-        how = f"deimv2 train --resume {shlex.quote(str(output))}"
+        how = to_continue(output, rounding is not None, world)
         progress.log(f"stopped at step {trainer.step}; continue with: {how}")
         return result(trainer, finished=False)
     if rounding is not None and trainer.best.step == 0 and evaluate is not None:
@@ -255,7 +255,7 @@ def run_here(
         progress.log(f"best: AP {made.ap:.4f} in epoch {trainer.best_epoch}; curves in '{output}'")
     if evaluate is not None and rounding is None and world.is_main:
         show_results(trainer.net.cpu(), output / BEST, evaluate, output, progress)
-    progress.log(f"next: deimv2 export --weights {shlex.quote(str(output / BEST))}")
+    progress.log(f"next: {to_export(output / BEST, rounding is not None)}")
     return made
 
 

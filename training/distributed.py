@@ -28,6 +28,15 @@ class DistributedContext:
     def is_main(self) -> bool:
         return self.rank == 0
 
+    @property
+    def command(self) -> str:
+        """What starts `deimv2` in as many processes; of torchrun on several machines, which needs
+        to know of them, no more than the name."""
+        if self.size == 1:
+            return "deimv2"
+        here = os.environ.get("LOCAL_WORLD_SIZE") == str(self.size)
+        return f"torchrun {f'--nproc-per-node {self.size}' if here else '...'} -m deimv2"
+
     def mean(self, values: Tensor) -> Tensor:
         """Over all processes."""
         if self.size > 1:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import deimv2
+from deimv2.api.closing import to_continue, to_export
 from deimv2.api.data import part_to_measure, read_train
 from deimv2.api.training import TrainOptions, loop_options, resumed, start
 from deimv2.model import build_model
@@ -15,6 +17,7 @@ from deimv2.model.progress import SILENT, Progress
 from deimv2.tests.cli.commands import Capture, complaint
 from deimv2.tests.training.scenes import few
 from deimv2.training.checkpoint import BEST, LAST, save_state
+from deimv2.training.distributed import DistributedContext
 
 
 def stopped_training(folder: Path, **options: Any) -> Path:
@@ -23,6 +26,21 @@ def stopped_training(folder: Path, **options: Any) -> Path:
     net = build_model("atto", 2).state_dict()
     save_state(folder, {"about": about, "names": ["cat", "dog"], "ema": {"module": net}})
     return folder
+
+
+def test_the_next_commands_are_those_of_how_it_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (DistributedContext(0, size, torch.device("cpu")) for size in (1, 2))
+    folder = Path("my runs")
+    assert to_continue(folder, False, one) == "deimv2 train --resume 'my runs'"
+    assert to_continue(folder, True, one) == "deimv2 quantize --qat --resume 'my runs'"
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    launched = "torchrun --nproc-per-node 2 -m deimv2 train --resume 'my runs'"
+    assert to_continue(folder, False, two) == launched
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")  # on two machines
+    elsewhere = "torchrun ... -m deimv2 quantize --qat --resume 'my runs'"
+    assert to_continue(folder, True, two) == elsewhere
+    assert to_export(Path("best.pt"), False) == "deimv2 export --weights best.pt"
+    assert to_export(Path("best.pt"), True) == "deimv2 export --precision int8 --weights best.pt"
 
 
 @pytest.mark.parametrize(
