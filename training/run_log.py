@@ -40,7 +40,8 @@ class ProgressLogger:
         if self.start is None:
             self.start = place.step, time.monotonic()
         if place.steps // place.epochs >= LONG:
-            self.progress.log(f"epoch {place.shown}  step {place.step}  {self._numbers(place)}")
+            numbers = self._numbers(place, self.rows[-1])
+            self.progress.log(f"epoch {place.shown}  step {place.step}  {numbers}")
 
     def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None:
         self._write({"step": place.step, "epoch": place.epoch} | dict(metrics))
@@ -48,7 +49,8 @@ class ProgressLogger:
         if numbers:
             when = f"in epoch {best[1]}" if best[1] else "before the first step"
             numbers.append(f"best {best[0]:.4f} {when}")
-        line = "  ".join([f"epoch {place.shown}", self._numbers(place), *numbers])
+        means = self._numbers(place, of_epochs(self.rows)[place.epoch])
+        line = "  ".join([f"epoch {place.shown}", means, *numbers])
         self.progress.log(line)
         write_whole(self.folder / PLOT, plot(self.rows))
         write_whole(self.folder / TABLE, table(self.rows).encode())
@@ -77,10 +79,9 @@ class ProgressLogger:
                     self.board.add_scalar(name, value, row["step"])
             self.board.flush()  # it would keep them for two minutes, and lose them at the end
 
-    def _numbers(self, place: Place) -> str:
-        """Of the last report: loss, learning rate, speed and the time that is left."""
-        row = next((row for row in reversed(self.rows) if "loss" in row), None)
-        if row is None:
+    def _numbers(self, place: Place, row: Mapping[str, Any]) -> str:
+        """Of a report or an epoch: loss, learning rate, speed and the time that is left."""
+        if "loss" not in row:
             return ""
         speed = f"{row['images_per_second']:.1f} images/s"
         if "waiting" in row:
@@ -110,20 +111,40 @@ class NullLogger:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A line of CSV for each epoch, which counts from 1: means of its reports, and its numbers."""
-    epochs: dict[int, dict[str, list[float]]] = {}
-    for row in rows:
-        values = epochs.setdefault(row["epoch"], {})
-        for name, value in row.items():
-            if name != "epoch" and value is not None:
-                values.setdefault(name, []).append(value)
+    """A line of CSV for each epoch, which counts from 1."""
+    epochs = of_epochs(rows)
     names = list(dict.fromkeys(name for values in epochs.values() for name in values))
     lines = [["epoch", *names]]
     for epoch, values in sorted(epochs.items()):
-        means = (f"{fmean(values[n]):.6g}" if n in values else "" for n in names if n != "step")
-        steps = [str(int(values["step"][-1]))] if "step" in names else []
-        lines.append([str(epoch + 1), *steps, *means])
+        cells = (values.get(name, "") for name in names)
+        shown = (f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in cells)
+        lines.append([str(epoch + 1), *shown])
     return "".join(",".join(line) + "\n" for line in lines)
+
+
+def of_epochs(rows: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, float]]:
+    """By epoch, from 0: the means of its reports, which are of more or fewer steps each; the last
+    step and learning rates; what was measured at its end."""
+    found: dict[int, dict[str, list[tuple[float, int]]]] = {}
+    before = 0
+    for row in rows:
+        values = found.setdefault(row["epoch"], {})
+        for name, value in row.items():
+            if name != "epoch" and value is not None:
+                values.setdefault(name, []).append((value, row["step"] - before))
+        before = row["step"]
+    return {
+        epoch: {name: _of_epoch(name, given) for name, given in values.items()}
+        for epoch, values in found.items()
+    }
+
+
+def _of_epoch(name: str, given: Sequence[tuple[float, int]]) -> float:
+    """given: the values of its rows, and how many steps each is of; 0 for what was measured."""
+    values, steps = zip(*given, strict=True)
+    if name in ("step", "lr", "lr_backbone") or not any(steps):
+        return values[-1]
+    return fmean(values, steps)
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

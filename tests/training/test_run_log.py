@@ -1,10 +1,12 @@
-"""What a training tells reaches the disk when it is told."""
+"""What a training tells is right, and reaches the disk when it is told."""
 
 from pathlib import Path
 
-from deimv2.model.progress import SILENT
+import pytest
+
+from deimv2.model.progress import SILENT, Progress
 from deimv2.training.loop import Place
-from deimv2.training.run_log import ProgressLogger
+from deimv2.training.run_log import TABLE, ProgressLogger
 
 
 class Board:
@@ -21,6 +23,14 @@ class Board:
         self.written, self.kept = [*self.written, *self.kept], []
 
 
+class Lines(Progress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def log(self, message: str) -> None:
+        self.lines.append(message)
+
+
 def test_every_report_is_in_tensorboards_file_at_once(tmp_path: Path) -> None:
     board = Board()
     logger = ProgressLogger(tmp_path, SILENT, board)
@@ -29,3 +39,32 @@ def test_every_report_is_in_tensorboards_file_at_once(tmp_path: Path) -> None:
     assert board.written == [(name, value, 2) for name, value in report.items()]
     logger.epoch(Place(2, 4, 0), {"AP": 0.25, "AP50": None}, (0.25, 1))
     assert board.written[3:] == [("AP", 0.25, 2)] and not board.kept
+
+
+@pytest.mark.parametrize("every", [1, 2, 4, 5, 20])
+def test_the_numbers_of_an_epoch_do_not_depend_on_how_often_it_is_reported(
+    tmp_path: Path, every: int
+) -> None:
+    """Ten steps of loss 1, 2, ... 10 and a rate of a hundredth, in two epochs of five."""
+    told = Lines()
+    logger = ProgressLogger(tmp_path, told)
+    since: list[float] = []
+    for step in range(1, 11):
+        place = Place(step, 10, (step - 1) // 5, 2)
+        since.append(step)
+        if step % every == 0 or step % 5 == 0:
+            loss = sum(since) / len(since)
+            speed = {"images_per_second": 8.0, "waiting": 0.25}
+            logger.step(place, {"loss": loss, "lr": step / 100} | speed)
+            since = []
+        if step % 5 == 0:
+            logger.epoch(place, {"AP": step / 100}, (step / 100, place.epoch + 1))
+    assert (tmp_path / TABLE).read_text().splitlines() == [
+        "epoch,step,loss,lr,images_per_second,waiting,AP",
+        "1,5,3,0.05,8,0.25,0.05",
+        "2,10,8,0.1,8,0.25,0.1",
+    ]
+    assert [line.split("  ")[:3] for line in told.lines] == [
+        ["epoch 1/2", "loss 3.000", "lr 0.05"],
+        ["epoch 2/2", "loss 8.000", "lr 0.1"],
+    ]
