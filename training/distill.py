@@ -7,6 +7,7 @@ in which a ViT's features are huge do not drown the others.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,8 +161,9 @@ class Distiller(Loop):
 
     def run(self, workers: int, save_seconds: float, report_every: int) -> None:
         """To the end. Raises StopError after Ctrl-C or SIGTERM, once the state is saved."""
-        source = load(self.crops, range(self.step, self.steps), workers, pinned=False)
-        self.loop(source, save_seconds, report_every)
+        places = range(self.step, self.steps)
+        with closing(load(self.crops, places, workers, pinned=False)) as source:
+            self.loop(source, save_seconds, report_every)
 
     def _rates(self) -> dict[str, float]:
         return {"lr": self.optimizer.param_groups[0]["lr"]}

@@ -7,6 +7,7 @@ the losses that it would have had.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -128,8 +129,8 @@ class Trainer(Loop):
             self.logger.say(f"before the first step: {measured}")
         pinned = self.world.device.type == "cuda"
         places = self.batches.places(self.step)
-        source = load(self.batches, places, self.options.workers, pinned)
-        self.loop(source, self.options.save_seconds, self.options.report_every)
+        with closing(load(self.batches, places, self.options.workers, pinned)) as source:
+            self.loop(source, self.options.save_seconds, self.options.report_every)
 
     def _next(self, source: Iterator[Batch], meter: Meter, asked: Sequence[int]) -> Batch:
         self._restart_if_due()

@@ -1,6 +1,7 @@
 """Distillation: the student learns the teacher's features, and a stopped one goes on exactly."""
 
 import signal
+from inspect import GEN_CLOSED, getgeneratorstate
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from deimv2.model.weights import load_backbone, load_weights, random_state
 from deimv2.tests.teacher import write_teacher
 from deimv2.tests.training.test_trainer import assert_same_state
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
+from deimv2.training.data.batches import load
 from deimv2.training.distill import (
     STUDENTS,
     Crops,
@@ -101,6 +103,16 @@ def test_the_loss_goes_down(tmp_path: Path, teacher: VisionTransformer) -> None:
     distiller(tmp_path, teacher, notes, steps=20).run(0, 300, 1)
     losses = list(notes.losses.values())
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:3]), losses
+
+
+def test_the_source_of_crops_ends_with_it(
+    tmp_path: Path, teacher: VisionTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = distiller(tmp_path, teacher, Notes(), steps=1)
+    source = load(made.crops, range(1), 0, False)
+    monkeypatch.setattr("deimv2.training.distill.load", lambda *_, **__: source)
+    made.run(0, 300, 1)
+    assert getgeneratorstate(source) == GEN_CLOSED
 
 
 @pytest.mark.parametrize("student", STUDENTS)

@@ -3,6 +3,7 @@
 import errno
 import math
 from dataclasses import replace
+from inspect import GEN_CLOSED, getgeneratorstate
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from deimv2.model.weights import load_weights, read_metadata
 from deimv2.tests.training.scenes import few
 from deimv2.training import checkpoint
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
-from deimv2.training.data.batches import Batch, Batches
+from deimv2.training.data.batches import Batch, Batches, load
 from deimv2.training.data.dataset import read_dataset
 from deimv2.training.distributed import DistributedContext
 from deimv2.training.loop import Metrics, Place
@@ -103,6 +104,17 @@ def test_short_epochs_end_with_a_report(tmp_path: Path) -> None:
     made, notes = trainer(tmp_path, report_every=20)
     made.run(None)
     assert list(notes.steps) == [2, 4, 6]
+
+
+def test_the_source_of_batches_ends_with_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workers and their temporary folders stay for as long as it is open."""
+    made, _ = trainer(tmp_path, recipe(epochs=1))
+    source = load(made.batches, made.batches.places(0), 0, False)
+    monkeypatch.setattr("deimv2.training.trainer.load", lambda *_: source)
+    made.run(None)
+    assert getgeneratorstate(source) == GEN_CLOSED
 
 
 @pytest.mark.parametrize("stop", [2, 3, 5])

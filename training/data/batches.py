@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.queues import Queue
 from typing import Any, TypeVar
@@ -196,8 +196,8 @@ class Places:
 
 def load(
     batches: TorchDataset[Batch], places: Iterable[Any], workers: int, pinned: bool
-) -> Iterator[Batch]:
-    """The batches at these places, by so many worker processes."""
+) -> Generator[Batch, None, None]:
+    """The batches at these places, by so many worker processes, which closing it ends."""
     loader = DataLoader(
         batches,
         batch_size=None,
