@@ -5,7 +5,7 @@ none: the artifacts are compared with the first of them, which says that they ag
 that they are right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -182,6 +182,9 @@ def verify_folder(folder: Path, images: Path | None = None) -> Report:
         if problem := file_problem(folder, file.name, file.sha256, file.size):
             rows.append(Row(file.name, "the manifest's hash", (problem,)))
             continue
+        if problem := _format_problem(file):
+            rows.append(Row(file.name, "the manifest's format", (problem,)))
+            continue
         whole.append(file)
         earlier = manifest.parity.get(file.name, {}).get("kept", {})
         least_kept = earlier.get("limit", LIMIT)
@@ -207,11 +210,14 @@ def limits_between(precision: str) -> Limits:
 
 def _structure_problems(path: Path, card: ModelCard, steps: Sequence[Scales]) -> tuple[str, ...]:
     try:
+        inspection = inspect(path)
+        if problem := _card_problem(path, inspection.card or {}, card):
+            return (problem,)
         if precision_of(card.precision).rounds and (contradiction := contradicting_steps(path)):
             return (contradiction,)
         if steps and (foreign := foreign_steps(path, steps)):
             return (foreign,)
-        if swapped := swapped_outputs(inspect(path).outputs):
+        if swapped := swapped_outputs(inspection.outputs):
             return (swapped,)
         artifact_format(path).check(path, card)
     except MissingExtraError:
@@ -219,6 +225,24 @@ def _structure_problems(path: Path, card: ModelCard, steps: Sequence[Scales]) ->
     except (CheckError, InputError) as error:
         return (str(error),)
     return ()
+
+
+def _format_problem(file: File) -> str | None:
+    if (suffix := FORMATS[file.format].suffix) == Path(file.name).suffix:
+        return None
+    return f"the manifest says that it is {file.format}, expected a name in {suffix}; export again"
+
+
+def _card_problem(path: Path, inside: Mapping[str, Any], card: ModelCard) -> str | None:
+    """Where the file says that it is another model or of another precision, by which it would be
+    judged. inside: what it says, which may be nothing."""
+    for name, wanted in (("variant", card.variant), ("precision", card.precision)):
+        if (found := inside.get(name, wanted)) != wanted:
+            return (
+                f"'{path}' says that its {name} is {found}, expected {wanted} as in the manifest; "
+                "export again"
+            )
+    return None
 
 
 def _agreement(

@@ -1,5 +1,6 @@
 """`verify` passes what detects the same, and says what is wrong with all else."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,35 @@ def test_other_labels_inside_than_in_the_manifest_fail(tmp_path: Path) -> None:
     manifest = write_folder(tmp_path)
     replace(manifest, labels=("dog", "cat")).write(tmp_path / "manifest.json")
     assert "the labels inside are not" in verify_folder(tmp_path).rows[0].problems[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("variant", "pico"), ("precision", "int8"), ("precision", "fp16")]
+)
+def test_a_manifest_that_calls_a_file_another_model_fails(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    """By the limits of int8, much would pass."""
+    manifest = write_folder(tmp_path, scores=(0.9,))
+    card = {"labels": ["cat", "dog"], "variant": "atto", "precision": "fp32"}
+    path = write_onnx(tmp_path / "tiny-0.onnx", card=json.dumps(card))
+    manifest = replace(manifest, files=(describe(path),))
+    manifest.write(tmp_path / "manifest.json")
+    assert verify_folder(tmp_path).passed
+    replace(manifest, **{name: value}).write(tmp_path / "manifest.json")
+    (row,) = verify_folder(tmp_path).rows
+    said = f"says that its {name} is {card[name]}, expected {value} as in the manifest"
+    assert said in row.problems[0] and row.parity is None
+
+
+def test_a_file_of_another_format_than_its_name_says_fails(tmp_path: Path) -> None:
+    manifest = write_folder(tmp_path, scores=(0.9,))
+    wrong = replace(manifest.files[0], format="pte")
+    replace(manifest, files=(wrong,)).write(tmp_path / "manifest.json")
+    (row,) = verify_folder(tmp_path).rows
+    assert row.problems == (
+        "the manifest says that it is pte, expected a name in .pte; export again",
+    )
 
 
 def test_own_photographs_show_agreement_only(tmp_path: Path) -> None:
