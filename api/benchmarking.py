@@ -17,6 +17,7 @@ from deimv2.converters.onnx.baseline import write_baseline
 from deimv2.converters.results import record_all, require_listed
 from deimv2.converters.tflite import TFLITE
 from deimv2.model.errors import InputError
+from deimv2.model.files import names_apart
 from deimv2.model.numbers import require_numbers
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.sources import load
@@ -60,14 +61,15 @@ def benchmark(
         raise InputError("no artifact to time, expected files or folders of exports")
     with progress.status(f"reading {plural(len(files), 'artifact')}"):
         found = {path: inspect(path) for path in files}
-    require_unique([path.name for path in (*files, *foreign)])
+    require_unique([*files, *foreign])
     if record:
         require_recordable(files, counts, device)
     with tempfile.TemporaryDirectory() as folder:
         reference = Path(folder) / BASELINE if baseline else None
         if reference is not None:
             write(weights, found[files[0]], reference, progress)
-        macs = {path.name: found[path].macs for path in files}
+        names = names_apart([*files, *foreign])
+        macs = {names[path]: found[path].macs for path in files}
         rows = []
         for count in counts:
             message = f"{plural(count, 'thread')}, rounds"
@@ -75,7 +77,7 @@ def benchmark(
             rows += time_in_turn(files, reference, count, macs, rounds, shown, device, foreign)
     if record:
         times = {row.name: entry(row) for row in rows}
-        record_all("latency", {path: times[path.name] for path in files})
+        record_all("latency", {path: times[names[path]] for path in files})
     return rows
 
 
@@ -160,11 +162,12 @@ def has_times(path: Path) -> bool:
     return format is not None and format.timed(path)
 
 
-def require_unique(names: Sequence[str]) -> None:
-    if repeated := [name for name in names if names.count(name) > 1]:
+def require_unique(paths: Sequence[Path]) -> None:
+    places = [path.resolve() for path in paths]
+    if repeated := [path for path in paths if places.count(path.resolve()) > 1]:
         raise InputError(
-            f"'{repeated[0]}' is named {names.count(repeated[0])} times, expected files of "
-            "different names; time them one after the other"
+            f"'{repeated[0]}' is named {places.count(repeated[0].resolve())} times, expected each "
+            "file once; leave the others out"
         )
 
 

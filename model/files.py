@@ -25,6 +25,20 @@ def make_folder(path: Path) -> None:
         ) from error
 
 
+def names_apart(paths: Sequence[Path]) -> dict[Path, str]:
+    """What to call each file: its name, and where several have that, as much of its path before it
+    as tells them apart."""
+    parts = {path: path.absolute().parts for path in paths}
+    names = {}
+    for path, own in parts.items():
+        others = [each for other, each in parts.items() if other != path]
+        length = 1
+        while length < len(own) and any(own[-length:] == each[-length:] for each in others):
+            length += 1
+        names[path] = Path(*own[-length:]).as_posix()
+    return names
+
+
 def require_room(folder: Path, needed: int, what: str, way: str) -> None:
     """Raises InputError where fewer than `needed` bytes are free. way: what to do then."""
     free = shutil.disk_usage(folder).free

@@ -24,6 +24,7 @@ from deimv2.converters import format_of
 from deimv2.converters.format import CPU
 from deimv2.converters.runner import Stopwatch
 from deimv2.model.errors import InputError
+from deimv2.model.files import names_apart
 from deimv2.profiling.memory import peak_memory
 
 MATMUL = "matmul"  # in place of a file: the machine's peak, a product of two matrices
@@ -64,13 +65,15 @@ class Runner:
     """A process that has loaded one file and runs it when told. Between its turns it is stopped:
     the threads of some runtimes spin for a while after a run, and would slow the next file's."""
 
-    def __init__(self, path: Path | str, threads: int, device: str = CPU) -> None:
+    def __init__(
+        self, path: Path | str, threads: int, device: str = CPU, name: str | None = None
+    ) -> None:
         module = "deimv2.profiling.timing"
         command = [sys.executable, "-P", "-m", module, str(path), str(threads), device]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )  # fmt: skip
-        self.name = Path(path).name
+        self.name = name or Path(path).name
 
     def __enter__(self) -> "Runner":
         return self
@@ -108,15 +111,15 @@ def time_in_turn(
     """Times the files, and the baseline first where there is one, which is on the CPU always; and
     last `.tflite` files of others, on the CPU too.
 
-    macs: multiply-accumulates by file name. Raises InputError for a file that does not run.
+    macs: by the names of `names_apart`. Raises InputError for a file that does not run.
     """
+    names = names_apart([*files, *foreign])
     with ExitStack() as stack:
-        beside: list[Path | str] = [MATMUL, *([baseline] if baseline else [])]
-        runners = [
-            *(stack.enter_context(Runner(path, threads)) for path in beside),
-            *(stack.enter_context(Runner(path, threads, device)) for path in files),
-            *(stack.enter_context(Runner(path, threads, FOREIGN)) for path in foreign),
-        ]
+        enter = stack.enter_context
+        own = [enter(Runner(each, threads)) for each in (MATMUL, baseline) if each is not None]
+        given = [enter(Runner(path, threads, device, names[path])) for path in files]
+        others = [enter(Runner(path, threads, FOREIGN, names[path])) for path in foreign]
+        runners = [*own, *given, *others]
         loads = [runner.ask("load") for runner in runners]
         firsts = [runner.ask("run") for runner in runners]
         for _ in range(WARM_UP):

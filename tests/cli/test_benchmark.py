@@ -2,15 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 import deimv2
-from deimv2.api.benchmarking import find, write
+from deimv2.api.benchmarking import benchmark, find, write
 from deimv2.converters.artifact import inspect
-from deimv2.converters.manifest import Manifest
+from deimv2.converters.manifest import Manifest, describe
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
 from deimv2.model.progress import SILENT
@@ -18,7 +19,7 @@ from deimv2.model.weights import save_weights
 from deimv2.profiling.timing import BASELINE, MATMUL, MOST_OUTSIDE, SIDE, Runner, time_in_turn
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.converters.artifacts import write_mixed
-from deimv2.tests.tiny import write_folder
+from deimv2.tests.tiny import write_folder, write_onnx
 
 FEW = ("--rounds", "3")
 
@@ -32,9 +33,11 @@ class Scripted:
 
     OUTSIDE: ClassVar[float | None] = 0.01
 
-    def __init__(self, path: Path | str, threads: int, device: str = "cpu") -> None:
-        self.name = Path(path).name
-        self.times = iter(self.TIMES[self.name])
+    def __init__(
+        self, path: Path | str, threads: int, device: str = "cpu", name: str | None = None
+    ) -> None:
+        self.name = name or Path(path).name
+        self.times = iter(self.TIMES[Path(path).name])
 
     def __enter__(self) -> "Scripted":
         return self
@@ -55,6 +58,24 @@ def test_ratios_are_of_the_same_round_and_the_first_rounds_do_not_count(
     assert (row.load, row.first, row.median, row.memory) == (0.5, 9.0, 4.0, 7)
     assert row.ratio == 1.5  # the median of 5/2, 4/4 and 3/2; that of medians is 2
     assert row.p95 == pytest.approx(4.9) and row.peak_share == pytest.approx(1 / 4)
+
+
+def test_two_exports_of_a_model_are_timed_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deimv2.profiling.timing.Runner", Scripted)
+    for week in ("last", "this"):
+        folder = tmp_path / week / "atto"
+        folder.mkdir(parents=True)
+        write_onnx(folder / "a.onnx")
+        manifest = replace(write_folder(folder), files=(describe(folder / "a.onnx"),))
+        manifest.write(folder / "manifest.json")
+    folders = [tmp_path / week / "atto" for week in ("last", "this")]
+    rows = benchmark(folders, rounds=3, baseline=False)
+    assert [row.name for row in rows] == ["last/atto/a.onnx", "this/atto/a.onnx"]
+    benchmark([folders[0], folders[1] / "a.onnx"], rounds=3, baseline=False, record=True)
+    for folder in folders:
+        assert (Manifest.read(folder).measured or {})["a.onnx"]["latency"]["median_ms"] == 4000
 
 
 @pytest.mark.parametrize(("outside", "ratio"), [(None, 1.5), (0.05, 1.5), (0.06, None)])
@@ -156,9 +177,7 @@ def test_what_cannot_be_timed_is_named(exported: Path, tmp_path: Path, capsys: C
     for path in (tmp_path, tmp_path / "none.tflite", exported / "deimv2-atto-fp32.mlpackage"):
         assert f"nothing to time at '{path}'" in complaint(capsys, "benchmark", path)
     twice = [exported / "deimv2-atto-fp32.tflite"] * 2
-    assert "is named 2 times, expected files of different names" in complaint(
-        capsys, "benchmark", *twice
-    )
+    assert "is named 2 times, expected each file once" in complaint(capsys, "benchmark", *twice)
 
 
 def test_a_process_that_ends_is_told(tmp_path: Path) -> None:

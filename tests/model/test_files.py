@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deimv2.api.install import move
+from deimv2.model.files import names_apart
 
 
 def made(folder: Path, content: str) -> Path:
@@ -56,3 +57,13 @@ def test_text_is_in_utf8_whatever_the_locale(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.stdout == "['L\\xf6ffel']\n", done.stderr
     assert "Löffel" in (tmp_path / "metadata.json").read_text(encoding="utf-8")
+
+
+def test_files_of_one_name_are_told_apart_by_the_end_of_their_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = [Path("a/x/f.onnx"), Path("b/x/f.onnx"), Path("b/x/g.onnx"), tmp_path / "c" / "f.onnx"]
+    assert [*names_apart(paths).values()] == ["a/x/f.onnx", "b/x/f.onnx", "g.onnx", "c/f.onnx"]
+    assert [*names_apart([paths[0], paths[0]]).values()] == ["f.onnx"]
+    assert [*names_apart([Path("/f"), Path("f")]).values()] == ["/f", f"{tmp_path.name}/f"]
