@@ -64,11 +64,22 @@ def test_several_exports_are_one_page(tmp_path: Path) -> None:
     assert "DEIMv2-Atto, Pico: 2 exports" in shown.text
     assert "✗ Failed: 1 of 4 checks." in shown.text
     table = shown.text[shown.text.index("All files") : shown.text.index("DEIMv2-Atto, fp32")]
-    assert "tiny-0.onnx 0.00 0.250 0.500 4.0 ✓ pass tiny-1.onnx 0.00 0.300 0.500 4.0" in table
-    assert "tiny-0.onnx 0.00 - - - ✓ pass tiny-1.onnx 0.00 - - - ✗ FAIL" in table
+    assert "a/tiny-0.onnx 0.00 0.250 0.500 4.0 ✓ pass a/tiny-1.onnx 0.00 0.300 0.500 4.0" in table
+    assert "b/tiny-0.onnx 0.00 - - - ✓ pass b/tiny-1.onnx 0.00 - - - ✗ FAIL" in table
     assert shown.text.count("Hashes and versions") == shown.text.count("Who computes it") == 2
     assert len(shown.all("img")) == 2 * 9
     assert shown.text.endswith("Made by deimv2 report a b , of DEIMv2 Mobile.")
+
+
+def test_files_of_one_name_are_told_apart_everywhere(tmp_path: Path) -> None:
+    recorded = {"ap": (AP, AP | {"AP": 0.3}), "latency": (LATENCY, LATENCY)}
+    both = [verified(tmp_path / week / "tiny", **recorded) for week in ("last", "this")]
+    shown = Reader(page(*both)).text
+    start = shown.index("All files")
+    names = [f"{week}/tiny/tiny-{i}.onnx" for week in ("last", "this") for i in (0, 1)]
+    assert f"Passed. {', '.join(names)} agree with" in shown[:start]
+    plots = shown[shown.index("AP and size") : shown.index("DEIMv2-Atto, fp32")]
+    assert all(shown[start:].count(f"{name} ") >= 3 and name in plots for name in names)
 
 
 def test_ap_is_drawn_against_size_and_time(tmp_path: Path) -> None:

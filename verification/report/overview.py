@@ -19,8 +19,10 @@ TICKS = 5  # about as many as an axis has
 
 @dataclass(frozen=True)
 class Artifact:
-    """One file with what is known of it; passed: None where it was not compared."""
+    """One file with what is known of it. name: on the page; passed: None where it was not
+    compared."""
 
+    name: str
     manifest: Manifest
     file: File
     passed: bool | None
@@ -106,9 +108,9 @@ def plot(
     places = [(across(x), up(y)) for _, x, y in rows]
     labels: list[Place] = []
     for (artifact, _, _), place in zip(rows, places, strict=True):
-        labels.append(label_place(place, short(artifact.file), places, labels))
+        labels.append(label_place(place, short(artifact.name), places, labels))
     points = [
-        Point(short(artifact.file), artifact.file.format, *place, label.x, label.y)
+        Point(short(artifact.name), artifact.file.format, *place, label.x, label.y)
         for (artifact, _, _), place, label in zip(rows, places, labels, strict=True)
     ]
     return Plot(
@@ -118,8 +120,9 @@ def plot(
     )  # fmt: skip
 
 
-def short(file: File) -> str:
-    return file.name.removeprefix("deimv2-")
+def short(name: str) -> str:
+    folder, slash, file = name.rpartition("/")
+    return f"{folder}{slash}{file.removeprefix('deimv2-')}"
 
 
 @dataclass(frozen=True)

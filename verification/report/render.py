@@ -7,7 +7,7 @@ and the page's Content-Security-Policy forbids scripts and the network.
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deimv2.converters.artifact import inspect
@@ -17,6 +17,7 @@ from deimv2.converters.manifest import File, Manifest, file_problem, toolchain
 from deimv2.converters.precision import Limits, precision_of
 from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError
+from deimv2.model.files import names_apart
 from deimv2.model.optional import require
 from deimv2.verification.parity import Parity
 from deimv2.verification.report.charts import Chart, charts
@@ -61,7 +62,8 @@ class Export:
     def artifacts(self) -> list[Artifact]:
         verdicts = {row.artifact: not row.problems for row in self.report.rows}
         return [
-            Artifact(self.manifest, file, verdicts.get(file.name)) for file in self.manifest.files
+            Artifact(file.name, self.manifest, file, verdicts.get(file.name))
+            for file in self.manifest.files
         ]
 
 
@@ -82,20 +84,33 @@ def page(*reports: Report, phones: Sequence[PhoneRow] = (), command: str = "") -
     )
     environment.filters["linked"] = linked
     exports = [export(report) for report in reports]
-    artifacts = [each for export in exports for each in export.artifacts]
+    rows, artifacts = told_apart(exports)
     variants = dict.fromkeys(export.manifest.variant.capitalize() for export in exports)
     several = f"DEIMv2-{', '.join(variants)}: {len(exports)} exports"
     return environment.get_template("page.html").render(
         exports=exports,
         title=exports[0].title if len(exports) == 1 else several,
         passed=all(report.passed for report in reports),
-        rows=[row for report in reports for row in report.rows],
+        rows=rows,
         artifacts=artifacts,
         plots=plots(artifacts),
         frame=FRAME,
         phones=phones,
         best=BEST,
         command=command or f"deimv2 verify {shlex.quote(reports[0].folder)} --report report.html",
+    )
+
+
+def told_apart(exports: Sequence[Export]) -> tuple[list[Row], list[Artifact]]:
+    """All that was checked, and all files, by names of which no two exports have the same."""
+    rows = [(Path(each.report.folder, row.artifact), row) for each in exports
+            for row in each.report.rows]  # fmt: skip
+    files = [(Path(each.report.folder, known.name), known) for each in exports
+             for known in each.artifacts]  # fmt: skip
+    names = names_apart([path for path, _ in (*rows, *files)])
+    return (
+        [replace(row, artifact=names[path]) for path, row in rows],
+        [replace(known, name=names[path]) for path, known in files],
     )
 
 
