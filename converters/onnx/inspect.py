@@ -26,10 +26,10 @@ def read(path: Path) -> Inspection:
     stored = {tensor.name for tensor in graph.initializer}
     for value in graph.input:
         port = _port(onnx, value)
-        if not all(isinstance(side, int) for side in port.shape):
+        if free := [str(side) or "a side" for side in port.shape if not isinstance(side, int)]:
             raise InputError(
-                f"'{path}' leaves sides of its input free ({port}), expected numbers; inspect a "
-                "file that deimv2 export wrote"
+                f"'{path}' leaves {' and '.join(free)} of its input free ({port}), expected "
+                "numbers; name a file that deimv2 export wrote"
             )
     ports = {
         value.name: _port(onnx, value) for value in (*graph.value_info, *graph.input, *graph.output)
