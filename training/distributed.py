@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn
 from torch import Tensor, nn
 
 from deimv2.model.errors import InputError
@@ -94,6 +93,20 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
+class SumOfAll(torch.autograd.Function):
+    """Over all processes. Each gets the gradients of all, as each has a part in all results."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return SumOfAll.forward(ctx, gradient)
+
+
 class GlobalBatchNorm2d(nn.BatchNorm2d):
     """BatchNorm over the batches of all processes, on the CPU, where PyTorch's own does not run.
 
@@ -120,7 +133,8 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
 
     @staticmethod
     def _of_all(mean: Tensor) -> Tensor:
-        return torch.distributed.nn.all_reduce(mean) / dist.get_world_size()
+        total: Tensor = SumOfAll.apply(mean)  # type: ignore[no-untyped-call]
+        return total / dist.get_world_size()
 
 
 def synchronise(net: nn.Module, world: DistributedContext) -> None:

@@ -28,3 +28,17 @@ def test_it_normalises_as_that_of_one_process(mean: float) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-2)
     torch.testing.assert_close(ours.running_mean, theirs.running_mean)
     torch.testing.assert_close(ours.running_var, theirs.running_var, rtol=1e-3, atol=0)
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.filterwarnings("error")
+def test_its_gradients_are_those_of_one_process() -> None:
+    torch.manual_seed(0)
+    x, wanted = torch.randn(2, 4, 16, 10, 10)
+    found = []
+    for norm in (GlobalBatchNorm2d(16), nn.BatchNorm2d(16)):
+        given = x.clone().requires_grad_()
+        (norm(given) * wanted).sum().backward()
+        found.append([given.grad, *(each.grad for each in norm.parameters())])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
