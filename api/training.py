@@ -24,7 +24,7 @@ from deimv2.model.weights.sources import AUTO, BY_NAME, chosen_variant, fetch, o
 from deimv2.model.words import plural
 from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, StopError, read_state, require_unused
-from deimv2.training.data.batches import Batches
+from deimv2.training.data.batches import Batches, require_shared
 from deimv2.training.data.dataset import Dataset
 from deimv2.training.data.layouts import Part
 from deimv2.training.distributed import DistributedContext, join, leave
@@ -217,6 +217,8 @@ def run_here(
 ) -> Training:
     """This process's part of it."""
     progress = options.progress if world.is_main else SILENT
+    if options.batch is not None:
+        require_shared(options.batch, world.size)
     dataset = read_train(options, progress)
     val = part_to_measure(options.data, options.val_images, options.val_annotations, progress)
     if options.resume is None:  # only now: weights may have to be fetched

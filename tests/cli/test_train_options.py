@@ -10,7 +10,7 @@ import torch
 import deimv2
 from deimv2.api.closing import to_continue, to_export
 from deimv2.api.data import part_to_measure, read_train
-from deimv2.api.training import TrainOptions, loop_options, resumed, start
+from deimv2.api.training import TrainOptions, loop_options, resumed, run_here, start
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
 from deimv2.model.progress import SILENT, Progress
@@ -26,6 +26,12 @@ def stopped_training(folder: Path, **options: Any) -> Path:
     net = build_model("atto", 2).state_dict()
     save_state(folder, {"about": about, "names": ["cat", "dog"], "ema": {"module": net}})
     return folder
+
+
+def test_a_batch_that_processes_cannot_share_is_refused_before_the_data() -> None:
+    two = DistributedContext(0, 2, torch.device("cpu"))
+    with pytest.raises(InputError, match="a batch of 5 cannot be shared by 2 processes"):
+        run_here(TrainOptions(data="nowhere", batch=5), None, two)
 
 
 def test_the_next_commands_are_those_of_how_it_trained(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,11 +74,7 @@ class Batches(TorchDataset[Batch]):
         self.statistics = statistics  # mean and standard deviation of the channels
         self.rank, self.processes = rank, processes
         batch = recipe.schedule.batch
-        if batch % processes:
-            raise InputError(
-                f"a batch of {batch} cannot be shared by {processes} processes; "
-                "choose a multiple with --batch"
-            )
+        require_shared(batch, processes)
         self.share = batch // processes
         self.steps = max(1, len(dataset.samples) // batch)  # an incomplete batch is left out
         repeats = recipe.augment.scale_repeats
@@ -145,6 +141,15 @@ class Batches(TorchDataset[Batch]):
 
     def _rng(self, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, *key])
+
+
+def require_shared(batch: int, processes: int) -> None:
+    """Raises InputError for a batch that is not as many photos for each process."""
+    if batch % processes:
+        raise InputError(
+            f"a batch of {batch} cannot be shared by {processes} processes; "
+            "choose a multiple with --batch"
+        )
 
 
 def first_usable(
