@@ -40,8 +40,9 @@ class TrainingLogger(Protocol):
     """Where a training reports. Of several processes, the first has one that writes."""
 
     def step(self, place: Place, values: dict[str, float]) -> None: ...
-    def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None:
-        """best: AP of the weights that are kept, and their epoch, from 1; 0 before the first."""
+    def epoch(self, place: Place, metrics: Metrics | None, best: tuple[float, int]) -> None:
+        """metrics: None after an epoch that is not evaluated. best: AP of the weights that are
+        kept, and their epoch, from 1; 0 before the first."""
 
     def saved(self) -> None:
         """After an epoch, once its state is on the disk."""

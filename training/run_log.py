@@ -43,9 +43,11 @@ class ProgressLogger:
             numbers = self._numbers(place, self.rows[-1])
             self.progress.log(f"epoch {place.shown}  step {place.step}  {numbers}")
 
-    def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None:
-        self._write({"step": place.step, "epoch": place.epoch} | dict(metrics))
-        numbers = [" ".join(each) for each in shown(metrics)]
+    def epoch(self, place: Place, metrics: Metrics | None, best: tuple[float, int]) -> None:
+        if metrics is not None:
+            self._write({"step": place.step, "epoch": place.epoch} | dict(metrics))
+            self.evaluated = dict(self.rows[-1])
+        numbers = [" ".join(each) for each in shown(metrics or {})]
         if numbers:
             when = f"in epoch {best[1]}" if best[1] else "before the first step"
             numbers.append(f"best {best[0]:.4f} {when}")
@@ -54,7 +56,6 @@ class ProgressLogger:
         self.progress.log(line)
         write_whole(self.folder / PLOT, plot(self.rows))
         write_whole(self.folder / TABLE, table(self.rows).encode())
-        self.evaluated = dict(self.rows[-1])
 
     def saved(self) -> None:
         row, self.evaluated = self.evaluated, None
@@ -104,7 +105,7 @@ class NullLogger:
     """The logger of every process but the first."""
 
     def step(self, place: Place, values: dict[str, float]) -> None: ...
-    def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None: ...
+    def epoch(self, place: Place, metrics: Metrics | None, best: tuple[float, int]) -> None: ...
     def saved(self) -> None: ...
     def say(self, message: str) -> None: ...
     def rewind(self, step: int) -> None: ...

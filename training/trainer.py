@@ -242,8 +242,7 @@ class Trainer(Loop):
         place = self.place
         due = self.step == self.steps or (place.epoch + 1) % self.options.evaluate_every == 0
         metrics = self._keep_if_best() if due or self.evaluate is None else {}
-        if due:
-            self.logger.epoch(place, metrics, (self.best.ap, self.best_epoch))
+        self.logger.epoch(place, metrics if due else None, (self.best.ap, self.best_epoch))
         patience = self.options.patience
         hopeless = due and patience is not None and self.since_best >= patience
         if hopeless:

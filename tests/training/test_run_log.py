@@ -1,12 +1,13 @@
 """What a training tells is right, and reaches the disk when it is told."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deimv2.model.progress import SILENT, Progress
 from deimv2.training.loop import Place
-from deimv2.training.run_log import TABLE, ProgressLogger
+from deimv2.training.run_log import TABLE, ProgressLogger, read_log
 
 
 class Board:
@@ -68,3 +69,18 @@ def test_the_numbers_of_an_epoch_do_not_depend_on_how_often_it_is_reported(
         ["epoch 1/2", "loss 3.000", "lr 0.05"],
         ["epoch 2/2", "loss 8.000", "lr 0.1"],
     ]
+
+
+def test_an_epoch_that_is_not_evaluated_has_a_line_too(tmp_path: Path) -> None:
+    told, called = Lines(), list[dict[str, Any]]()
+    logger = ProgressLogger(tmp_path, told, on_epoch=called.append)
+    for epoch, metrics in enumerate((None, {"AP": 0.25})):
+        place = Place(epoch + 1, 2, epoch, 2)
+        logger.step(place, {"loss": 0.5, "images_per_second": 8.0})
+        logger.epoch(place, metrics, (0.25, 2) if metrics else (-1.0, 0))
+        logger.saved()
+    first, second = told.lines
+    assert first == "epoch 1/2  loss 0.500  8.0 images/s"
+    assert second.endswith("AP 0.2500  best 0.2500 in epoch 2")
+    assert called == [{"step": 2, "epoch": 1, "AP": 0.25}]
+    assert [row.get("AP") for row in read_log(tmp_path)] == [None, None, 0.25]

@@ -36,13 +36,13 @@ class Notes:
 
     def __init__(self) -> None:
         self.steps: dict[int, dict[str, float]] = {}
-        self.epochs: list[Metrics] = []
+        self.epochs: list[Metrics | None] = []
         self.said: list[str] = []
 
     def step(self, place: Place, values: dict[str, float]) -> None:
         self.steps[place.step] = values
 
-    def epoch(self, place: Place, metrics: Metrics, best: tuple[float, int]) -> None:
+    def epoch(self, place: Place, metrics: Metrics | None, best: tuple[float, int]) -> None:
         self.epochs.append(metrics)
 
     def saved(self) -> None: ...
