@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from deimv2.api.synthetic import make_scenes
@@ -78,9 +79,12 @@ def find_ranges(
     """
     paths = evenly(photos, most)
     unreadable: dict[str, None] = {}
-    images = photos_of(
-        net, paths, lambda p: progress.track(p, "finding int8 ranges"), unreadable.setdefault
-    )
+    passes = count(1)
+
+    def shown(each: Sequence[Path]) -> Iterator[Path]:
+        return progress.track(each, f"finding int8 ranges, pass {next(passes)}")
+
+    images = photos_of(net, paths, shown, unreadable.setdefault)
     found = find(net, images)
     tell_photos(found.photos, unreadable, progress)
     if found.constant:
