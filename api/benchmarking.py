@@ -56,9 +56,7 @@ def benchmark(
     require_progress(progress)
     foreign = find_foreign(as_paths(beside, "beside"))
     counts = numbers_of_threads(threads, CPU if baseline or foreign else device)
-    files = find(as_paths(artifacts, "artifacts"), device)
-    if not files:
-        raise InputError("no artifact to time, expected files or folders of exports")
+    files = find(as_paths(artifacts, "artifacts"), device, progress)
     with progress.status(f"reading {plural(len(files), 'artifact')}"):
         found = {path: inspect(path) for path in files}
     require_unique([*files, *foreign])
@@ -120,8 +118,9 @@ def entry(timing: Timing) -> dict[str, Any]:
     )
 
 
-def find(paths: Sequence[Path], device: str = CPU) -> list[Path]:
-    """The files that can be timed, in folders too. Raises InputError where there are none."""
+def find(paths: Sequence[Path], device: str = CPU, progress: Progress = SILENT) -> list[Path]:
+    """The files that can be timed, in folders too, and says which others these hold. Raises
+    InputError where there are none."""
     kinds = [
         each.suffix
         for each in FORMATS.values()
@@ -129,14 +128,22 @@ def find(paths: Sequence[Path], device: str = CPU) -> list[Path]:
     ]
     found = []
     for path in paths:
-        inside = artifacts_in(path) if path.is_dir() else [path]
-        inside = [p for p in inside if p.suffix in kinds and p.exists() and has_times(p)]
+        there = artifacts_in(path) if path.is_dir() else [path]
+        there = [p for p in there if format_of(p) is not None and p.exists()]
+        inside = [p for p in there if p.suffix in kinds and has_times(p)]
         if not inside:
             raise InputError(
                 f"nothing to time at '{path}', expected {', '.join(kinds)} files or a folder with "
                 "some; check the path"
             )
         found += inside
+        if left := [p.name for p in there if p not in inside]:
+            why = "whose time here says nothing of phones"
+            if device != CPU:
+                why = f"which no {device.upper()} runs here"
+            progress.log(f"not timed: {', '.join(left)}, {why}")
+    if not found:
+        raise InputError("no artifact to time, expected files or folders of exports")
     return found
 
 

@@ -14,7 +14,7 @@ from deimv2.converters.artifact import inspect
 from deimv2.converters.manifest import Manifest, describe
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
-from deimv2.model.progress import SILENT
+from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights import save_weights
 from deimv2.profiling.timing import BASELINE, MATMUL, MOST_OUTSIDE, SIDE, Runner, time_in_turn
 from deimv2.tests.cli.commands import Capture, complaint, output
@@ -171,6 +171,23 @@ def test_of_a_folder_the_files_of_its_manifest_are_timed(tmp_path: Path) -> None
     assert find([tmp_path]) == listed
     (tmp_path / "manifest.json").unlink()
     assert find([tmp_path]) == [other, *listed]
+
+
+def test_what_is_not_timed_in_a_folder_is_named(tmp_path: Path) -> None:
+    class Lines(Progress):
+        def log(self, message: str) -> None:
+            told.append(message)
+
+    told: list[str] = []
+    names = ("a.onnx", "a.aimodel", "a.txt", "a.mlpackage")
+    made = [tmp_path / name for name in names]
+    for path in made:
+        path.touch() if path.suffix in (".onnx", ".txt") else path.mkdir()
+    assert find([tmp_path], progress=Lines()) == made[:1]
+    left = "not timed: a.aimodel, a.mlpackage, whose time here says nothing of phones"
+    assert told == [left]
+    with pytest.raises(InputError, match="nothing to time at"):
+        find(made[1:2])
 
 
 def test_what_cannot_be_timed_is_named(exported: Path, tmp_path: Path, capsys: Capture) -> None:
