@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from deimv2.converters import artifact_format
+from deimv2.converters import artifact_format, format_of
 from deimv2.converters.contract import INPUT, OUTPUTS
 from deimv2.converters.metadata import ModelCard
 from deimv2.converters.schema import problem_of
@@ -191,7 +191,12 @@ class Manifest:
 
         Raises InputError if there is none, it is not of the schema, or of a newer one.
         """
-        path = folder / NAME
+        path, format = folder / NAME, format_of(folder)
+        if folder.is_file() or (format is not None and format.is_at(folder)):
+            raise InputError(
+                f"'{folder}' is {'a file' if folder.is_file() else 'one artifact'}, expected a "
+                f"folder that 'deimv2 export' wrote; name '{folder.parent}', where it lies"
+            )
         if not path.is_file():
             raise InputError(
                 f"no {NAME} in '{folder}', expected a folder that 'deimv2 export' wrote; "

@@ -180,6 +180,15 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
     assert "no manifest.json in" in complaint(tmp_path / "nowhere")
 
 
+def test_an_artifact_in_place_of_its_folder_is_named(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    line = complaint(tmp_path / "tiny-0.onnx")
+    assert "tiny-0.onnx' is a file, expected a folder that" in line
+    assert f"name '{tmp_path}', where it lies" in line
+    (tmp_path / "a.mlpackage").mkdir()
+    assert "a.mlpackage' is one artifact, expected a folder" in complaint(tmp_path / "a.mlpackage")
+
+
 def problem_in(folder: Path, manifest: Manifest) -> str | None:
     """What `verify` finds wrong with the files that the manifest lists, the first of them."""
     problems = [file_problem(folder, file.name, file.sha256) for file in manifest.files]
