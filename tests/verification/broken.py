@@ -33,11 +33,17 @@ def channels_reversed(path: Path) -> None:
 
 
 def normalisation_missing(path: Path) -> None:
-    replace(path, np.float32(1 / 255), np.float32(1))
+    scale_pixels(path, 1)
 
 
 def normalised_twice(path: Path) -> None:
-    replace(path, np.float32(1 / 255), np.float32(1 / 255**2))
+    scale_pixels(path, 1 / 255**2)
+
+
+def scale_pixels(path: Path, gain: float) -> None:
+    """A `.pte` has the gain as the step by which it loads the frame, a number in 64 bits."""
+    kind = np.float64 if path.suffix == ".pte" else np.float32
+    replace(path, np.float32(1 / 255), gain, kind)
 
 
 def boxes_doubled(path: Path) -> None:
