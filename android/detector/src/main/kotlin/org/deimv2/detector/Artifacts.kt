@@ -4,7 +4,6 @@ import android.content.Context
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
 import java.io.File
-import java.io.IOException
 import java.io.InputStream
 import java.io.OutputStream
 
@@ -84,28 +83,15 @@ internal class ArtifactCopy(
         path: String,
         read: () -> T,
     ): T =
-        try {
-            read()
-        } catch (error: IOException) {
-            throw DetectorException(
-                "the assets '$path' cannot be read (${error.message}), expected an export folder in them; " +
-                    "run 'deimv2 app android' and build again",
-                error,
-            )
+        orSay(read) {
+            "the assets '$path' cannot be read (${it.message}), expected an export folder in them; " +
+                "run 'deimv2 app android' and build again"
         }
 
     private inline fun writing(
         folder: String,
         write: () -> Unit,
-    ) {
-        try {
-            write()
-        } catch (error: IOException) {
-            throw DetectorException(
-                "the assets '$folder' cannot be copied to this phone (${error.message}), expected room for them; " +
-                    "free some space",
-                error,
-            )
-        }
+    ) = orSay(write) {
+        "the assets '$folder' cannot be copied to this phone (${it.message}), expected room for them; free some space"
     }
 }

@@ -239,13 +239,19 @@ internal fun <T> reading(
     path: File,
     read: () -> T,
 ): T =
+    orSay(read) {
+        "'$path' cannot be read (${it.message}), expected a file of the export; copy the folder or export again"
+    }
+
+/** Does it, and says in a sentence what failed. */
+internal inline fun <T> orSay(
+    action: () -> T,
+    sentence: (IOException) -> String,
+): T =
     try {
-        read()
+        action()
     } catch (error: IOException) {
-        throw DetectorException(
-            "'$path' cannot be read (${error.message}), expected a file of the export; copy the folder or export again",
-            error,
-        )
+        throw DetectorException(sentence(error), error)
     }
 
 internal fun <T> JSONArray.map(part: JSONArray.(Int) -> T): List<T> = (0 until length()).map { part(it) }
