@@ -81,10 +81,9 @@ def distill(options: DistillOptions) -> Distilled:
         teacher = load_teacher(Path(options.teacher))
     device = usable_device(options.device)
     make_folder(output)
-    about = {
-        name: str(value) if isinstance(value := getattr(options, name), Path) else value
-        for name in KEPT
-    }
+    paths = {"teacher": options.teacher, "images": options.images}
+    about = {name: getattr(options, name) for name in KEPT}
+    about |= {name: str(Path(path).absolute()) for name, path in paths.items()}
     student = new_student(options.student, options.seed)
     logger = ProgressLogger(output, progress)
     distiller = Distiller(student, teacher, crops, output, device, logger, about)

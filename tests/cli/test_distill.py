@@ -75,6 +75,17 @@ def test_a_stopped_process_goes_on_with_the_same_losses(
     assert list(losses(folder)) == list(range(1, 9))
 
 
+def test_it_goes_on_from_another_folder(
+    capsys: Capture, tmp_path: Path, teacher: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vits16.pth").symlink_to(teacher)
+    output(capsys, *line(Path("vits16.pth"), Path(images.name), Path("run"), "--epochs", 1))
+    monkeypatch.chdir(images)
+    found = output(capsys, "distill", "--resume", tmp_path / "run", "--device", "cpu")
+    assert found == f"{tmp_path / 'run' / BEST}\n"
+
+
 def test_a_wrong_teacher_is_refused(
     capsys: Capture, tmp_path: Path, teacher: Path, images: Path
 ) -> None:
