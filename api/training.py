@@ -38,10 +38,8 @@ MACHINE = (
     "device", "threads", "workers", "compile", "save_minutes", "report_every", "resume", "on_epoch",
     "progress",
 )  # fmt: skip
-
-
-# Of the weights, on the disk while they are saved: they, their average and two moments, twice, as
-# what was saved before stays until then; and so the best.
+# Of the weights, on the disk while they are saved: LAST has the weights, their average and two
+# moments, BEST the average; and both stay until the new ones are whole.
 COPIES = 10
 
 
@@ -217,6 +215,7 @@ def run_here(
 ) -> Training:
     """This process's part of it."""
     progress = options.progress if world.is_main else SILENT
+    rounds = rounding is not None
     if options.batch is not None:
         require_shared(options.batch, world.size)
     dataset = read_train(options, progress)
@@ -227,17 +226,17 @@ def run_here(
     output = Path(str(options.output))
     evaluate = measured_on(val, dataset, world, progress)
     torch.manual_seed(options.seed)
-    net = start(options, rounding is not None, dataset, progress)
-    if rounding is None:
+    net = start(options, rounds, dataset, progress)
+    if not rounds:
         report_small(dataset, net.image_size, RECIPES[options.variant].augment.min_side, progress)
     make_folder(output)
     save = partial(save_weights, photos=None if val is None else val.pieces[0].images)
     logger: TrainingLogger = NullLogger()
     if world.is_main:
         logger = ProgressLogger(output, progress, open_board(output), options.on_epoch)
-    trainer = trainer_of(options, rounding, net, dataset, save, output, world, logger, progress)
+    measured = None if evaluate is None else len(evaluate.paths)
+    trainer = trainer_of(options, rounding, net, dataset, save, measured, world, logger, progress)
     if options.resume is None:
-        rounds = rounding is not None
         progress.log(described(trainer.recipe, trainer.steps, net.image_size, rounds))
     else:
         trainer.restore(read_state(output))
@@ -247,17 +246,17 @@ def run_here(
     try:
         trainer.run(evaluate)
     except StopError:
-        how = to_continue(output, rounding is not None, world)
+        how = to_continue(output, rounds, world)
         progress.log(f"stopped at step {trainer.step}; continue with: {how}")
         return result(trainer, finished=False)
-    if rounding is not None and trainer.best.step == 0 and evaluate is not None:
+    if rounds and trainer.best.step == 0 and evaluate is not None:
         progress.log("no epoch was better than what it started from, which is kept")
     made = result(trainer)
     if made.ap is not None and trainer.best.step:
         progress.log(f"best: AP {made.ap:.4f} in epoch {trainer.best_epoch}; curves in '{output}'")
-    if evaluate is not None and rounding is None and world.is_main:
+    if evaluate is not None and not rounds and world.is_main:
         show_results(trainer.net.cpu(), output / BEST, evaluate, output, progress)
-    progress.log(f"next: {to_export(output / BEST, rounding is not None)}")
+    progress.log(f"next: {to_export(output / BEST, rounds)}")
     return made
 
 
@@ -298,12 +297,16 @@ def trainer_of(
     net: DEIMv2,
     dataset: Dataset,
     save: Callable[..., None],
-    output: Path,
+    measured: int | None,
     world: DistributedContext,
     logger: TrainingLogger,
     progress: Progress,
 ) -> Trainer:
-    """With rounding: of `net`, prepared in place, with itself in float as teacher."""
+    """With rounding: of `net`, prepared in place, with itself in float as teacher.
+
+    measured: photos that AP is measured on.
+    """
+    output = Path(str(options.output))
     size = sum(value.nbytes for value in net.parameters())
     copies = COPIES if options.resume is None else COPIES // 2  # the others are there
     require_room(output, copies * size, "training", "choose another --output")
@@ -314,18 +317,20 @@ def trainer_of(
     )  # fmt: skip
     make = partial(Trainer, net, dataset.names, recipe, batches, output, world, logger)
     if rounding is None:
-        return make(loop_options(options, None), save)
+        return make(loop_options(options, None, measured), save)
     weights = fetch(str(options.weights), options.variant)
     teacher = teacher_of(net, weights, dataset.names, progress)
     photos = [sample.path for sample in dataset.samples]
     rounding = rounding.prepare(net, weights, photos, progress)
     save = partial(save, in_float=origin(str(options.weights), options.variant))
-    trainer = make(loop_options(options, rounding), partial(rounding.save, save), teacher)
+    trainer = make(loop_options(options, rounding, measured), partial(rounding.save, save), teacher)
     teacher.watch(net)
     return trainer
 
 
-def loop_options(options: TrainOptions, rounding: Rounding | None) -> Options:
+def loop_options(
+    options: TrainOptions, rounding: Rounding | None, measured: int | None = None
+) -> Options:
     """For the loop; what a training is goes into its checkpoint, as plain values."""
     kept = {
         each.name: as_kept(each.name, getattr(options, each.name))
@@ -342,6 +347,7 @@ def loop_options(options: TrainOptions, rounding: Rounding | None) -> Options:
         accumulate=options.accumulate,
         patience=options.patience,
         measure_start=rounding is not None,
+        measured=measured,
         about={"options": kept, "rounding": None if rounding is None else asdict(rounding)},
     )
 

@@ -54,8 +54,12 @@ def test_it_goes_on_from_another_folder_and_with_data_that_were_moved(
     line = f"no '{data}', expected what the training in '{run}' was .* new place with --data"
     with pytest.raises(deimv2.InputError, match=line):
         deimv2.train(**given)
-    with pytest.raises(deimv2.InputError, match="the data have 2 photos and 8 classes, expected 4"):
+    with pytest.raises(deimv2.InputError, match=r"have 2 photos to train on.* expected 4 photos"):
         deimv2.train(**given, data=tmp_path / "other")
+    few(tmp_path / "fewer" / "train", 4)
+    few(tmp_path / "fewer" / "val", 1, start=8)
+    with pytest.raises(deimv2.InputError, match=r"on, 1 to measure AP .* on, 2 to measure AP"):
+        deimv2.train(**given, data=tmp_path / "fewer")
     assert deimv2.train(resume=run, workers=0, data=tmp_path / "moved").steps == 6
 
 

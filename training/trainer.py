@@ -21,7 +21,7 @@ from deimv2.model import DEIMv2
 from deimv2.model.decoder import Integral
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.weights import load_weights, read_checkpoint, released_name, save_weights
-from deimv2.model.words import plural
+from deimv2.model.words import plural, shortened
 from deimv2.training.best import Best
 from deimv2.training.checkpoint import BEST, guarded, save_state
 from deimv2.training.data.batches import Batch, Batches, load
@@ -54,6 +54,7 @@ class Options:
     accumulate: int = 1  # parts that a batch is computed in, one after the other
     patience: int | None = None  # epochs without a better AP, after which to stop
     measure_start: bool = False  # so that what is kept is never worse than what it started from
+    measured: int | None = None  # photos that AP is measured on
     about: dict[str, Any] = field(default_factory=dict)  # plain values, kept in the checkpoint
 
 
@@ -291,20 +292,26 @@ class Trainer(Loop):
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "about": self.options.about,
+        }
+        save_state(self.folder, state | self._data())
+
+    def _data(self) -> dict[str, Any]:
+        """What a training that goes on must find again."""
+        return {
             "samples": len(self.batches.dataset.samples),
+            "measured": self.options.measured,
             "names": list(self.names),
         }
-        save_state(self.folder, state)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """From what `read_state` gives. Raises InputError if the data are not those of then."""
-        then = state["samples"], tuple(state["names"])
-        now = len(self.batches.dataset.samples), self.names
+        now = self._data()
+        then = {name: state.get(name, value) for name, value in now.items()}  # "measured" is newer
         if now != then:
             raise InputError(
-                f"the data have {now[0]} photos and {len(now[1])} classes, expected {then[0]} and "
-                f"{len(then[1])} as the training in '{self.folder}' started with; bring them back, "
-                f"or start again from '{self.folder / BEST}'"
+                f"the data have {_counted(now)}, expected {_counted(then)} as the training in "
+                f"'{self.folder}' started with; bring them back, or start again from "
+                f"'{self.folder / BEST}'"
             )
         load_weights(self.net, state["model"])
         load_weights(self.average.net, state["ema"]["module"])
@@ -318,6 +325,14 @@ class Trainer(Loop):
             self.average.decay = self.recipe.ema.restart_decay
         if self.world.is_main:
             self.logger.rewind(self.step)
+
+
+def _counted(data: Mapping[str, Any]) -> str:
+    names = ", ".join(data["names"])
+    return (
+        f"{plural(data['samples'], 'photo')} to train on, {data['measured'] or 'none'} to measure "
+        f"AP on and {plural(len(data['names']), 'class', 'classes')} ({shortened(names, 60)})"
+    )
 
 
 def optimizer(net: DEIMv2, recipe: Recipe) -> torch.optim.AdamW:

@@ -177,8 +177,19 @@ def test_going_on_with_other_data_is_refused(tmp_path: Path) -> None:
     other.batches.dataset = replace(
         other.batches.dataset, samples=other.batches.dataset.samples[:7]
     )
-    with pytest.raises(InputError, match="the data have 7 photos and 8 classes, expected 8 and 8"):
+    with pytest.raises(InputError, match=r"have 7 photos to train on, none .* expected 8 photos"):
         other.restore(read_state(tmp_path))
+
+
+def test_going_on_with_other_photos_to_measure_ap_on_is_refused(tmp_path: Path) -> None:
+    made, _ = trainer(tmp_path, measured=4)
+    made.save()
+    other, _ = trainer(tmp_path, measured=5)
+    state = read_state(tmp_path)
+    with pytest.raises(InputError, match=r"on, 5 to measure AP on and 8 classes .* on, 4 to meas"):
+        other.restore(state)
+    del state["measured"]  # of a checkpoint from before it was stored
+    other.restore(state)
 
 
 def test_the_best_weights_are_those_of_the_best_evaluation(tmp_path: Path) -> None:
