@@ -95,11 +95,13 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Ema:
-    """Moving average of the weights, of decay x (1 - exp(-step / warmup_steps))."""
+    """Moving average of the weights, of decay x (1 - exp(-step / warmup_steps)).
+
+    The release has another decay from the restart on, which is the same in every configuration.
+    """
 
     decay: float = 0.9999
     warmup_steps: int = 1000
-    restart_decay: float = 0.9999  # from the schedule's restart epoch
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,6 @@ def fit(recipe: Recipe, epochs: int | None, batch: int | None, samples: int) -> 
     ema = replace(
         recipe.ema,
         decay=1 - 1 / memory,
-        restart_decay=1 - 1 / memory,
         warmup_steps=max(1, round(recipe.ema.warmup_steps * (1 - recipe.ema.decay) * memory)),
     )
     return replace(

@@ -265,7 +265,7 @@ class Trainer(Loop):
         return metrics
 
     def _restart_if_due(self) -> None:
-        """From the recipe's restart epoch on: the best weights so far, and a fresh average."""
+        """At the recipe's restart epoch: back to the best weights so far, the average too."""
         due = self.step == self.recipe.schedule.restart_epoch * self.steps_per_epoch
         if not due or self.restarted or self.step == 0 or self.best.ap < 0:
             return
@@ -274,7 +274,6 @@ class Trainer(Loop):
         state = read_checkpoint(self.folder / BEST)
         load_weights(self.average.net, state)
         self.net.load_state_dict(self.average.net.state_dict())
-        self.average.decay = self.recipe.ema.restart_decay
         self.logger.say(
             f"from the best weights so far (AP {self.best.ap:.4f}) into the last epochs"
         )
@@ -321,8 +320,6 @@ class Trainer(Loop):
             self.scaler.load_state_dict(state["scaler"])
         self.step, self.restarted = state["step"], state["restarted"]
         self.best = Best(**state["best"])
-        if self.restarted:
-            self.average.decay = self.recipe.ema.restart_decay
         if self.world.is_main:
             self.logger.rewind(self.step)
 

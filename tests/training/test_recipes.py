@@ -50,7 +50,7 @@ NUMBERS: dict[str, Callable[[Recipe], object]] = {
     "ema.decay": lambda r: r.ema.decay,
     "ema.warmups": lambda r: r.ema.warmup_steps,
     "ema.start": lambda r: 0,
-    "train_collate.ema_restart_decay": lambda r: r.ema.restart_decay,
+    "train_collate.ema_restart_decay": lambda r: r.ema.decay,
     "Mosaic.rotation_range": lambda r: r.augment.rotation,
     "Mosaic.translation_range": lambda r: list(r.augment.translation),
     "Mosaic.scaling_range": lambda r: list(r.augment.scaling),

@@ -103,7 +103,6 @@ def test_another_batch_moves_the_rate_by_its_root_and_keeps_the_images_of_warmup
     assert fitted.schedule.warmup_steps == 500
     assert 1 / (1 - fitted.ema.decay) == pytest.approx(2500)
     assert fitted.ema.warmup_steps == 250
-    assert fitted.ema.restart_decay == fitted.ema.decay
     assert fit(N, None, 8, COCO).optimizer.lr == pytest.approx(4e-4)
 
 
