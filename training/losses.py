@@ -54,10 +54,6 @@ class Pairs:
     regressed: Tensor  # divides the box losses
 
 
-def _alone(counts: Tensor) -> Tensor:
-    return counts
-
-
 class Criterion:
     """The weighted losses of a variant's recipe; `integral` is the network's own."""
 
@@ -71,7 +67,7 @@ class Criterion:
         targets: Sequence[Target],
         epoch: int = 0,
         denoising: Denoising | None = None,
-        average: Callable[[Tensor], Tensor] = _alone,
+        average: Callable[[Tensor], Tensor] = lambda counts: counts,
     ) -> dict[str, Tensor]:
         """Losses by name, scalars that only need to be added up.
 

@@ -4,16 +4,13 @@ import io
 import warnings
 from typing import Any
 
-from deimv2.model.errors import MissingExtraError
+from deimv2.model.optional import require
 
 
 def new_figure(width: float, height: float) -> Any:
     """An empty matplotlib figure, sides in inches. Raises MissingExtraError without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "train") from error
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = require("matplotlib.figure", "train").Figure
+    return figure(figsize=(width, height), layout="constrained")
 
 
 def to_png(figure: Any) -> bytes:

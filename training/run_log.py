@@ -82,14 +82,10 @@ class ProgressLogger:
 
     def _numbers(self, place: Place, row: Mapping[str, Any]) -> str:
         """Of a report or an epoch: loss, learning rate, speed and the time that is left."""
-        if "loss" not in row:
-            return ""
-        speed = f"{row['images_per_second']:.1f} images/s"
-        if "waiting" in row:
-            speed += f", {row['waiting']:.0%} waiting for data"
-        rate = f"lr {row['lr']:.2g}" if "lr" in row else ""
+        rate = f"lr {row['lr']:.2g}"
         if "lr_backbone" in row:
             rate += f" (backbone {row['lr_backbone']:.2g})"
+        speed = f"{row['images_per_second']:.1f} images/s, {row['waiting']:.0%} waiting for data"
         return "  ".join(filter(None, (f"loss {row['loss']:.3f}", rate, speed, self._left(place))))
 
     def _left(self, place: Place) -> str:
@@ -169,7 +165,7 @@ def open_board(folder: Path) -> Any | None:
     return SummaryWriter(str(folder / "tensorboard"))
 
 
-def plot(rows: list[Mapping[str, Any]] | list[dict[str, Any]]) -> bytes:
+def plot(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Losses and AP over the steps, as PNG."""
     figure = new_figure(9, 4)
     left, right = figure.subplots(1, 2)

@@ -7,6 +7,8 @@ from deimv2.training.recipes import Epochs, Recipe, Schedule
 
 MAX_WARMUP = 0.05  # of all steps
 MAX_MEMORY = 0.05  # of all steps, of the moving average: the recipes' own are 0.017 to 0.047
+FEW = 2000  # photos to train on, below which a fine-tuning is one of few
+FEW_LR = 0.7  # of the recipe's learning rate, whatever the batch
 
 
 def factor(step: int, steps_per_epoch: int, c: Schedule) -> float:
@@ -79,10 +81,6 @@ def with_lr(recipe: Recipe, lr: float) -> Recipe:
         rule if rule.lr is None else replace(rule, lr=rule.lr * lr / c.lr) for rule in c.rules
     )
     return replace(recipe, optimizer=replace(c, lr=lr, rules=rules))
-
-
-FEW = 2000  # photos to train on, below which a fine-tuning is one of few
-FEW_LR = 0.7  # of the recipe's learning rate, whatever the batch
 
 
 def for_few(recipe: Recipe, own: Recipe) -> Recipe:

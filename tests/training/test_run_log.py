@@ -35,11 +35,11 @@ class Lines(Progress):
 def test_every_report_is_in_tensorboards_file_at_once(tmp_path: Path) -> None:
     board = Board()
     logger = ProgressLogger(tmp_path, SILENT, board)
-    report = {"loss": 0.5, "lr": 1e-3, "images_per_second": 8.0}
+    report = {"loss": 0.5, "lr": 1e-3, "images_per_second": 8.0, "waiting": 0.25}
     logger.step(Place(2, 4, 0), report)
     assert board.written == [(name, value, 2) for name, value in report.items()]
     logger.epoch(Place(2, 4, 0), {"AP": 0.25, "AP50": None}, (0.25, 1))
-    assert board.written[3:] == [("AP", 0.25, 2)] and not board.kept
+    assert board.written[4:] == [("AP", 0.25, 2)] and not board.kept
 
 
 @pytest.mark.parametrize("every", [1, 2, 4, 5, 20])
@@ -73,14 +73,15 @@ def test_the_numbers_of_an_epoch_do_not_depend_on_how_often_it_is_reported(
 
 def test_an_epoch_that_is_not_evaluated_has_a_line_too(tmp_path: Path) -> None:
     told, called = Lines(), list[dict[str, Any]]()
+    report = {"loss": 0.5, "lr": 1e-3, "images_per_second": 8.0, "waiting": 0.25}
     logger = ProgressLogger(tmp_path, told, on_epoch=called.append)
     for epoch, metrics in enumerate((None, {"AP": 0.25})):
         place = Place(epoch + 1, 2, epoch, 2)
-        logger.step(place, {"loss": 0.5, "images_per_second": 8.0})
+        logger.step(place, report)
         logger.epoch(place, metrics, (0.25, 2) if metrics else (-1.0, 0))
         logger.saved()
     first, second = told.lines
-    assert first == "epoch 1/2  loss 0.500  8.0 images/s"
+    assert first == "epoch 1/2  loss 0.500  lr 0.001  8.0 images/s, 25% waiting for data"
     assert second.endswith("AP 0.2500  best 0.2500 in epoch 2")
     assert called == [{"step": 2, "epoch": 1, "AP": 0.25}]
     assert [row.get("AP") for row in read_log(tmp_path)] == [None, None, 0.25]

@@ -103,9 +103,10 @@ class Batches(TorchDataset[Batch]):
             images = rescale(images, self.sizes, rng)
         return Batch(normalise(images, *self.statistics), targets, unreadable)
 
-    def places(self, start: int) -> "Places":
+    def places(self, start: int) -> Iterator[tuple[int, int]]:
         """Those of the whole training from this step on."""
-        return Places(start, self.recipe.schedule.epochs, self.steps)
+        end = self.recipe.schedule.epochs * self.steps
+        return (divmod(step, self.steps) for step in range(start, end))
 
     def _picture(self, epoch: int, position: int, unreadable: list[str]) -> Picture:
         rng = self._rng(SAMPLE, epoch, position)
@@ -184,19 +185,6 @@ def _target(picture: Picture) -> Target:
     scale = torch.tensor([*picture.image.size] * 2, dtype=torch.float32)
     boxes = xyxy_to_cxcywh(torch.from_numpy(picture.boxes).float().reshape(-1, 4) / scale)
     return Target(torch.from_numpy(picture.labels), boxes)
-
-
-class Places:
-    """(epoch, step) of a whole training from a step on."""
-
-    def __init__(self, start: int, epochs: int, steps: int) -> None:
-        self.start, self.epochs, self.steps = start, epochs, steps
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        return (divmod(i, self.steps) for i in range(self.start, self.epochs * self.steps))
-
-    def __len__(self) -> int:
-        return self.epochs * self.steps - self.start
 
 
 def load(

@@ -1,11 +1,14 @@
 """What describes a YOLO data set: `data.yaml`, its class names, and where labels lie."""
 
+import os.path
 from pathlib import Path
 from typing import Any
 
 from deimv2.model.errors import InputError
 from deimv2.model.optional import require
 
+# Of paths that files name. Unlike Path's own, they are False of one that is too long for the disk.
+is_there, is_file = os.path.exists, os.path.isfile
 YAML = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
 
 
@@ -19,22 +22,6 @@ def yaml_file(folder: Path) -> Path | None:
 def above(annotations: Path) -> list[Path]:
     """Folders where what describes labels is looked for."""
     return [folder for folder in [annotations, *annotations.parents][:4] if folder.is_dir()]
-
-
-def is_there(path: Path) -> bool:
-    """Whether a path that a file names leads anywhere; none does that is too long for the disk."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
-
-
-def is_file(path: Path) -> bool:
-    """As `is_there`, of a file."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
 
 
 def labels_of(images: Path) -> Path:
