@@ -55,6 +55,8 @@ def data_again(options: object, stored: Mapping[str, Any], folder: Path) -> dict
     """
     given = {name: path for name in DATA if (path := getattr(options, name)) is not None}
     before = {} if "data" in given else {name: stored[name] for name in DATA}
+    if given.keys() & {"images", "annotations"}:
+        before["data"] = None
     for name, path in before.items():
         if path is not None and name not in given and not Path(path).exists():
             raise InputError(

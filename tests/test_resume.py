@@ -63,5 +63,18 @@ def test_it_goes_on_from_another_folder_and_with_data_that_were_moved(
     assert deimv2.train(resume=run, workers=0, data=tmp_path / "moved").steps == 6
 
 
+def test_photos_and_annotations_are_named_in_place_of_the_folder_that_it_started_with(
+    data: Path, tmp_path: Path
+) -> None:
+    stopped(data, output=tmp_path / "run")
+    data.rename(data := tmp_path / "moved")
+    given = {"resume": tmp_path / "run", "images": data / "train", "workers": 0}
+    given["annotations"] = data / "train" / "annotations.json"
+    with pytest.raises(deimv2.InputError, match=r"none to measure AP on .* 2 to measure AP on"):
+        deimv2.train(**given)
+    val = {"val_images": data / "val", "val_annotations": data / "val" / "annotations.json"}
+    assert deimv2.train(**given, **val).steps == 6
+
+
 def enough(_: object) -> None:
     raise KeyError("enough")
