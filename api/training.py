@@ -60,7 +60,8 @@ class TrainOptions:
                     for a fresh start; photos per step in all processes together
     accumulate:     batches per step: as one batch so many times as large, but for BatchNorm
     lr:             learning rate of the heads; the others keep their ratio
-    final_lr:       final learning rate, as a share of lr
+    final_lr:       final learning rate, as a share of lr; None: 0 from weights on fewer than 2,000
+                    photos, else the paper's
     image_size:     a side or (H, W); None: the variant's own
     denoising:      use denoising queries; None: unless fine-tuning on fewer than 2,000 photos
     dense, augment: use Mosaic, MixUp and Copy-Blend; augment by more than flips

@@ -24,7 +24,7 @@ def add(subparsers: Any) -> None:
         "copied too, ready for any static host. Every file's hash is checked first.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("platform", choices=("android", "ios", "web"))
+    parser.add_argument("platform", choices=("android", "ios", "web"), help="what it is put into")
     parser.add_argument("folder", type=Path, metavar="DIR", help="export folder")
     parser.add_argument(
         "--output",
@@ -37,7 +37,7 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--port", type=natural, metavar="N",
-        help="port for --serve; 0 picks a free one (default 8000)",
+        help="port for --serve; 0 picks a free one (default: 8000)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

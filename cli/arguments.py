@@ -72,6 +72,27 @@ def _from_0_to_1(text: str, what: str) -> float:
     return value
 
 
+def add_variant(parser: Any) -> None:
+    parser.add_argument(
+        "--variant", default="auto", metavar="NAME",
+        help="size of the network, atto to x as in deimv2 list (default: recognised from the "
+        "weights, else atto)",
+    )  # fmt: skip
+
+
+def add_image_size(parser: Any, default: str) -> None:
+    parser.add_argument(
+        "--image-size", type=size, metavar="SIDE|HxW",
+        help=f"input of the network in pixels, a multiple of 32 (default: {default})",
+    )  # fmt: skip
+
+
+def add_seed(parser: Any) -> None:
+    parser.add_argument(
+        "--seed", type=natural, default=0, metavar="N", help="random seed (default: 0)"
+    )
+
+
 def add_calibration(parser: argparse.ArgumentParser, usual: str = "") -> None:
     """usual: what else is taken first where no folder is named."""
     parser.add_argument(
@@ -81,7 +102,7 @@ def add_calibration(parser: argparse.ArgumentParser, usual: str = "") -> None:
     )  # fmt: skip
     parser.add_argument(
         "--calibration-photos", type=count, default=200, metavar="N",
-        help="how many of them to use, evenly spaced (default 200)",
+        help="how many of them to use, evenly spaced (default: 200)",
     )  # fmt: skip
 
 
@@ -109,7 +130,7 @@ def add_device(parser: argparse.ArgumentParser, meaning: str = "") -> None:
     choices = ("cpu", "gpu") if meaning else ("cpu", "gpu", "cuda", "mps")
     usual = "gpu: run a .tflite on LiteRT's GPU accelerator; cuda, mps: a checkpoint by PyTorch"
     parser.add_argument(
-        "--device", choices=choices, default="cpu", help=f"{meaning or usual} (default cpu)"
+        "--device", choices=choices, default="cpu", help=f"{meaning or usual} (default: cpu)"
     )
 
 
@@ -117,9 +138,12 @@ def add_machine(parser: Any) -> None:
     """What any training has: where it runs, and when it saves and reports."""
     parser.add_argument(
         "--accumulate", type=count, default=1, metavar="N",
-        help="batches per step, of which memory holds one: as one N times as large (default: 1)",
+        help="batches that make one step, computed one after the other: as --batch N times as "
+        "large, without its memory (default: 1)",
     )  # fmt: skip
-    parser.add_argument("--device", metavar="cpu|cuda", help="default: cuda if available")
+    parser.add_argument(
+        "--device", metavar="cpu|cuda", help="where to train (default: cuda if available)"
+    )
     parser.add_argument(
         "--workers", type=natural, default=2, metavar="N",
         help="processes that load photos (default: 2)",
@@ -130,5 +154,5 @@ def add_machine(parser: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--report-every", type=count, default=20, metavar="STEPS",
-        help="steps between reports (default: 20, and an epoch's last)",
+        help="steps between reports (default: 20, and after every epoch)",
     )  # fmt: skip

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from deimv2.cli.arguments import count
 
-ANNOTATIONS = "COCO file, metadata.jsonl, or folder of YOLO or Pascal VOC labels"
+ANNOTATIONS = (
+    "what annotates them: a COCO file, a metadata.jsonl, or a folder of YOLO or Pascal VOC labels"
+)
 
 
 def add_data(parser: argparse.ArgumentParser, val: bool) -> None:
@@ -15,15 +17,10 @@ def add_data(parser: argparse.ArgumentParser, val: bool) -> None:
         help="data set in a common layout: COCO, YOLO (its folder or data.yaml), Pascal VOC or "
         "metadata.jsonl (docs/data.md)",
     )  # fmt: skip
-    parts = {"": "to train on"} | ({"val-": "to measure AP on"} if val else {})
+    parts = {"": "to train on, in place of --data"} | ({"val-": "to measure AP on"} if val else {})
     for part, meaning in parts.items():
         data.add_argument(f"--{part}images", type=Path, metavar="DIR", help=f"photos {meaning}")
-        data.add_argument(
-            f"--{part}annotations",
-            type=Path,
-            metavar="FILE|DIR",
-            help=f"{ANNOTATIONS} of those photos",
-        )
+        data.add_argument(f"--{part}annotations", type=Path, metavar="FILE|DIR", help=ANNOTATIONS)
 
 
 def add_annotated(parser: argparse.ArgumentParser, folder: bool = False) -> None:
@@ -43,9 +40,8 @@ def add_annotated(parser: argparse.ArgumentParser, folder: bool = False) -> None
         help="folder of annotated photos",
     )  # fmt: skip
     parser.add_argument(
-        "--annotations", type=Path, required=not folder, metavar="FILE|DIR",
-        help=f"{ANNOTATIONS} of those photos",
-    )  # fmt: skip
+        "--annotations", type=Path, required=not folder, metavar="FILE|DIR", help=ANNOTATIONS
+    )
     parser.add_argument(
         "--limit", type=count, metavar="N", help="use only the first N photos (default: all)"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_machine, count, natural, rate
+from deimv2.cli.arguments import add_machine, add_seed, count, rate
 
 STUDENTS = ("vit-tiny", "vit-tiny-plus")
 EXAMPLE = "example: deimv2 distill --teacher dinov3_vits16.pth --images photos --output runs/vit"
@@ -26,25 +26,31 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="folder of photos, searched with its subfolders"
     )
-    parser.add_argument("--student", choices=STUDENTS, default="vit-tiny", help="default: vit-tiny")
-    parser.add_argument("--epochs", type=count, default=50, metavar="N", help="default: 50")
+    parser.add_argument(
+        "--student", choices=STUDENTS, default="vit-tiny",
+        help="vit-tiny: the backbone of S; vit-tiny-plus: of M (default: vit-tiny)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--epochs", type=count, default=50, metavar="N",
+        help="passes over the photos (default: 50)",
+    )  # fmt: skip
     parser.add_argument(
         "--batch", type=count, default=64, metavar="N", help="photos per step (default: 64)"
     )
     parser.add_argument(
-        "--side", type=count, default=224, metavar="N", help="pixels (default: 224)"
+        "--side", type=count, default=224, metavar="N", help="pixels of the crops (default: 224)"
     )
     parser.add_argument(
         "--lr", type=rate, default=1e-3, metavar="X", help="learning rate (default: 0.001)"
     )
-    parser.add_argument(
-        "--seed", type=natural, default=0, metavar="N", help="random seed (default: 0)"
-    )
+    add_seed(parser)
     add_machine(parser)
     parser.add_argument(
         "--resume", type=Path, metavar="DIR", help="continue a stopped distillation"
     )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="default: runs/STUDENT")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder for the results (default: runs/STUDENT)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 

@@ -30,7 +30,9 @@ def add(subparsers: Any) -> None:
         "class, in 0..1.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("model", type=Path, metavar="ARTIFACT|DIR|CHECKPOINT|VARIANT")
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="what to measure, one of those above"
+    )
     add_annotated(parser, folder=True)
     parser.add_argument(
         "--labels", type=Path, metavar="FILE",
@@ -45,7 +47,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--precision", choices=("fp32", "int8"), default="fp32",
         help="for a checkpoint: compute in float32, or round as its int8 artifacts do "
-        "(default fp32)",
+        "(default: fp32)",
     )  # fmt: skip
     parser.add_argument(
         "--threads", type=count, metavar="N", help="CPU threads (default: the runtime's choice)"

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_calibration, add_int8_share, share, size, translation
+from deimv2.cli.arguments import (
+    add_calibration,
+    add_image_size,
+    add_int8_share,
+    add_variant,
+    share,
+    translation,
+)
 from deimv2.cli.verify import print_report
 from deimv2.converters import DEFAULT_FORMATS, FORMATS, PRECISIONS
 from deimv2.model.words import plural
@@ -23,11 +30,7 @@ def add(subparsers: Any) -> None:
         "artifact fails.",
         epilog=EXAMPLE,
     )
-    parser.add_argument(
-        "--variant",
-        default="auto",
-        help="see deimv2 list (default: recognised from the weights, else atto)",
-    )
+    add_variant(parser)
     parser.add_argument(
         "--format", nargs="+", metavar="FORMAT", dest="formats",
         help=f"any of {', '.join(FORMATS)} (default: {' '.join(DEFAULT_FORMATS)}, where the "
@@ -35,9 +38,9 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="fp32",
-        help="default fp32; int8: integer arithmetic, needs --calibration or a checkpoint from "
-        "deimv2 quantize; int8x16 (.tflite): convolutions with int8 weights and int16 activations, "
-        "for NPUs, needs --calibration; int8-weight: weights stored as int8, float arithmetic",
+        help="int8: integer arithmetic, needs --calibration or a checkpoint from deimv2 quantize; "
+        "int8x16 (.tflite): convolutions with int8 weights and int16 activations, for NPUs, needs "
+        "--calibration; int8-weight: weights stored as int8, float arithmetic (default: fp32)",
     )  # fmt: skip
     add_calibration(parser)
     add_int8_share(parser)
@@ -50,16 +53,14 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one per line")
     parser.add_argument(
         "--translations", nargs="+", type=translation, default=(), metavar="LANGUAGE=FILE",
-        help="class names in other languages, such as de=labels-de.txt, which the apps show to "
-        "those whose language it is",
+        help="class names in other languages, such as de=labels-de.txt, which the apps show on "
+        "phones set to that language",
     )  # fmt: skip
+    add_image_size(parser, "the checkpoint's, or the variant's own")
     parser.add_argument(
-        "--image-size", type=size, metavar="SIDE|HxW",
-        help="default: the checkpoint's, or the variant's own",
+        "--output", type=Path, metavar="DIR",
+        help="folder for the artifacts (default: artifacts/VARIANT-PRECISION)",
     )  # fmt: skip
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="default: artifacts/VARIANT-PRECISION"
-    )
     add_processors(parser)
     add_checks(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -76,7 +77,7 @@ def add_processors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delegate", choices=("xnnpack", "coreml", "vulkan"), default="xnnpack",
         help="delegate of the .pte; coreml (fp32, fp16) runs on Apple devices only, vulkan (fp32, "
-        "fp16) on GPUs of Android phones, and not on this machine (default xnnpack)",
+        "fp16) on GPUs of Android phones, and not on this machine (default: xnnpack)",
     )  # fmt: skip
 
 
@@ -96,14 +97,14 @@ def add_checks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kept", type=share, metavar="SHARE",
         help="int8 only: minimum share of float32's detections above 0.3 that int8 must still "
-        "find (default 0.9)",
+        "find (default: 0.9)",
     )  # fmt: skip
     parser.add_argument(
         "--no-verify",
         action="store_false",
         dest="verify",
-        help="do not run the artifacts; the manifest then has no parity of theirs, and inspect and "
-        "app say so",
+        help="do not run the artifacts; the manifest then holds no measured errors of theirs, and "
+        "inspect and app say so",
     )
     parser.add_argument(
         "--keep-rejected", action=argparse.BooleanOptionalAction, default=True,

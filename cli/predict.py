@@ -43,7 +43,7 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--threshold", type=threshold, default=SCORE_THRESHOLD, metavar="SCORE",
-        help=f"show detections that score more than this (default {SCORE_THRESHOLD})",
+        help=f"show detections that score more than this (default: {SCORE_THRESHOLD})",
     )  # fmt: skip
     parser.add_argument(
         "--labels", type=Path, metavar="FILE",

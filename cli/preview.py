@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import count, natural
+from deimv2.cli.arguments import add_seed, add_variant, count
 from deimv2.cli.data import add_data
 from deimv2.cli.train import add_length, add_variety
 
@@ -21,10 +21,7 @@ def add(subparsers: Any) -> None:
         epilog=EXAMPLE,
     )
     add_data(parser, val=False)
-    parser.add_argument(
-        "--variant", default="auto", metavar="NAME",
-        help="default: recognised from the weights, else atto",
-    )  # fmt: skip
+    add_variant(parser)
     parser.add_argument(
         "--weights", metavar="none|demo|coco|PATH",
         help="read for the variant alone; none: preview training from scratch (default: "
@@ -33,11 +30,14 @@ def add(subparsers: Any) -> None:
     how = parser.add_argument_group("training")
     add_length(how)
     add_variety(how)
-    parser.add_argument("--columns", type=count, default=6, metavar="N", help="photos per phase")
     parser.add_argument(
-        "--seed", type=natural, default=0, metavar="N", help="random seed (default: 0)"
+        "--columns", type=count, default=6, metavar="N", help="photos per phase (default: 6)"
     )
-    parser.add_argument("--output", type=Path, default=Path("preview.jpg"), metavar="FILE")
+    add_seed(parser)
+    parser.add_argument(
+        "--output", type=Path, default=Path("preview.jpg"), metavar="FILE",
+        help="the contact sheet, .jpg or .png (default: preview.jpg)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 

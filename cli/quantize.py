@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_calibration, add_int8_share
+from deimv2.cli.arguments import add_calibration, add_int8_share, add_variant
 from deimv2.cli.data import add_data
 from deimv2.cli.train import add_training, print_training
 
@@ -20,17 +20,12 @@ def add(subparsers: Any) -> None:
         description="Runs a checkpoint on the photos of --calibration or --data, finds int8 ranges "
         "and weights that fit them, and writes a checkpoint for export --precision int8, in every "
         "format. --qat continues with quantization-aware training on --data, or on the "
-        "--calibration photos alone. It learns from the float network; annotations are to measure "
-        "by. AP is measured before the first step, too, and the weights with the highest sum of AP "
+        "--calibration photos alone: it learns from the float network; annotations only measure "
+        "it. AP is measured before the first step, too, and the weights with the highest sum of AP "
         "and agreement with the float network are kept.",
         epilog=EXAMPLE,
     )
-    parser.add_argument(
-        "--variant",
-        default="auto",
-        metavar="NAME",
-        help="default: recognised from the weights, else atto",
-    )
+    add_variant(parser)
     parser.add_argument("--weights", metavar="demo|coco|random|PATH", help="as in deimv2 export")
     add_calibration(parser, "those of --data; ")
     add_int8_share(parser)
@@ -40,7 +35,8 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, metavar="FILE|DIR",
-        help="default: VARIANT-int8.safetensors; with --qat a folder, runs/VARIANT-int8",
+        help="the checkpoint (default: VARIANT-int8.safetensors); with --qat the folder of the "
+        "training (default: runs/VARIANT-int8)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(

@@ -22,7 +22,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="export folders")
     parser.add_argument(
         "--output", type=Path, default=Path("report.html"), metavar="PATH",
-        help="the page (.html), or a folder for it (default report.html)",
+        help="the page (.html), or a folder for it (default: report.html)",
     )  # fmt: skip
     parser.add_argument(
         "--phones", type=Path, nargs="+", default=[], metavar="FILE",

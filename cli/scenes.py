@@ -21,7 +21,9 @@ def add(subparsers: Any) -> None:
         epilog=EXAMPLE,
     )
     parser.add_argument("output", type=Path, metavar="DIR", help="folder for train/ and val/")
-    parser.add_argument("--part", choices=("train", "val"), action="append", help="default: both")
+    parser.add_argument(
+        "--part", choices=("train", "val"), action="append", help="which to make (default: both)"
+    )
     parser.add_argument(
         "--count", type=count, metavar="N",
         help="number of scenes (default: 12000 in train, 200 in val)",
@@ -31,12 +33,12 @@ def add(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--garments", type=Path, metavar="DIR",
-        help="Fashion-MNIST's four files; default: /usr/share/datasets/fashion-mnist",
+        help="folder of Fashion-MNIST's four files (default: /usr/share/datasets/fashion-mnist)",
     )  # fmt: skip
     parser.add_argument(
         "--photos", type=Path, nargs="+", metavar="PATH",
-        help="backgrounds, photos or folders of them; default: those of the three packages in "
-        "train, this package's own in val",
+        help="backgrounds: photos, or folders of them (default: in train those of the three "
+        "packages above, in val those that come with deimv2)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

@@ -22,8 +22,12 @@ def add(subparsers: Any) -> None:
         "float, which is how the int8 parts were chosen.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("--variant", default="atto", metavar="NAME", help="default: atto")
-    parser.add_argument("--weights", metavar="demo|coco|PATH", help="default: the demo weights")
+    parser.add_argument(
+        "--variant", default="atto", metavar="NAME", help="as in deimv2 list (default: atto)"
+    )
+    parser.add_argument(
+        "--weights", metavar="demo|coco|PATH", help="as in deimv2 quantize (default: demo)"
+    )
     add_calibration(parser)
     add_annotated(parser)
     parser.add_argument(

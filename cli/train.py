@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deimv2.cli import console
-from deimv2.cli.arguments import add_machine, count, natural, rate, share, size
+from deimv2.cli.arguments import (
+    add_image_size,
+    add_machine,
+    add_seed,
+    add_variant,
+    count,
+    rate,
+    share,
+)
 from deimv2.cli.data import add_data
 
 if TYPE_CHECKING:
@@ -26,27 +34,22 @@ def add(subparsers: Any) -> None:
     )
     add_data(parser, val=True)
     start = parser.add_argument_group("start")
-    start.add_argument(
-        "--variant",
-        default="auto",
-        metavar="NAME",
-        help="default: recognised from the weights, else atto",
-    )
+    add_variant(start)
     start.add_argument(
         "--weights", metavar="none|demo|coco|PATH",
-        help="weights to start from (default: coco, the released ones, and with --backbone none; "
-        "none: random numbers and the paper's epochs); the class heads are adapted to your "
-        "classes, and keep those with the same name",
+        help="weights to start from: coco, the released ones (the default without --backbone); "
+        "none, random numbers, which take the paper's hundreds of epochs; demo, or a file. The "
+        "class heads are made for your classes; those of the same name keep what they know",
     )  # fmt: skip
     start.add_argument(
         "--backbone", type=Path, metavar="FILE",
-        help="pre-trained backbone weights; all else starts from random numbers, unless --weights "
-        "are named",
+        help="weights of the backbone alone, as deimv2 distill makes them; all else starts from "
+        "random numbers, unless --weights are named",
     )  # fmt: skip
     start.add_argument(
         "--resume", type=Path, metavar="DIR",
-        help="continue a stopped training; where its data were moved, name their new place with "
-        "--data or the others",
+        help="continue the stopped training in this folder; if its data were moved, name their new "
+        "place with --data, or --images and the others",
     )  # fmt: skip
     add_training(parser)
     parser.add_argument(
@@ -63,21 +66,18 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
     how.add_argument(
         "--lr", type=rate, metavar="X",
         help="learning rate of the heads; the other learning rates keep their ratio to it"
-        + ("; default: 3e-05" if rounds else ""),
+        + (" (default: 3e-05)" if rounds else ""),
     )  # fmt: skip
-    final = "0"
-    if not rounds:
-        final = "the paper's (0.5 or 1), which suits its long moving average; short trainings, of "
-        final += "a few thousand steps, do better with 0"
+    final = (
+        "0" if rounds else "0 from weights on fewer than 2,000 photos, else the paper's 0.5 or 1"
+    )
     how.add_argument(
         "--final-lr", type=share, metavar="X",
-        help=f"final learning rate, as a share of --lr; default: {final}",
+        help=f"final learning rate, as a share of --lr (default: {final})",
     )  # fmt: skip
     if not rounds:
         add_variety(how)
-    how.add_argument(
-        "--seed", type=natural, default=0, metavar="N", help="random seed (default: 0)"
-    )
+    add_seed(how)
     machine = parser.add_argument_group("machine")
     add_machine(machine)
     machine.add_argument(
@@ -91,32 +91,35 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
         "--compile", action="store_true", help="use torch.compile (needs a C++ compiler)"
     )
     machine.add_argument(
-        "--evaluate-every", type=count, default=1, metavar="EPOCHS", help="default: 1"
-    )
+        "--evaluate-every", type=count, default=1, metavar="EPOCHS",
+        help="epochs between two measurements of AP (default: 1)",
+    )  # fmt: skip
     machine.add_argument(
         "--patience",
         type=count,
         metavar="EPOCHS",
-        help="stop after this many epochs without a better AP",
+        help="stop after this many epochs without a better AP (default: never)",
     )
 
 
 def add_length(how: Any, rounds: bool = False) -> None:
     """How long, and on how large photos."""
-    lasts, batch = "2, on fewer than 2,000 photos up to 20, for 500 steps", "8"
-    if not rounds:
-        lasts = (
-            "60 from weights, 40 on fewer than 2,000 photos, the paper's from scratch; the phases "
-        )
-        lasts += "of the paper's recipe scale with it"
+    if rounds:
+        epochs, batch = "2, or on few photos as many as make 500 steps, up to 20", "8"
+        side = "the checkpoint's, or the variant's own"
+    else:
+        epochs = "60 from weights, 40 on fewer than 2,000 photos, the paper's from scratch"
         batch = "16 from weights, 8 on fewer than 2,000 photos, the paper's from scratch"
-    how.add_argument("--epochs", type=count, metavar="N", help=f"default: {lasts}")
+        side = "the variant's own"
+    how.add_argument(
+        "--epochs", type=count, metavar="N",
+        help=f"passes over the photos, to which the recipe is fitted (default: {epochs})",
+    )  # fmt: skip
     how.add_argument(
         "--batch", type=count, metavar="N",
-        help=f"photos per step, over all processes; default: {batch}",
+        help=f"photos per step, of all processes together (default: {batch})",
     )  # fmt: skip
-    side = "the checkpoint's, or the variant's own" if rounds else "the variant's own"
-    how.add_argument("--image-size", type=size, metavar="N|HxW", help=f"default: {side}")
+    add_image_size(how, side)
 
 
 def add_variety(how: Any) -> None:
@@ -124,7 +127,8 @@ def add_variety(how: Any) -> None:
         "--denoising",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="with denoising queries (default: unless fine-tuning on fewer than 2,000 photos)",
+        help="train with denoising queries too, which takes longer (default: unless fine-tuning on "
+        "fewer than 2,000 photos)",
     )
     how.add_argument(
         "--no-dense",
