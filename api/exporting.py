@@ -18,7 +18,7 @@ from deimv2.api.install import (
     workplace,
 )
 from deimv2.api.npu import npu_targets, with_npu
-from deimv2.api.options import Pathish, as_names, as_path, takes
+from deimv2.api.options import Pathish, as_names, as_path, flag, takes
 from deimv2.api.photographs import golden_photographs
 from deimv2.converters import DEFAULT_FORMATS, FORMATS
 from deimv2.converters.artifact import convert, inspect
@@ -206,21 +206,16 @@ def checked(options: ExportOptions) -> tuple[Precision, list[str]]:
     for kind in kinds:
         FORMATS[kind].require()
     check_delegate(options.delegate, precision, kinds)
-    if options.calibration is not None and not precision.calibrates:
-        raise InputError(
-            f"--calibration is for int8 and int8x16, the precision is {precision.name}; "
-            "add --precision int8, or leave it out"
-        )
-    if options.int8_share is not None and not precision.rounds:
-        raise InputError(
-            f"--int8-share is for int8, the precision is {precision.name}; add --precision int8, "
-            "or leave it out"
-        )
-    for name in ("kept", "float_weights"):
-        if getattr(options, name) is not None and not precision.rounds:
+    for name, kind, fits in (
+        ("calibration", "int8 and int8x16", precision.calibrates),
+        ("int8_share", "int8", precision.rounds),
+        ("kept", "int8", precision.rounds),
+        ("float_weights", "int8", precision.rounds),
+    ):
+        if getattr(options, name) is not None and not fits:
             raise InputError(
-                f"--{name.replace('_', '-')} is for int8, the precision is {precision.name}; leave "
-                "it out: other precisions are compared with float32 anyway"
+                f"{flag(name)} is for {kind}, the precision is {precision.name}; add --precision "
+                "int8, or leave it out"
             )
     if options.int8_share is not None and options.calibration is None:
         raise InputError(
