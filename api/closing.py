@@ -19,7 +19,7 @@ MOST_SHOWN = 20  # classes up to which the screen has all of them
 
 def show_results(
     net: DEIMv2, weights: Path, measure: Measurement, folder: Path, progress: Progress
-) -> tuple[ClassScore, ...]:
+) -> None:
     """Of the weights on the photos that AP is measured on: writes the confusion matrix and photos
     with truth beside detections into the folder, and says every class's AP."""
     load_weights(net, weights)
@@ -31,7 +31,6 @@ def show_results(
     save_picture(side_by_side(annotations, found, measure.paths), folder / PICTURES)
     progress.log(f"AP of the classes: {listed(scores)}")
     progress.log(f"'{folder}' has {PICTURES} (annotated beside found) and {CONFUSION}")
-    return scores
 
 
 def listed(scores: tuple[ClassScore, ...]) -> str:

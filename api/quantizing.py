@@ -206,8 +206,8 @@ def annotate_photos(options: QuantizeOptions, output: Path) -> QuantizeOptions:
         photos,
         loaded.labels,
         output,
-        lambda paths: options.progress.track(paths, "detecting in float"),
         lambda reason: options.progress.log(f"skipped: {reason}"),
+        lambda paths: options.progress.track(paths, "detecting in float"),
     )
     options = replace(options, images=train.images, annotations=train.annotations)
     if options.val_images is None and options.val_annotations is None:

@@ -49,17 +49,14 @@ def _json(content: Any, indent: int | None = None) -> str:
     return text
 
 
-def print_table(
-    header: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None
-) -> None:
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on standard output; numbers stand on the right."""
     screen = _console(sys.stdout)
-    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
     rows = list(rows)
-    table = Table(title=title and escape(title), title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for i, name in enumerate(header):
         numbers = all(_is_number(row[i]) for row in rows)
         table.add_column(Text(name), justify="right" if numbers else "left")

@@ -31,14 +31,14 @@ def annotate(
     photos: Sequence[Path],
     names: Sequence[str],
     folder: Path,
+    unreadable: Callable[[str], None],
     progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
-    unreadable: Callable[[str], None] | None = None,
 ) -> tuple[Part, Part]:
     """Writes `folder`/train.json and val.json, COCO annotations of the photos; one in HELD_OUT is
     in the second.
 
-    unreadable: told of a photo that is left out; without it, InputError is raised, as for fewer
-    than MIN_PHOTOS, before anything is written.
+    unreadable: gets the reason for each photo that is left out. Raises InputError, before anything
+    is written, where fewer than MIN_PHOTOS are left.
     """
     require_enough(len(photos))
     photos = [photo.parent.resolve() / photo.name for photo in photos]
@@ -49,8 +49,6 @@ def annotate(
         try:
             photo = load_photo(path)
         except InputError as error:
-            if unreadable is None:
-                raise
             unreadable(str(error))
             continue
         i = sum(map(len, rows.values()))

@@ -22,7 +22,7 @@ def test_the_folder_may_be_relative_or_a_link_and_photos_links(
     Path("photos/own.jpg").symlink_to(tmp_path / "elsewhere" / "0.jpg")
     Path("link").symlink_to("photos")
     photos = find_photos(folder, below=True)
-    parts = annotate(build_model("atto", 1, 160).eval(), photos, ["thing"], tmp_path)
+    parts = annotate(build_model("atto", 1, 160).eval(), photos, ["thing"], tmp_path, print)
     assert [part.images for part in parts] == [tmp_path / "photos"] * 2
     contents = [json.loads(part.annotations.read_bytes()) for part in parts]
     names = {row["file_name"] for content in contents for row in content["images"]}
@@ -36,12 +36,12 @@ def test_photos_that_cannot_be_read_are_told_and_do_not_count(tmp_path: Path) ->
         path.write_bytes(b"none")
     net, told = build_model("atto", 1, 160).eval(), []
     photos = find_photos(tmp_path / "photos")
-    train, val = annotate(net, photos, ["thing"], tmp_path, unreadable=told.append)
+    train, val = annotate(net, photos, ["thing"], tmp_path, told.append)
     assert [str(path) in reason for path, reason in zip(broken, told, strict=True)] == [True] * 5
     counts = [len(json.loads(part.annotations.read_bytes())["images"]) for part in (train, val)]
     assert counts == [MIN_PHOTOS - 3, 3]
     (tmp_path / "photos" / "0.jpg").unlink()
     train.annotations.unlink()
     with pytest.raises(InputError, match=r"^15 photos that can be read, of 20, to learn from, exp"):
-        annotate(net, find_photos(photos[0].parent), ["thing"], tmp_path, unreadable=told.append)
+        annotate(net, find_photos(photos[0].parent), ["thing"], tmp_path, told.append)
     assert not train.annotations.exists()
