@@ -18,7 +18,7 @@ from deimv2.api.detector import (
     require_unloaded,
     rounds,
 )
-from deimv2.api.options import Pathish, as_path, changed, takes
+from deimv2.api.options import Pathish, changed, takes
 from deimv2.converters.checkpoint import is_checkpoint
 from deimv2.converters.format import CPU
 from deimv2.converters.manifest import NAME, SCORE_THRESHOLD, Manifest
@@ -30,7 +30,7 @@ from deimv2.evaluation.coco import evaluate as score
 from deimv2.model.coco import COCO_LABELS
 from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
-from deimv2.model.labels import known_names
+from deimv2.model.labels import known_names, read_labels_file
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.files import told
 from deimv2.model.words import plural
@@ -134,12 +134,14 @@ def measured_all(
     places = [place(model, options.variant) for model in models]
     if options.record:
         require_listed([path for path, _ in places])
+    # Once for all models, as it may be a pipe.
+    labels = None if options.labels is None else read_labels_file(Path(options.labels))
     annotations, photos = read_data(options)
     if len(places) > 1:
-        require_all([path for path, _ in places], options)
+        require_all([path for path, _ in places], labels, options)
     results = []
     for model, (path, variant) in zip(models, places, strict=True):
-        runner, names = opened(model, path, variant, options)
+        runner, names = opened(model, path, variant, labels, options)
         if names is COCO_LABELS and not set(annotations.names) <= set(COCO_LABELS):
             names = None  # COCO's are a guess, of a model that carries none
         results.append(measured(path, runner, names, annotations, photos, options.progress))
@@ -158,19 +160,26 @@ def place(model: Pathish | Detector, variant: str | None) -> tuple[Path, str | N
     return (model.source, None) if isinstance(model, Detector) else locate(model, RELEASED, variant)
 
 
-def require_all(paths: Sequence[Path], options: EvaluateOptions) -> None:
+def require_all(
+    paths: Sequence[Path], labels: Sequence[str] | None, options: EvaluateOptions
+) -> None:
     """Raises InputError for an artifact that does not open, before hours are spent on others. One
     after the other: memory may not hold them all."""
     silent = replace(options, progress=SILENT)
     with options.progress.status(f"checking {plural(len(paths), 'file')}"):
         for path in paths:
-            opened(path, path, None, silent)
+            opened(path, path, None, labels, silent)
 
 
 def opened(
-    model: Pathish | Detector, path: Path, variant: str | None, options: EvaluateOptions
+    model: Pathish | Detector,
+    path: Path,
+    variant: str | None,
+    labels: Sequence[str] | None,
+    options: EvaluateOptions,
 ) -> tuple[Runner, Sequence[str] | None]:
-    """A model that runs, and its class names where it has any. path, variant: as of `place`."""
+    """A model that runs, and its class names where it has any. path, variant: as of `place`.
+    labels: those of the file that is named."""
     if isinstance(model, Detector):
         return model.runner, model.classes
     rounding = rounds(options.precision)
@@ -178,7 +187,15 @@ def opened(
         runner = open_runner(path, variant, options.threads, rounding, options.device)
     if notes := notes_of(runner):
         options.progress.log(told(notes, path))
-    return runner, known_names(class_count(runner), as_path(options.labels), runner.labels)
+    count = class_count(runner)
+    if labels is None:
+        return runner, known_names(count, None, runner.labels)
+    if count not in (None, len(labels)):
+        raise InputError(
+            f"'{options.labels}' has {len(labels)} class names, expected {count} as '{path}' has; "
+            "use the label list that it was trained with"
+        )
+    return runner, labels
 
 
 def read_data(options: EvaluateOptions) -> tuple[Annotations, list[Path]]:

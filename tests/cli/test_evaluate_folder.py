@@ -1,6 +1,7 @@
 """`evaluate FOLDER` measures every artifact of an export, or none."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def test_a_folder_is_measured_and_its_manifest_records_it(
         }
         for file, result in zip(files, results, strict=True)
     }
+    pipe, end = os.pipe()
+    os.write(end, b"cat\ndog\n")
+    os.close(end)
+    given = ["--labels", f"/dev/fd/{pipe}", "--json"]
+    again = json.loads(output(capsys, *command(annotations, folder, *given)))
+    assert [each["metrics"] for each in again] == [each["metrics"] for each in results]
     replace(Manifest.read(folder), score_threshold=0.3).write(folder / "manifest.json")
     table = output(capsys, *command(annotations, folder)).splitlines()
     assert table[0].split() == ["metric", *(file.name for file in files), "over"]
