@@ -19,10 +19,18 @@ KEPT = ("teacher", "images", "student", "epochs", "batch", "side", "lr", "seed",
 
 @dataclass(frozen=True, kw_only=True)
 class DistillOptions:
-    """teacher: DINOv3's ViT-S, as released. images: folder of photos, also in subfolders.
-    student: "vit-tiny" (the backbone of S) or "vit-tiny-plus" (of M). side: of photos, in pixels.
-    accumulate: batches per step, whose gradients are added up.
-    output: None: runs/STUDENT. resume: folder of one that was stopped."""
+    """teacher:       file of DINOv3's ViT-S, as released
+    images:        folder of photos, searched with its subfolders
+    student:       "vit-tiny", the backbone of S, or "vit-tiny-plus", of M
+    epochs, batch: passes over the photos; photos per batch
+    accumulate:    batches per step, whose gradients are added up
+    side:          of the square crops in pixels, a multiple of 16
+    lr:            learning rate, which falls to 0
+    resume:        folder of a stopped distillation to continue
+    output:        folder; None: runs/STUDENT
+
+    All others are as in `TrainOptions`.
+    """
 
     teacher: Pathish | None = None
     images: Pathish | None = None

@@ -39,16 +39,15 @@ CROP = 0.25, 1.0  # of a photo's area
 
 @dataclass(frozen=True)
 class Distillation:
-    """epochs, photos per step, side of the crops in pixels, the optimiser's settings, and in how
-    many parts a step is computed."""
+    """How a student is trained."""
 
     epochs: int
-    batch: int
-    side: int = 224
+    batch: int  # photos per step
+    side: int = 224  # of the crops in pixels
     lr: float = 1e-3
-    decay: float = 0.05
+    decay: float = 0.05  # of the weights
     seed: int = 0
-    accumulate: int = 1
+    accumulate: int = 1  # parts that a step is computed in, one after the other
 
 
 class Crops(TorchDataset[Batch]):
