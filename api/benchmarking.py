@@ -182,7 +182,10 @@ def write(weights: Pathish | None, artifact: Inspection, path: Path, progress: P
     """The baseline of an artifact. Raises InputError where its weights are not at hand."""
     card = artifact.card
     if card is None:
-        raise InputError(f"'{artifact.artifact}' does not say what it is; add --no-baseline")
+        raise InputError(
+            f"'{artifact.artifact}' does not say what it was made of, expected a file of deimv2 "
+            "export; add --no-baseline"
+        )
     made_of = str(card["weights"]).partition(":")[0]
     if weights is None and made_of not in ("demo", "random"):
         raise InputError(

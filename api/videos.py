@@ -85,16 +85,16 @@ def opened(path: Path) -> Any:
     av = require("av", "video")
     require_local(path)
     if not path.is_file():
-        raise InputError(f"no video at '{path}'; check the path")
+        raise InputError(f"no video at '{path}', expected one; check the path")
     try:
         video = av.open(str(path))
     except (av.FFmpegError, OSError) as error:
         raise InputError(
-            f"'{path}' is not a video that FFmpeg can read ({error.strerror})"
+            f"'{path}' is not a video that FFmpeg can read ({error.strerror}); convert it to .mp4"
         ) from error
     if not video.streams.video:
         video.close()
-        raise InputError(f"'{path}' holds no pictures, expected a video")
+        raise InputError(f"'{path}' holds no pictures, expected a video; name another file")
     return video
 
 

@@ -185,7 +185,10 @@ class Distiller(Loop):
             wanted = self.teacher.features(images)
         loss = distance(self.student(images), wanted)
         if not loss.isfinite():
-            raise CheckError(f"the loss is {loss.item()} at step {self.step}; use a smaller --lr")
+            raise CheckError(
+                f"the loss is {loss.item()} at step {self.step}, expected a number; start again "
+                "with a smaller --lr"
+            )
         (loss / self.crops.c.accumulate).backward()
         return loss.item()
 

@@ -205,7 +205,9 @@ def test_a_loss_that_is_no_number_ends_it_with_nothing_saved(tmp_path: Path, fil
     broken = load_teacher(file)
     broken.norm.weight.fill_(torch.nan)
     made = distiller(tmp_path, broken, Notes())
-    with pytest.raises(CheckError, match="the loss is nan at step 0; use a smaller --lr"):
+    with pytest.raises(
+        CheckError, match="the loss is nan at step 0, expected a number; start again"
+    ):
         made.run(0, 300, 1)
     assert list(tmp_path.iterdir()) == []
     assert all(p.isfinite().all() for p in made.student.parameters())
