@@ -18,7 +18,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.words import plural
 from deimv2.training.data.layouts import Part, locate
 from deimv2.training.data.reading import read_coco
-from deimv2.training.records import Record, is_number, malformed, named
+from deimv2.training.data.records import Record, is_number, malformed, named
 
 SHOWN = 3  # names that a message lists
 NONE = -1  # no class of the annotations

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from deimv2.model.errors import InputError
 from deimv2.model.words import plural
 from deimv2.training.data.mending import Size, annotated_size
-from deimv2.training.records import Record
+from deimv2.training.data.records import Record
 
 Annotations = dict[int, Record]  # by their place in the file
 

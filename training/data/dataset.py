@@ -18,7 +18,7 @@ from deimv2.model.words import counted, plural
 from deimv2.training.data.layouts import Part, locate
 from deimv2.training.data.mending import Size
 from deimv2.training.data.reading import read_coco, size_of
-from deimv2.training.records import Record, is_number, named
+from deimv2.training.data.records import Record, is_number, named
 
 EXAMPLES = 3  # that a finding lists
 OTHER_SIZE = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from deimv2.model.errors import InputError
 from deimv2.model.words import counted
-from deimv2.training.records import LARGEST, Record, is_number, malformed
+from deimv2.training.data.records import LARGEST, Record, is_number, malformed
 
 Box = list[float]  # x, y, width, height in pixels
 Size = tuple[int, int]  # width, height in pixels

@@ -36,7 +36,7 @@ from deimv2.training.data.mending import (
     require_own_names,
     require_pixels,
 )
-from deimv2.training.records import PLACE, Record, read_json, read_text, records
+from deimv2.training.data.records import PLACE, Record, read_json, read_text, records
 
 TURNED = (5, 6, 7, 8)  # values of EXIF's orientation that exchange width and height
 MOST_CLASSES = 10_000  # beyond that a number of a class is an error
