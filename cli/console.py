@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -65,33 +65,6 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     screen.print(table)
 
 
-@contextmanager
-def status(message: str) -> Iterator[None]:
-    """A spinner while a step of unknown length runs; one line where there is no terminal."""
-    screen = _console(sys.stderr)
-    from rich.text import Text
-
-    if not screen.is_terminal:
-        log(message)
-        yield
-        return
-    with screen.status(Text(message)):  # no markup: a path may hold brackets
-        yield
-
-
-def track(items: Sequence[Item], message: str) -> Iterator[Item]:
-    """The items, under a progress bar; one line where there is no terminal."""
-    screen = _console(sys.stderr)
-    from rich.markup import escape
-    from rich.progress import track as bar
-
-    if not screen.is_terminal:
-        log(f"{message}: {len(items)}")
-        yield from items
-        return
-    yield from bar(items, escape(message), console=screen, transient=True)
-
-
 def track_rate(items: Iterable[Item], message: str, total: int) -> Iterator[Item]:
     """The items, with how many pass per second and the time left, for work of many minutes.
 
@@ -127,14 +100,31 @@ class TerminalProgress(Progress):
     def log(self, message: str) -> None:
         log(message)
 
-    def status(self, message: str) -> AbstractContextManager[None]:
-        return status(message)
+    @contextmanager
+    def status(self, message: str) -> Iterator[None]:
+        screen = _console(sys.stderr)
+        from rich.text import Text
+
+        if screen.is_terminal:
+            with screen.status(Text(message)):  # no markup: a path may hold brackets
+                yield
+        else:
+            log(message)
+            yield
 
     def track(self, items: Sequence[Item], message: str, rate: bool = False) -> Iterator[Item]:
         if rate:
             yield from track_rate(items, message, len(items))
+            return
+        screen = _console(sys.stderr)
+        from rich.markup import escape
+        from rich.progress import track
+
+        if screen.is_terminal:
+            yield from track(items, escape(message), console=screen, transient=True)
         else:
-            yield from track(items, message)
+            log(f"{message}: {len(items)}")
+            yield from items
 
 
 PROGRESS = TerminalProgress()

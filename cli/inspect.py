@@ -45,7 +45,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with console.status(f"reading {args.artifact}"):
+    with console.PROGRESS.status(f"reading {args.artifact}"):
         from deimv2.converters.artifact import inspect
         from deimv2.converters.manifest import NAME, Manifest, check_beside, require_no_export
 

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
     model, places = model_and_inputs(args.inputs)
     paths = [path for place in places for path in files_at(place)]
-    with console.status(f"opening {model}"):
+    with console.PROGRESS.status(f"opening {model}"):
         detector = load(
             model, labels=args.labels, variant=args.variant, device=args.device,
             threads=args.threads,
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     failures = 0
     pairs = list(zip(paths, drawing_paths(paths, args.output), strict=True))
-    for path, drawing in console.track(pairs, "files") if len(pairs) > 1 else pairs:
+    for path, drawing in console.PROGRESS.track(pairs, "files") if len(pairs) > 1 else pairs:
         detected, before = of_video if is_video(path) else of_photo, len(rows)
         try:
             for row, text in detected(detector, path, drawing, args):

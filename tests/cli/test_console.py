@@ -27,9 +27,9 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> StringIO:
 
 
 def test_brackets_in_a_path_are_shown_on_a_terminal(screen: StringIO) -> None:
-    with console.status(ODD):
+    with console.PROGRESS.status(ODD):
         pass
-    assert list(console.track([1, 2], ODD)) == [1, 2]
+    assert list(console.PROGRESS.track([1, 2], ODD)) == [1, 2]
     assert list(console.track_rate([1, 2], ODD, 2)) == [1, 2]
     console.print_table(["a[/b]"], [[ODD]])
     assert screen.getvalue().count(ODD) >= 4 and "a[/b]" in screen.getvalue()
