@@ -25,21 +25,12 @@ from deimv2.model.coco import COCO_LABELS
 from deimv2.model.images import load_photo
 from deimv2.model.weights import random_state, save_weights
 from deimv2.model.weights.sources import DEMO
+from deimv2.tests.told import Told
 from deimv2.tests.training.scenes import few
 from deimv2.training.run_log import read_log
 from deimv2.verification.parity import compare
 
 PHOTO = PHOTOGRAPHS[0]
-
-
-class Told(deimv2.Progress):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def log(self, message: str) -> None:
-        self.lines.append(message)
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,13 @@ from deimv2.converters.artifact import inspect
 from deimv2.converters.manifest import Manifest, describe
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
-from deimv2.model.progress import SILENT, Progress
+from deimv2.model.progress import SILENT
 from deimv2.model.weights import save_weights
 from deimv2.profiling.timing import BASELINE, MATMUL, MOST_OUTSIDE, SIDE, Runner, time_in_turn
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.converters.artifacts import write_mixed
 from deimv2.tests.tiny import write_folder, write_onnx
+from deimv2.tests.told import Told
 
 FEW = ("--rounds", "3")
 
@@ -174,18 +175,13 @@ def test_of_a_folder_the_files_of_its_manifest_are_timed(tmp_path: Path) -> None
 
 
 def test_what_is_not_timed_in_a_folder_is_named(tmp_path: Path) -> None:
-    class Lines(Progress):
-        def log(self, message: str) -> None:
-            told.append(message)
-
-    told: list[str] = []
-    names = ("a.onnx", "a.aimodel", "a.txt", "a.mlpackage")
+    told, names = Told(), ("a.onnx", "a.aimodel", "a.txt", "a.mlpackage")
     made = [tmp_path / name for name in names]
     for path in made:
         path.touch() if path.suffix in (".onnx", ".txt") else path.mkdir()
-    assert find([tmp_path], progress=Lines()) == made[:1]
+    assert find([tmp_path], progress=told) == made[:1]
     left = "not timed: a.aimodel, a.mlpackage, whose time here says nothing of phones"
-    assert told == [left]
+    assert told.lines == [left]
     with pytest.raises(InputError, match="nothing to time at"):
         find(made[1:2])
 

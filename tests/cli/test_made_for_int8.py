@@ -10,17 +10,10 @@ from deimv2.converters.precision import PRECISIONS, precision_of
 from deimv2.model import build_model
 from deimv2.model.weights import save_weights
 from deimv2.model.weights.sources import DEMO, load
+from deimv2.tests.told import Told
 
 NOTE = "made for precision int8, in any other they detect less than "
 IN_FLOAT, IN_INT8 = DEMO / "atto.safetensors", DEMO / "atto-int8.safetensors"
-
-
-class Told(deimv2.Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def log(self, message: str) -> None:
-        self.lines.append(message)
 
 
 def test_a_detector_in_float_names_the_float_weights(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from deimv2.api.data import part_to_measure, read_train
 from deimv2.api.training import TrainOptions, loop_options, resumed, run_here, start
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
-from deimv2.model.progress import SILENT, Progress
+from deimv2.model.progress import SILENT
 from deimv2.tests.cli.commands import Capture, complaint
+from deimv2.tests.told import Told
 from deimv2.tests.training.scenes import few
 from deimv2.training.checkpoint import BEST, LAST, save_state
 from deimv2.training.distributed import DistributedContext
@@ -153,12 +154,7 @@ def test_paths_are_kept_so_that_they_hold_anywhere(
 @pytest.mark.parametrize("side", [160, 320])
 def test_weights_of_another_image_size_are_told(tmp_path: Path, side: int) -> None:
     few(tmp_path / "set" / "train", 2)
-    dataset, progress, lines = (
-        read_train(TrainOptions(data=tmp_path / "set"), SILENT),
-        Progress(),
-        [],
-    )
-    progress.log = lines.append  # type: ignore[method-assign]
-    start(TrainOptions(variant="atto", weights="demo", image_size=side), False, dataset, progress)
+    dataset, told = read_train(TrainOptions(data=tmp_path / "set"), SILENT), Told()
+    start(TrainOptions(variant="atto", weights="demo", image_size=side), False, dataset, told)
     said = "weights: trained at 320x320 pixels, here they go on at 160x160; --image-size 320x320"
-    assert [line.startswith(said) for line in lines[1:]] == ([True] if side == 160 else [])
+    assert [line.startswith(said) for line in told.lines[1:]] == ([True] if side == 160 else [])

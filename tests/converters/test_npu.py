@@ -14,9 +14,9 @@ from deimv2.converters.tflite import npu
 from deimv2.converters.tflite.npu import Target, compile, target_of
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import sha256_of
-from deimv2.model.progress import Progress
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.tiny import write_folder
+from deimv2.tests.told import Told
 
 DATA = Path(__file__).parents[2] / "data" / "garments" / "val"
 on_npu = pytest.mark.npu
@@ -162,22 +162,12 @@ def test_a_file_that_the_compiler_refuses_is_named_with_its_reason(tmp_path: Pat
         compile(path, target_of("qualcomm:SM8750"), tmp_path / "out.tflite")
 
 
-class Heard(Progress):
-    """Remembers what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def log(self, message: str) -> None:
-        self.lines.append(message)
-
-
 @pytest.mark.parametrize("passed", [True, False])
 def test_what_was_compiled_from_an_earlier_file_is_said_to_be_of_the_same_model(
     tmp_path: Path, passed: bool
 ) -> None:
     """Whether the file that it was compiled from was made again, or was rejected and stays."""
-    folder, work, heard = tmp_path / "out", tmp_path / "work", Heard()
+    folder, work, heard = tmp_path / "out", tmp_path / "work", Told()
     work.mkdir()
     earlier = write_folder(folder)
     first, other = earlier.files

@@ -16,7 +16,6 @@ from deimv2.converters.manifest import Manifest
 from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos
-from deimv2.model.progress import Progress
 from deimv2.model.weights import load_weights, read_checkpoint, read_metadata, save_weights
 from deimv2.quantization.calibration import Calibration, calibrate, photos_of
 from deimv2.quantization.distillation import Teacher
@@ -27,20 +26,11 @@ from deimv2.quantization.restore import restore
 from deimv2.quantization.rounding import Range, RoundedConv
 from deimv2.tests.cli.commands import Capture
 from deimv2.tests.quantization.nets import random_net
+from deimv2.tests.told import Told
 from deimv2.tests.training.scenes import GARMENTS
 
 SIZE, SHARE = 160, 0.79  # of 0.815
 Calibrated = tuple[DEIMv2, Calibration]
-
-
-class Told(Progress):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def log(self, message: str) -> None:
-        self.lines.append(message)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from deimv2.model.progress import SILENT, Progress
+from deimv2.model.progress import SILENT
+from deimv2.tests.told import Told
 from deimv2.training.loop import Place
 from deimv2.training.run_log import TABLE, ProgressLogger, read_log
 
@@ -24,14 +25,6 @@ class Board:
         self.written, self.kept = [*self.written, *self.kept], []
 
 
-class Lines(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def log(self, message: str) -> None:
-        self.lines.append(message)
-
-
 def test_every_report_is_in_tensorboards_file_at_once(tmp_path: Path) -> None:
     board = Board()
     logger = ProgressLogger(tmp_path, SILENT, board)
@@ -47,7 +40,7 @@ def test_the_numbers_of_an_epoch_do_not_depend_on_how_often_it_is_reported(
     tmp_path: Path, every: int
 ) -> None:
     """Ten steps of loss 1, 2, ... 10 and a rate of a hundredth, in two epochs of five."""
-    told = Lines()
+    told = Told()
     logger = ProgressLogger(tmp_path, told)
     since: list[float] = []
     for step in range(1, 11):
@@ -72,7 +65,7 @@ def test_the_numbers_of_an_epoch_do_not_depend_on_how_often_it_is_reported(
 
 
 def test_an_epoch_that_is_not_evaluated_has_a_line_too(tmp_path: Path) -> None:
-    told, called = Lines(), list[dict[str, Any]]()
+    told, called = Told(), list[dict[str, Any]]()
     report = {"loss": 0.5, "lr": 1e-3, "images_per_second": 8.0, "waiting": 0.25}
     logger = ProgressLogger(tmp_path, told, on_epoch=called.append)
     for epoch, metrics in enumerate((None, {"AP": 0.25})):
