@@ -23,8 +23,9 @@ from deimv2.converters.photographs import PHOTOGRAPHS
 from deimv2.model import build_model
 from deimv2.model.coco import COCO_LABELS
 from deimv2.model.images import load_photo
-from deimv2.model.weights import random_state, save_weights
+from deimv2.model.weights import save_weights
 from deimv2.model.weights.sources import DEMO
+from deimv2.tests.nets import random_net
 from deimv2.tests.told import Told
 from deimv2.tests.training.scenes import few
 from deimv2.training.run_log import read_log
@@ -36,9 +37,7 @@ PHOTO = PHOTOGRAPHS[0]
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "best.safetensors"
-    net = build_model("atto", image_size=160)
-    net.load_state_dict(random_state(net))
-    save_weights(net, path, COCO_LABELS)
+    save_weights(random_net("atto", size=160), path, COCO_LABELS)
     return path
 
 

@@ -8,16 +8,14 @@ import pytest
 import torch
 
 from deimv2.converters.onnx.baseline import write_baseline
-from deimv2.model import build_model
-from deimv2.model.weights import random_state
+from deimv2.tests.nets import random_net
 
 VARIANTS = ["atto", "n", "s", *(pytest.param(v, marks=pytest.mark.slow) for v in "mlx")]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_baseline_gives_what_the_network_gives(variant: str, tmp_path: Path) -> None:
-    net = build_model(variant, image_size=(256, 320)).eval()
-    net.load_state_dict(random_state(net))
+    net = random_net(variant, size=(256, 320))
     write_baseline(net, tmp_path / "baseline.onnx")
     images = torch.rand(1, 3, 256, 320, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -6,18 +6,16 @@ import pytest
 import torch
 
 from deimv2.converters.graph import Target, mobile_form
-from deimv2.model import build_model
-from deimv2.model.weights import random_state
 from deimv2.tests.model.golden import BY_COST, golden_image, matched_errors
+from deimv2.tests.nets import random_net
 
 
 @pytest.mark.parametrize("variant", BY_COST)
 @torch.inference_mode()
 def test_the_mobile_form_agrees_with_the_eager_form(variant: str) -> None:
-    net = build_model(variant)
-    net.load_state_dict(random_state(net))
+    net = random_net(variant)
     image = golden_image(*net.image_size)
-    eager = net.eval()(image)
+    eager = net(image)
     # tents cost most where maps are large; the small ViT variant stands for the larger ones
     for gather in (True, False) if net.variant.parameters < 1e7 else (True,):
         form = mobile_form(copy.deepcopy(net), Target(gather=gather, nearest=True))

@@ -10,18 +10,16 @@ import torch
 from deimv2.api.photographs import with_detections
 from deimv2.converters import golden
 from deimv2.converters.photographs import PHOTOGRAPHS
-from deimv2.model import DEIMv2, build_model
+from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.images import load_photo, normalise, resize, to_tensor
 from deimv2.model.layers import flatten_maps
-from deimv2.model.weights import random_state
+from deimv2.tests.nets import random_net
 
 
 @pytest.fixture(scope="module")
 def net() -> DEIMv2:
-    net = build_model("atto", image_size=224)
-    net.load_state_dict(random_state(net))
-    return net.eval()
+    return random_net("atto", size=224)
 
 
 def test_the_gap_is_between_the_last_chosen_and_the_first_left_out_token(net: DEIMv2) -> None:

@@ -27,7 +27,7 @@ from deimv2.model import build_model
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import sha256_of, size_of, write_whole
 from deimv2.model.postprocess import detect
-from deimv2.model.weights import random_state
+from deimv2.tests.nets import random_net
 from deimv2.tests.tiny import write_folder
 
 
@@ -258,9 +258,7 @@ def test_a_write_that_fails_leaves_the_old_file_alone(
 
 
 def test_golden_files_hold_the_models_detections(tmp_path: Path) -> None:
-    net = build_model("atto")
-    net.load_state_dict(random_state(net))
-    net.eval()
+    net = random_net("atto")
     entries = write_golden(tmp_path, net, PHOTOGRAPHS)
     names = [entry.image for entry in entries]
     # in order, but without those on which the choice of queries is a tie

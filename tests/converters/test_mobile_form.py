@@ -7,12 +7,12 @@ from torch import Tensor
 
 from deimv2.converters.graph import Target, mobile_form
 from deimv2.converters.graph.form import PRECISE, FrameNormalisation, Normalisation
-from deimv2.model import DEIMv2, build_model, load_weights
+from deimv2.model import build_model
 from deimv2.model.images import normalise
 from deimv2.model.postprocess import postprocess
 from deimv2.model.variants import VARIANTS
-from deimv2.model.weights import random_state
 from deimv2.tests.model.golden import matched_errors
+from deimv2.tests.nets import random_net
 
 samplers = pytest.mark.parametrize("gather", [False, True], ids=["tents", "gather"])
 
@@ -26,12 +26,6 @@ def same_numbers_every_time():
 
 def assert_close(found: Tensor, wanted: Tensor, tolerance: float = 1e-5) -> None:
     torch.testing.assert_close(found, wanted, atol=tolerance, rtol=tolerance)
-
-
-def random_net(variant: str, classes: int, size: tuple[int, int]) -> DEIMv2:
-    net = build_model(variant, classes, size)
-    load_weights(net, random_state(net))
-    return net.eval()
 
 
 def random_frame(size: tuple[int, int]) -> Tensor:

@@ -8,23 +8,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deimv2.model import DEIMv2, build_model, load_weights
+from deimv2.model import build_model
 from deimv2.model.dinov3 import RotaryAngles, rotate
 from deimv2.model.encoder import SinePosition
 from deimv2.model.errors import InputError
 from deimv2.model.layers import SelfAttention
-from deimv2.model.weights import random_state
 from deimv2.tests.model.golden import matched_errors
+from deimv2.tests.nets import random_net
 
 # What must be equal is compared in float64, but for the norms, which compute in float32: in float32
 # sums in another order decide which of two nearly equal queries is chosen.
 kinds = pytest.mark.parametrize("variant", ["atto", "n", "s"])  # one of each backbone and encoder
-
-
-def random_net(variant: str, classes: int = 80) -> DEIMv2:
-    net = build_model(variant, classes)
-    load_weights(net, random_state(net))
-    return net.eval()
 
 
 def random_images(batch: int, height: int, width: int) -> Tensor:

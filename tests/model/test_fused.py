@@ -14,8 +14,9 @@ from deimv2.model import DEIMv2, build_model, load_weights
 from deimv2.model.errors import InputError
 from deimv2.model.images import load_photo, resize
 from deimv2.model.postprocess import detect
-from deimv2.model.weights import guess_variant, random_state, read_noted, released_name
+from deimv2.model.weights import guess_variant, read_noted, released_name
 from deimv2.model.weights.fused import EPS
+from deimv2.tests.nets import random_net
 
 State = dict[str, Tensor]
 BRANCH = re.compile(r"(.*\.bottlenecks\.\d+)\.conv([12])\.")
@@ -24,9 +25,7 @@ TRAINING = ("decoder.denoising_class_embed.", "decoder.decoder.up", "decoder.dec
 
 @pytest.fixture(scope="module")
 def net() -> DEIMv2:
-    net = build_model("atto", 4)
-    load_weights(net, random_state(net))
-    return net.eval()
+    return random_net("atto", 4)
 
 
 def folded(net: DEIMv2) -> State:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 import deimv2
-from deimv2.model import build_model
 from deimv2.model.errors import InputError
-from deimv2.model.weights import random_state, read_checkpoint, save_weights
+from deimv2.model.weights import read_checkpoint, save_weights
 from deimv2.model.weights.sources import load
+from deimv2.tests.nets import random_net
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore"
@@ -39,8 +39,7 @@ def test_tensors_without_plain_values_are_refused(
 
 
 def test_suffixes_in_capitals_are_those_of_checkpoints(tmp_path: Path) -> None:
-    net = build_model("atto", 2, 160)
-    net.load_state_dict(random_state(net))
+    net = random_net("atto", 2, 160)
     torch.save({"model": net.state_dict()}, pth := tmp_path / "A.PTH")
     save_weights(net, tmp_path / "b.safetensors", ["cup", "plate"])
     (tmp_path / "b.safetensors").rename(own := tmp_path / "B.SafeTensors")

@@ -4,17 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from deimv2.model import DEIMv2, build_model, load_weights
+from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.postprocess import detect, postprocess
-from deimv2.model.weights import random_state
+from deimv2.tests.nets import random_net
 
 
 @pytest.fixture(scope="module")
 def net() -> DEIMv2:
-    net = build_model("atto", num_classes=4, image_size=(128, 256))
-    load_weights(net, random_state(net))
-    return net.eval()
+    return random_net("atto", 4, (128, 256))
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.weights import load_backbone, random_state, save_weights, transfer_weights
 from deimv2.model.weights.classes import rows_for
 from deimv2.tests.model.golden import KEYS, released_state
+from deimv2.tests.nets import random_net
 
 State = dict[str, Tensor]
 LAYERS = {"atto": 3, "s": 4}
@@ -88,8 +89,7 @@ def test_another_number_makes_exactly_the_class_heads(
 
 
 def test_classes_of_the_same_name_keep_their_rows(tmp_path: Path) -> None:
-    source, net = build_model("atto", 3), build_model("atto", 4)
-    source.load_state_dict(random_state(source))
+    source, net = random_net("atto", 3), build_model("atto", 4)
     path = tmp_path / "three.safetensors"
     save_weights(source, path, ["cup", "Plate", "fork"])
     found = transfer_weights(net, path, ["plate", "spoon", "bowl", "cup"])
@@ -103,8 +103,7 @@ def test_classes_of_the_same_name_keep_their_rows(tmp_path: Path) -> None:
 
 
 def test_as_many_classes_in_another_order_are_put_in_order(tmp_path: Path) -> None:
-    source, net = build_model("atto", 2), build_model("atto", 2)
-    source.load_state_dict(random_state(source))
+    source, net = random_net("atto", 2), build_model("atto", 2)
     save_weights(source, tmp_path / "two.safetensors", ["cup", "plate"])
     assert transfer_weights(net, tmp_path / "two.safetensors", ["plate", "cup"]).same == 2
     key = "decoder.enc_score_head.weight"

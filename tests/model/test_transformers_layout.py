@@ -9,9 +9,10 @@ from transformers import Deimv2ForObjectDetection
 
 from deimv2.model import DEIMv2, build_model, load_weights
 from deimv2.model.errors import InputError
-from deimv2.model.weights import random_state, read_noted
+from deimv2.model.weights import read_noted
 from deimv2.model.weights.sources import chosen_variant
 from deimv2.tests.model.independent import config_of, independent_net
+from deimv2.tests.nets import random_net
 
 
 def with_identity(net: DEIMv2) -> Deimv2ForObjectDetection:
@@ -35,15 +36,9 @@ def saved(net: DEIMv2, folder: Path) -> Path:
     return folder / "model.safetensors"
 
 
-def random_net(variant: str) -> DEIMv2:
-    net = build_model(variant, 5)
-    net.load_state_dict(random_state(net))
-    return net
-
-
 @pytest.mark.parametrize("variant", ["atto", "n", "s"])
 def test_what_transformers_saves_is_read(variant: str, tmp_path: Path) -> None:
-    net, again = random_net(variant), build_model(variant, 5)
+    net, again = random_net(variant, 5), build_model(variant, 5)
     path = saved(net, tmp_path)
     assert read_noted(path)[1] == ["transformers' layout"]
     assert chosen_variant("auto", path) == variant

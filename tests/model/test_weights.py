@@ -13,8 +13,9 @@ from torch import Tensor
 
 from deimv2.model import DEIMv2, build_model, load_weights
 from deimv2.model.errors import InputError
-from deimv2.model.weights import CheckpointMetadata, random_state, read_metadata, save_weights
+from deimv2.model.weights import CheckpointMetadata, read_metadata, save_weights
 from deimv2.tests.model.golden import released_state
+from deimv2.tests.nets import random_net
 
 State = dict[str, Tensor]
 HEAD = "decoder.enc_score_head.bias"
@@ -238,8 +239,7 @@ def metadata(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("variant", ["atto", "n", "s"])
 def test_what_is_saved_loads_bit_for_bit(tmp_path, variant) -> None:
-    trained, path = build_model(variant, 2), tmp_path / "weights.safetensors"
-    load_weights(trained, random_state(trained))
+    trained, path = random_net(variant, 2), tmp_path / "weights.safetensors"
     save_weights(trained, path, ["cat", "dög"])
     assert_equal(load_file(path), trained.state_dict())
     net = build_model(variant, 2)

@@ -3,15 +3,13 @@
 import torch
 from torch import Tensor
 
-from deimv2.model import DEIMv2, build_model
-from deimv2.model.weights import random_state
+from deimv2.model import DEIMv2
+from deimv2.tests import nets
 
 
 def random_net(variant: str, size: int = 320) -> DEIMv2:
     """Of five classes, in eval mode."""
-    built = build_model(variant, 5, size)
-    built.load_state_dict(random_state(built))
-    return built.eval()
+    return nets.random_net(variant, 5, size)
 
 
 @torch.no_grad()

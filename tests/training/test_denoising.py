@@ -5,10 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from deimv2.model import build_model
 from deimv2.model.decoder import DecoderOutput, ExtraQueries, Prediction
 from deimv2.model.errors import InputError
-from deimv2.model.weights import random_state
+from deimv2.tests.nets import random_net
 from deimv2.tests.training.cases import pairs, random_targets
 from deimv2.training.boxes import cxcywh_to_xyxy
 from deimv2.training.denoising import Denoising, denoise
@@ -110,9 +109,7 @@ def test_the_mask_by_hand() -> None:
 
 
 def network(variant: str):
-    net = build_model(variant, num_classes=CLASSES, image_size=SIZES[variant])
-    net.load_state_dict(random_state(net))
-    net.train()
+    net = random_net(variant, CLASSES, SIZES[variant]).train()
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()  # the same answer every time

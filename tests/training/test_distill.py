@@ -18,7 +18,8 @@ from deimv2.model.dinov3 import VisionTransformer
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.images import normalise
 from deimv2.model.variants import IMAGENET
-from deimv2.model.weights import load_backbone, load_weights, random_state
+from deimv2.model.weights import load_backbone
+from deimv2.tests.nets import random_net
 from deimv2.tests.teacher import write_teacher
 from deimv2.tests.training.test_trainer import assert_same_state
 from deimv2.training.checkpoint import BEST, LAST, StopError, read_state
@@ -287,9 +288,7 @@ def test_an_unknown_student_is_refused() -> None:
 @pytest.mark.parametrize("variant", ["s", "l"])
 @torch.inference_mode()
 def test_features_are_the_tokens_of_the_last_block(variant: str) -> None:
-    net = build_model(variant).eval()
-    load_weights(net, random_state(net))
-    vit: Any = net.backbone.vit
+    vit: Any = random_net(variant).backbone.vit
     assert vit.taps[-1] == VARIANTS[variant].backbone.depth - 1
     images = torch.randn(2, 3, 32, 48, generator=torch.Generator().manual_seed(0))
     tokens = last_tokens(vit, images)
