@@ -6,16 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+import onnxruntime
 import pytest
 
-import deimv2
 from deimv2.api.benchmarking import benchmark, find, write
 from deimv2.converters.artifact import inspect
 from deimv2.converters.manifest import Manifest, describe
+from deimv2.converters.metadata import ModelCard
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
 from deimv2.model.progress import SILENT
 from deimv2.model.weights import save_weights
+from deimv2.model.weights.sources import load
 from deimv2.profiling.timing import BASELINE, MATMUL, MOST_OUTSIDE, SIDE, Runner, time_in_turn
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.converters.artifacts import write_mixed
@@ -89,8 +91,12 @@ def test_a_time_that_is_not_the_runtimes_has_no_ratio(
     assert (row.outside, row.ratio) == (outside, ratio)
 
 
-def test_every_file_is_timed_against_the_baseline(exported: Path, capsys: Capture) -> None:
-    rows = json.loads(output(capsys, "benchmark", exported, *FEW, "--threads", 2, "--json"))
+def test_every_file_is_timed_against_the_baseline_and_stands_in_the_manifest(
+    exported: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "export"))
+    given = ("benchmark", folder, *FEW, "--threads", 2, "--record", "--json")
+    rows = json.loads(output(capsys, *given))
     names = [BASELINE, "deimv2-atto-fp32.onnx", "deimv2-atto-fp32.pte", "deimv2-atto-fp32.tflite"]
     assert [(row["name"], row["threads"]) for row in rows] == [(n, 2) for n in names]
     for row in rows:
@@ -101,6 +107,12 @@ def test_every_file_is_timed_against_the_baseline(exported: Path, capsys: Captur
         assert (row["ratio"] is None) == without
         assert row["ratio"] is None or 0.01 < row["ratio"] < 100
         assert row["name"] == BASELINE or row["peak_share"] > 0
+    measured = Manifest.read(folder).measured
+    assert measured is not None and sorted(measured) == names[1:]
+    for row in rows[1:]:
+        latency = measured[row["name"]]["latency"]
+        assert latency["median_ms"] == pytest.approx(1e3 * row["median"], abs=0.01)
+        assert latency["threads"] == 2 and latency["machine"]
 
 
 @pytest.mark.long
@@ -116,27 +128,24 @@ def test_files_of_others_are_timed_beside(exported: Path, tmp_path: Path, capsys
     assert "could not be run here" in complaint(capsys, *given, other)
 
 
-def test_ratios_come_first_in_the_table(exported: Path, capsys: Capture) -> None:
-    artifact = exported / "deimv2-atto-fp32.tflite"
-    table = output(capsys, "benchmark", artifact, *FEW).splitlines()
-    assert table[0].split()[:3] == ["file", "threads", "ratio"]
-    assert [line.split()[0] for line in table[1:]] == [BASELINE, artifact.name]
-
-
-def test_what_was_timed_stands_in_the_manifest(
-    exported: Path, tmp_path: Path, capsys: Capture
+def test_ratios_come_first_in_the_table(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Path(shutil.copytree(exported, tmp_path / "export"))
-    two = complaint(capsys, "benchmark", folder, "--record", "--threads", 1, 2)
+    monkeypatch.setattr("deimv2.profiling.timing.Runner", Scripted)
+    monkeypatch.setattr("deimv2.api.benchmarking.write", lambda *_: None)
+    artifact = write_onnx(tmp_path / "a.onnx")
+    header, *rows = (
+        line.split() for line in output(capsys, "benchmark", artifact, *FEW).splitlines()
+    )
+    assert header[:3] == ["file", "threads", "ratio"]
+    assert [row[:4] for row in rows] == [
+        [BASELINE, "1", "-", "2000.0"], ["a.onnx", "1", "1.50", "4000.0"],
+    ]  # fmt: skip
+
+
+def test_one_number_of_threads_is_recorded(exported: Path, capsys: Capture) -> None:
+    two = complaint(capsys, "benchmark", exported, "--record", "--threads", 1, 2)
     assert "--record holds one number of threads, found 2" in two
-    rows = json.loads(output(capsys, "benchmark", folder, *FEW, "--record", "--json"))
-    measured = Manifest.read(folder).measured
-    assert measured is not None
-    assert sorted(measured) == [row["name"] for row in rows[1:]]
-    for row in rows[1:]:
-        latency = measured[row["name"]]["latency"]
-        assert latency["median_ms"] == pytest.approx(1e3 * row["median"], abs=0.01)
-        assert latency["threads"] == 1 and latency["machine"]
 
 
 def test_other_weights_are_no_baseline(exported: Path, capsys: Capture) -> None:
@@ -148,18 +157,16 @@ def test_other_weights_are_no_baseline(exported: Path, capsys: Capture) -> None:
 
 
 def test_the_baseline_has_the_classes_of_the_artifact(tmp_path: Path) -> None:
-    names, other = tmp_path / "names.txt", tmp_path / "other.safetensors"
-    names.write_text("cup\nplate\nfork\n")
-    made = deimv2.export(
-        weights="random", labels=names, formats="onnx", image_size=160, output=tmp_path / "out",
-        verify=False,
-    )  # fmt: skip
-    artifact = inspect(made.folder / made.files[0].name)
-    write(None, artifact, tmp_path / BASELINE, SILENT)
-    assert (tmp_path / BASELINE).stat().st_size > 10**6
-    save_weights(build_model("atto", 2, 160), other, ["cup", "fork"])
+    names, size = ("cup", "plate", "fork"), (160, 160)
+    sha256 = load("atto", "random", names, size).sha256
+    card = ModelCard("atto", "fp32", size, 100, names, "random", sha256)
+    artifact = inspect(write_onnx(tmp_path / "a.onnx", card=card.to_json()))
+    write(None, artifact, path := tmp_path / BASELINE, SILENT)
+    logits, _ = onnxruntime.InferenceSession(path).get_outputs()
+    assert logits.shape[-1] == 3
+    save_weights(build_model("atto", 2, 160), other := tmp_path / "other.safetensors", names[:2])
     with pytest.raises(InputError, match=r"other.safetensors' has 2 classes, expected 3"):
-        write(other, artifact, tmp_path / BASELINE, SILENT)
+        write(other, artifact, path, SILENT)
 
 
 def test_of_a_folder_the_files_of_its_manifest_are_timed(tmp_path: Path) -> None:
