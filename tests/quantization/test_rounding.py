@@ -106,3 +106,12 @@ def test_a_bound_is_what_is_left_of_relu_and_affine(gain: float, shift: float) -
     half = bound(x.half())
     assert half.dtype == torch.float16 and half.isfinite().all()
     assert torch.equal(half.float(), bound(x.half().float()).half().float())
+
+
+def test_a_bound_is_a_step_while_it_rounds() -> None:
+    bound = Clamp(0.34, below=True)
+    bound.snap(0.1)
+    low = torch.full((3,), -1.0)
+    assert bound(low).tolist() == pytest.approx([0.3] * 3, abs=1e-6)
+    bound.on = False
+    assert bound(low).tolist() == pytest.approx([0.34] * 3, abs=1e-6)

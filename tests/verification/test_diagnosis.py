@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from deimv2.converters.golden import Golden
 from deimv2.converters.precision import PRECISIONS
@@ -166,6 +167,43 @@ def test_agreement_is_the_share_of_scores_on_both_sides() -> None:
     share = 2 * halves[0].scores.sum() / (first.scores.sum() + halves[0].scores.sum())
     assert agreement([first], [halves[0]]) == pytest.approx(share)
     assert agreement([halves[0]], [first]) == pytest.approx(share)
+
+
+class Normalising:
+    """Detects what it should in pixels that are normalised as they should be."""
+
+    size, labels = SIZE, None
+
+    def __init__(self, mistake: Callable[[Tensor], Tensor], wanted: Tensor) -> None:
+        self.mistake, self.wanted = mistake, wanted
+
+    def detect(self, frame: Frame) -> Detections:
+        # half a step of a byte, seen through the deviation twice, is 0.04
+        near = (self.mistake(to_tensor(frame)) - self.wanted).abs().max() < 0.06
+        return some() if near else NOTHING
+
+
+@pytest.mark.parametrize(
+    ("variant", "mistake", "named"),
+    [
+        ("atto", lambda x: normalise(x, *IMAGENET), "normalised by the mean [0.485, 0.456, 0.406]"),
+        ("atto", lambda x: 2 * x - 1, "normalised by the mean [0.5, 0.5, 0.5] and deviation [0.5"),
+        ("s", lambda x: x, "divided by 255 alone, expected normalised by the mean [0.485, 0.456"),
+        ("s", lambda x: 2 * x - 1, "normalised by the mean [0.5, 0.5, 0.5] and deviation [0.5"),
+        ("s", lambda x: normalise(normalise(x, *IMAGENET), *IMAGENET), "normalised twice"),
+    ],
+)
+def test_another_normalisation_is_named(
+    variant: str, mistake: Callable[[Tensor], Tensor], named: str
+) -> None:
+    # grey, so that no byte that makes up for the mistake is cut off
+    frame = np.random.default_rng(0).integers(126, 160, (*SIZE, 3), dtype=np.uint8)
+    c, goldens = VARIANTS[variant], [Golden("grey", frame, some(), NOTHING)]
+    runner = Normalising(mistake, normalise(to_tensor(frame), c.mean, c.std))
+    limits = PRECISIONS["fp32"].limits
+    sentence = find_cause(runner, goldens, [runner.detect(frame)], limits, c)
+    assert sentence is not None and f"the pixels are most likely {named}" in sentence
+    assert "rises from 0.00 to 1.00 of 1" in sentence
 
 
 def test_a_frame_makes_up_for_another_normalisation() -> None:

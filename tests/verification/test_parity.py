@@ -331,6 +331,12 @@ def test_of_hardly_any_detections_nothing_is_said(limits: Limits) -> None:
     assert check(enough, enough, limits) == []
 
 
+def test_percentiles_leave_out_their_share_of_many_and_one_of_few() -> None:
+    many, few = Errors.of(range(300, 0, -1)), Errors.of(range(1, FEW + 1))
+    assert (many.p50, many.p90, many.p99, many.worst) == (150, 270, 297, 300)
+    assert (few.p50, few.p90, few.p99, few.worst) == (FEW / 2, FEW - 2, FEW - 1, FEW)
+
+
 def test_merged_counts_add_up_and_all_errors_stay() -> None:
     good = Parity(40, 40, Errors.of([0.01, 0.0]), Errors.of([2e-5]), worst_label=3, at_cut=1)
     bad = Parity(20, 19, Errors.of([0.002]), Errors.of([3e-5]), worst_label=7, at_cut=0)
