@@ -50,6 +50,13 @@ def calibrated(net: DEIMv2, images: Tensor) -> Calibrated:
     return prepared, calibrate_share(prepared, lambda: images.split(1), SHARE)
 
 
+@pytest.fixture(scope="module")
+def whole(net: DEIMv2, images: Tensor) -> Calibrated:
+    """With all of the recipe in int8."""
+    prepared = copy.deepcopy(net)
+    return prepared, calibrate(prepared, lambda: images.split(1))
+
+
 def share_of(prepared: DEIMv2, net: DEIMv2) -> float:
     """Of the multiply-accumulates, those of rounded layers."""
     work = multiply_accumulates(net)
@@ -57,24 +64,24 @@ def share_of(prepared: DEIMv2, net: DEIMv2) -> float:
     return sum(work[name] for name in rounded) / work[""]
 
 
-def test_blocks_stay_in_float_down_to_the_share(net: DEIMv2, calibrated: Calibrated) -> None:
+def test_blocks_stay_in_float_down_to_the_share(
+    net: DEIMv2, calibrated: Calibrated, whole: Calibrated
+) -> None:
     prepared, found = calibrated
     assert found.float_blocks and set(found.float_blocks) <= set(blocks_of(net))
     for name, layer in prepared.named_modules():
         if isinstance(layer, nn.Conv2d | RoundedConv) and in_int8(name):
             inside = any(name.startswith(f"{block}.") for block in found.float_blocks)
             assert isinstance(layer, nn.Conv2d) == inside
-    everything = copy.deepcopy(net)
-    calibrate(everything, lambda: torch.rand(8, 3, SIZE, SIZE).split(1))
-    assert SHARE <= share_of(prepared, net) < share_of(everything, net)
+    assert SHARE <= share_of(prepared, net) < share_of(whole[0], net)
 
 
-def test_a_share_that_leaves_no_room_changes_nothing(net: DEIMv2, images: Tensor) -> None:
-    first, second = copy.deepcopy(net), copy.deepcopy(net)
-    assert calibrate_share(first, lambda: images.split(1), 1.0) == calibrate(
-        second, lambda: images.split(1)
-    )
-    for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
+def test_a_share_that_leaves_no_room_changes_nothing(
+    net: DEIMv2, images: Tensor, whole: Calibrated
+) -> None:
+    found, expected = copy.deepcopy(net), whole[0]
+    assert calibrate_share(found, lambda: images.split(1), 1.0) == whole[1]
+    for a, b in zip(found.state_dict().values(), expected.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
 
@@ -112,9 +119,10 @@ def test_a_checkpoint_says_what_stays_in_float(
         apply_ranges(copy.deepcopy(net), about.ranges or {})
 
 
-def test_the_block_that_rounds_worst_costs_most(net: DEIMv2, images: Tensor) -> None:
-    prepared = copy.deepcopy(net)
-    calibrate(prepared, lambda: images.split(1))
+def test_the_block_that_rounds_worst_costs_most(
+    net: DEIMv2, images: Tensor, whole: Calibrated
+) -> None:
+    prepared = copy.deepcopy(whole[0])
     for quantizer in fake_quantizers_of(prepared):
         if quantizer.name.startswith("encoder.global_fusion."):
             low, high = quantizer.range or (0.0, 0.0)
