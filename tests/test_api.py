@@ -25,6 +25,7 @@ from deimv2.model.coco import COCO_LABELS
 from deimv2.model.images import load_photo
 from deimv2.model.weights import save_weights
 from deimv2.model.weights.sources import DEMO
+from deimv2.tests.cli.exports import copy_from, use
 from deimv2.tests.nets import random_net
 from deimv2.tests.told import Told
 from deimv2.tests.training.scenes import few
@@ -209,7 +210,10 @@ def test_a_folder_of_the_hubs_is_a_checkpoint_and_an_export_is_not(
         deimv2.load(exported)
 
 
-def test_an_artifact_detects_what_its_checkpoint_does(tmp_path: Path) -> None:
+def test_an_artifact_detects_what_its_checkpoint_does(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, copy_from(exported), "onnx")
     told, photo = Told(), DEMO / "photographs" / "000074.jpg"
     made = deimv2.export(
         "atto", weights="demo", formats=["onnx"], output=str(tmp_path / "out"), progress=told
