@@ -56,7 +56,23 @@ def export_to(folder: Path, *kinds: str) -> list[str]:
         (["--format", "torchscript"], "no format 'torchscript', expected tflite (LiteRT), mlpa"),
         (["--format", "tflite,pte"], "; name each by itself, without a comma"),
         (["--format", "onnx", "--precision", "int8x16"], "onnx has no int8x16 here, expected tf"),
+        (["--format", "onnx", "--precision", "int8"], "onnx has no int8 here"),
+        (
+            ["--format", "pte", "--precision", "int8-weight"],
+            "pte has no int8-weight here, expected ",
+        ),
         (["--precision", "int4"], "invalid choice: 'int4'"),
+        (
+            ["--calibration", "photos"],
+            "--calibration is for int8 and int8x16, the precision is fp32",
+        ),
+        (["--kept", "0.5"], "--kept is for int8, the precision is fp32"),
+        (["--float-weights", "0.5"], "--float-weights is for int8, the precision is fp32"),
+        (["--int8-share", "0.5"], "--int8-share is for int8, the precision is fp32"),
+        (
+            ["--precision", "int8", "--int8-share", "0.8"],
+            "photos, and none are named; name a folder",
+        ),
         (["--image-size", "33"], "image size 33x33 does not fit; height and width must be"),
         (["--image-size", "320x330"], "image size 320x330 does not fit"),
         (["--image-size", "0"], "image_size is (0, 0), expected a side or (height, width)"),

@@ -7,19 +7,24 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from deimv2.api.calibration import find_ranges
 from deimv2.api.quantizing import quantize
 from deimv2.api.recipe import FEW_BATCH
 from deimv2.api.rounding import EPOCHS, LR
 from deimv2.cli.main import main
-from deimv2.model import build_model
+from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
+from deimv2.model.images import find_photos
 from deimv2.model.weights import read_checkpoint, read_metadata, save_weights
 from deimv2.model.weights.sources import DEMO, load
+from deimv2.quantization.calibration import Calibration
 from deimv2.quantization.rounding import MIN_WEIGHTS, weight_scales
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.cli.trainings import SMALL, STILL, losses, stopped
@@ -67,6 +72,9 @@ def test_the_checkpoint_gets_ranges_and_weights_as_files_store_them(
     assert main([str(a) for a in ("quantize", *given, "--json")]) == 0
     printed = capsys.readouterr()
     assert "warning: ranges from 8 photos, expected a hundred or so" in printed.err
+    assert "has int8 ranges" not in printed.err
+    about = load("atto", str(to), None, None).about
+    assert (about.in_float, about.photos) == (weights.resolve(), GARMENTS.resolve())
     shown = json.loads(printed.out)
     ranges = read_metadata(to).ranges
     assert ranges is not None and len(ranges) > 50
@@ -79,15 +87,31 @@ def test_the_checkpoint_gets_ranges_and_weights_as_files_store_them(
     assert read_metadata(to).labels == list(CLASSES) and read_metadata(to).image_size == (160, 160)
 
 
-def test_data_alone_will_do(weights: Path, data: Path, tmp_path: Path) -> None:
-    """Their photos to train on, the same as those of their folder."""
-    made = [tmp_path / "data.safetensors", tmp_path / "folder.safetensors"]
-    for given, to in zip((("--data", data), ("--calibration", data / "train")), made, strict=True):
-        command = ("quantize", "--weights", weights, *given, *PHOTOS, "--output", to)
-        assert main([str(a) for a in command]) == 0
-    ranges, others = (read_metadata(path).ranges for path in made)
-    assert ranges == others and ranges is not None
-    assert load("atto", str(made[0]), None, None).about.photos == (data / "train").resolve()
+def test_data_alone_will_do(
+    weights: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their photos to train on."""
+    seen: list[Path] = []
+
+    def noted(net: DEIMv2, photos: Sequence[Path], *given: Any) -> Calibration:
+        seen.extend(photos)
+        return find_ranges(net, photos, *given)
+
+    monkeypatch.setattr("deimv2.api.quantizing.find_ranges", noted)
+    to = tmp_path / "int8.safetensors"
+    assert (
+        main(
+            [
+                *map(str, ("quantize", "--weights", weights, "--data", data, *PHOTOS)),
+                "--output",
+                str(to),
+            ]
+        )
+        == 0
+    )
+    assert sorted(seen) == find_photos(data / "train")
+    about = load("atto", str(to), None, None, ranges=True).about
+    assert about.ranges and about.photos == (data / "train").resolve()
 
 
 def test_training_while_rounding_leaves_a_checkpoint_like_any_other(
@@ -145,11 +169,13 @@ def same_but_rounded(before: torch.Tensor, after: torch.Tensor) -> bool:
     )
 
 
-def test_blocks_stay_in_float_down_to_a_share(data: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_blocks_stay_in_float_down_to_a_share(
+    weights: Path, data: Path, tmp_path: Path, capsys: Capture
+) -> None:
     """In training, too, which goes on from them."""
     to, run = tmp_path / "int8.safetensors", tmp_path / "run"
-    given = ["--weights", "demo", "--calibration", GARMENTS, *PHOTOS, "--output", to]
-    assert main([str(a) for a in ("quantize", *given, "--int8-share", 0.9)]) == 0
+    given = ["--weights", weights, "--calibration", GARMENTS, *PHOTOS, "--output", to]
+    assert main([str(a) for a in ("quantize", *given, "--int8-share", 0.79)]) == 0  # of 0.815
     about = read_metadata(to)
     assert (
         about.float_blocks
@@ -288,12 +314,6 @@ def test_int8_without_ranges_names_both_ways_to_get_them(
     assert not (tmp_path / "out").exists()
 
 
-def test_photos_to_calibrate_with_are_for_int8_alone(tmp_path: Path, capsys: Capture) -> None:
-    given = ["--calibration", GARMENTS, "--output", tmp_path / "out"]
-    line = complaint(capsys, "export", *given)
-    assert "--calibration is for int8 and int8x16, the precision is fp32" in line
-
-
 def test_scenes_are_the_photos_of_the_demo_weights(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,52 +362,27 @@ def test_int8_weights_alone_make_small_files_that_detect_the_same(tmp_path: Path
     assert all(file["size"] < 1_300_000 for file in manifest["files"])  # of 2.3 million in float32
 
 
-def test_int8_weights_alone_are_nothing_for_executorch(tmp_path: Path, capsys: Capture) -> None:
-    given = ["--precision", "int8-weight", "--format", "pte", "--output", tmp_path / "out"]
-    assert "pte has no int8-weight here, expected tflite or mlpackage" in complaint(
-        capsys, "export", *given
-    )
-
-
-def test_int8_is_no_precision_of_onnx(weights: Path, tmp_path: Path, capsys: Capture) -> None:
-    given = ["--precision", "int8", "--format", "onnx", "--output", tmp_path / "out"]
-    assert "onnx has no int8 here" in complaint(capsys, "export", "--weights", weights, *given)
-
-
 def test_the_checkpoint_names_the_weights_that_int8_is_to_keep_up_with(
     weights: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     """Also one that was quantized, and trained, again, of which it is said that this loses."""
     weights = Path(shutil.copy(weights, tmp_path / "float.safetensors"))
     once, twice = tmp_path / "once.safetensors", tmp_path / "twice.safetensors"
-    given = ["--calibration", GARMENTS, *PHOTOS, "--output"]
-    for source, made in ((weights, once), (once, twice)):
-        assert main([str(a) for a in ("quantize", "--weights", source, *given, made)]) == 0
-        again = f"'{once}' has int8 ranges" in (said := capsys.readouterr().err)
-        assert again == (source == once) and (not again or f"'{weights.resolve()}'" in said)
-        loaded = load("atto", str(made), None, None)
-        assert (
-            loaded.about.in_float == weights.resolve() and loaded.about.photos == GARMENTS.resolve()
-        )
+    loaded = load("atto", str(weights), None, None)
+    ranges = {"image": (0.0, 1.0)}
+    save_weights(loaded.net, once, loaded.labels, ranges=ranges, in_float=weights)
+    given = ["--weights", once, "--calibration", GARMENTS, *PHOTOS, "--output", twice]
+    assert main([str(a) for a in ("quantize", *given)]) == 0
+    said = capsys.readouterr().err
+    assert f"'{once}' has int8 ranges" in said and f"'{weights.resolve()}'" in said
+    assert load("atto", str(twice), None, None).about.in_float == weights.resolve()
     weights.unlink()
     assert load("atto", str(twice), None, None).about.in_float is None
     assert load("atto", "demo", None, None, ranges=True).about.in_float == DEMO / "atto.safetensors"
     assert load("atto", "demo", None, None).about.in_float is None
 
 
-@pytest.mark.parametrize("option", ["--kept", "--float-weights", "--int8-share"])
-def test_what_int8_is_compared_with_is_for_int8_alone(
-    option: str, tmp_path: Path, capsys: Capture
-) -> None:
-    given = [option, "0.5", "--output", tmp_path / "out"]
-    line = complaint(capsys, "export", *given)
-    assert f"{option} is for int8, the precision is fp32" in line
-
-
-def test_what_stays_in_float_is_chosen_on_photos(tmp_path: Path, capsys: Capture) -> None:
-    given = ["--precision", "int8", "--int8-share", "0.8", "--output", tmp_path / "out"]
-    line = complaint(capsys, "export", *given)
-    assert "on photos, and none are named; name a folder with --calibration DIR" in line
+def test_a_share_is_between_0_and_1(tmp_path: Path, capsys: Capture) -> None:
     given = ["--calibration", GARMENTS, "--int8-share", "1.2", "--output", tmp_path / "q"]
     assert "'1.2'" in complaint(capsys, "quantize", *given)
 
