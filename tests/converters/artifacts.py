@@ -1,5 +1,7 @@
-"""Artifacts of a net that takes a moment to convert: int8 next to float, in every phone format."""
+"""Artifacts of a net that takes a moment to convert: int8 next to float, in every phone format; and
+those of the shared export."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,16 @@ def write_mixed(path: Path) -> Path:
             )
             converted.save(str(path))
     return path
+
+
+def artifact(exported: Path, kind: str) -> Path:
+    (path,) = exported.glob(f"*.{kind}")
+    return path
+
+
+def copy_of(exported: Path, kind: str, folder: Path) -> Path:
+    source, path = artifact(exported, kind), folder / f"copy.{kind}"
+    return Path(shutil.copytree(source, path) if source.is_dir() else shutil.copy(source, path))
 
 
 def transposed(path: Path) -> list[str]:

@@ -24,7 +24,7 @@ from deimv2.mil.package import SPECIFICATION, read_specification
 from deimv2.model import build_model
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.ports import Port
-from deimv2.tests.converters.artifacts import transposed
+from deimv2.tests.converters.artifacts import artifact, copy_of, transposed
 
 CHECKS: dict[str, Callable[[Path, ModelCard], None]] = {
     "tflite": litert.check,
@@ -49,16 +49,6 @@ def card(exported: Path) -> ModelCard:
         weights=manifest.weights.source,
         weights_sha256=manifest.weights.sha256,
     )
-
-
-def artifact(exported: Path, kind: str) -> Path:
-    (path,) = exported.glob(f"*.{kind}")
-    return path
-
-
-def copy_of(exported: Path, kind: str, folder: Path) -> Path:
-    source, path = artifact(exported, kind), folder / f"copy.{kind}"
-    return Path(shutil.copytree(source, path) if source.is_dir() else shutil.copy(source, path))
 
 
 def card_in(path: Path) -> str | None:

@@ -31,17 +31,13 @@ from deimv2.tests.converters.artifacts import (
     DEPTHWISE,
     FLOAT_LINEAR,
     LINEAR,
+    artifact,
     write_mixed,
 )
 from deimv2.tests.tiny import write_onnx
 from deimv2.training.data.synthetic import CLASSES
 
 KINDS = [".tflite", ".pte", ".mlpackage"]
-
-
-def artifact(exported: Path, kind: str) -> Path:
-    (path,) = exported.glob(f"*.{kind}")
-    return path
 
 
 # -- as many multiply-accumulates as PyTorch counts

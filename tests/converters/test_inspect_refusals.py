@@ -1,7 +1,6 @@
 """Files that are not what they should be are refused by `inspect`, each in a line."""
 
 import random
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from deimv2.converters.artifact import inspect
 from deimv2.converters.inspection import Inspection
 from deimv2.mil.package import SPECIFICATION
 from deimv2.model.errors import InputError
-from deimv2.tests.converters.test_inspect import artifact
+from deimv2.tests.converters.artifacts import artifact, copy_of
 
 
 def complaint(path: Path) -> str:
@@ -39,13 +38,13 @@ def test_a_truncated_file_is_refused(
     exported: Path, tmp_path: Path, kind: str, share: float
 ) -> None:
     content = inner(artifact(exported, kind)).read_bytes()
-    path = copy(artifact(exported, kind), tmp_path)
+    path = copy_of(exported, kind, tmp_path)
     inner(path).write_bytes(content[: int(len(content) * share)])
     complaint(path)
 
 
 def test_a_package_without_its_weights_is_refused(exported: Path, tmp_path: Path) -> None:
-    path = copy(artifact(exported, "mlpackage"), tmp_path)
+    path = copy_of(exported, "mlpackage", tmp_path)
     (weights,) = path.rglob("weight.bin")
     weights.write_bytes(weights.read_bytes()[:-4096])
     assert "its weights are missing or cut, at 'weight.bin'" in complaint(path)
@@ -56,7 +55,7 @@ def test_a_package_without_its_weights_is_refused(exported: Path, tmp_path: Path
 @pytest.mark.parametrize("kind", ["pte", "mlpackage", "onnx", "aimodel"])
 def test_wrong_bytes_are_read_or_refused(exported: Path, tmp_path: Path, kind: str) -> None:
     """Of a `.tflite` the interpreter looks first; what it does with wrong bytes is its own."""
-    path = copy(artifact(exported, kind), tmp_path)
+    path = copy_of(exported, kind, tmp_path)
     content = inner(path).read_bytes()
     dice = random.Random(0)
     for _ in range(5):
@@ -74,12 +73,6 @@ def test_wrong_bytes_are_read_or_refused(exported: Path, tmp_path: Path, kind: s
 
 def inner(path: Path) -> Path:
     return path / {".mlpackage": SPECIFICATION, ".aimodel": PROGRAM}.get(path.suffix, "")
-
-
-def copy(path: Path, folder: Path) -> Path:
-    if path.is_dir():
-        return Path(shutil.copytree(path, folder / path.name))
-    return Path(shutil.copy(path, folder))
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from deimv2.model import build_model
 from deimv2.model.errors import InputError, MissingExtraError
 from deimv2.model.images import load_photo, resize
 from deimv2.model.weights import random_state
+from deimv2.tests.converters.artifacts import artifact
 from deimv2.tests.tiny import LABELS, SIZE, found, write_onnx
 from deimv2.training.data.synthetic import CLASSES
 from deimv2.verification.parity import compare
@@ -38,11 +39,6 @@ def complaint(path: Path) -> str:
     assert "\n" not in message
     assert path.name in message
     return message
-
-
-def artifact(exported: Path, kind: str) -> Path:
-    (path,) = exported.glob(f"*.{kind}")
-    return path
 
 
 def test_a_tiny_artifact_runs(tmp_path: Path) -> None:
