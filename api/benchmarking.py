@@ -16,6 +16,7 @@ from deimv2.converters.manifest import NAME, Manifest
 from deimv2.converters.onnx.baseline import write_baseline
 from deimv2.converters.results import record_all, require_listed
 from deimv2.converters.tflite import TFLITE
+from deimv2.model.defaults import own_defaults
 from deimv2.model.errors import InputError
 from deimv2.model.files import names_apart
 from deimv2.model.numbers import require_numbers
@@ -27,6 +28,7 @@ from deimv2.profiling.timing import BASELINE, Timing, machine, time_in_turn
 ROUNDS = 50
 
 
+@own_defaults()
 def benchmark(
     artifacts: Pathish | Sequence[Pathish],
     *,

@@ -25,6 +25,7 @@ from deimv2.converters.checkpoint import CheckpointRunner, is_checkpoint, open_c
 from deimv2.converters.format import CPU, GPU
 from deimv2.converters.manifest import SCORE_THRESHOLD, check_beside, require_no_export
 from deimv2.converters.runner import Runner
+from deimv2.model.defaults import own_defaults
 from deimv2.model.errors import InputError
 from deimv2.model.images import as_photo, load_photo, resize
 from deimv2.model.labels import known_names
@@ -97,7 +98,7 @@ class Detector:
             return [self(each, threshold) for each in photo]
         image, path = as_image(photo)
         frame = resize(image, self.size)
-        with self._turn:
+        with self._turn, own_defaults():
             found = self.runner.detect(frame)
         if not found.finite:
             raise InputError(
@@ -128,6 +129,7 @@ def as_image(photo: object) -> tuple[Image.Image, Path | None]:
     )
 
 
+@own_defaults()
 def load(
     source: Pathish,
     *,

@@ -40,7 +40,10 @@ def takes(
                 raise TypeError(said) from None
             require_values(chosen)
             require_progress(getattr(chosen, "progress", SILENT))
-            return function(chosen)
+            from deimv2.model.defaults import own_defaults  # with PyTorch, which takes seconds
+
+            with own_defaults():
+                return function(chosen)
 
         call.__doc__ = "\n\n".join(map(documented, (function, *parents(options))))
         signature = inspect.signature(options)

@@ -7,6 +7,7 @@ from deimv2.api.options import Pathish, as_path, require_progress, to_path
 from deimv2.converters.format import GPU
 from deimv2.converters.results import record_all
 from deimv2.emulation.check import entry, verify_on_arm64
+from deimv2.model.defaults import own_defaults
 from deimv2.model.errors import InputError
 from deimv2.model.files import require_target, write_whole
 from deimv2.model.optional import require
@@ -19,6 +20,7 @@ ARM64 = "arm64"
 PAGES = (".html", ".htm")
 
 
+@own_defaults()
 def verify(
     folder: Pathish,
     images: Pathish | None = None,

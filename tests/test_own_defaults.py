@@ -1,0 +1,118 @@
+"""What a notebook has set for all of PyTorch changes nothing that is computed here."""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import deimv2
+from deimv2.api.options import takes
+from deimv2.model.defaults import own_defaults
+
+PHOTO = Path(deimv2.__file__).parent / "data/garments/val/000003.jpg"
+
+
+@contextmanager
+def default_type(dtype: torch.dtype):
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@contextmanager
+def default_device(name: str):
+    torch.set_default_device(name)
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+# "meta" stands for a GPU: what is made there cannot be used on the CPU either.
+SETTINGS = {
+    "float64": lambda: default_type(torch.float64),
+    "float16": lambda: default_type(torch.float16),
+    "set_default_device": lambda: default_device("meta"),
+    "with a device": lambda: torch.device("meta"),
+    "autocast": lambda: torch.autocast("cpu"),
+    "no gradients": torch.no_grad,
+    "inference mode": torch.inference_mode,
+}
+settings = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+Setting = Callable[[], AbstractContextManager[object]]
+
+
+@settings
+def test_a_checkpoint_detects_the_same(setting: Setting) -> None:
+    expected = deimv2.load("atto", weights="demo")(PHOTO)
+    with setting():
+        detector = deimv2.load("atto", weights="demo")
+        found = detector(PHOTO)
+    assert len(expected) and found.names == expected.names
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+
+
+@dataclass
+class Nothing:
+    """No options."""
+
+
+@takes(Nothing)
+def learn(options: Nothing) -> torch.Tensor:
+    """As training does: a layer, a loss and gradients."""
+    layer = torch.nn.Linear(2, 1)
+    layer(torch.ones(1, 2)).sum().backward()
+    assert layer.weight.grad is not None
+    return layer.weight.grad
+
+
+@settings
+def test_training_has_gradients_in_float32_on_the_cpu(setting: Setting) -> None:
+    with setting():
+        gradient = learn()
+    assert (gradient.dtype, gradient.device.type) == (torch.float32, "cpu")
+
+
+@settings
+def test_what_was_set_holds_again_afterwards(setting: Setting) -> None:
+    def state() -> tuple[object, ...]:
+        return (
+            torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled(),
+            torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu"),
+        )  # fmt: skip
+
+    ours = state()
+    with setting():
+        theirs = state()
+        assert theirs != ours
+        with own_defaults(), own_defaults():
+            assert state() == ours
+        assert state() == theirs
+
+
+def test_threads_leave_the_default_type_as_it_was() -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with own_defaults():
+            inside.set()
+            leave.wait()
+
+    with default_type(torch.float64), ExitStack() as stack:
+        stack.enter_context(own_defaults())
+        thread = threading.Thread(target=work)
+        thread.start()
+        inside.wait()
+        stack.close()  # the first to come leaves first
+        assert torch.get_default_dtype() == torch.float32
+        leave.set()
+        thread.join()
+        assert torch.get_default_dtype() == torch.float64
