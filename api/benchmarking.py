@@ -87,6 +87,7 @@ def numbers_of_threads(threads: int | Sequence[int], device: str) -> list[int]:
     if not counts:
         raise InputError("no number of threads, expected one or several")
     require_numbers(threads=counts)
+    counts = list(map(int, counts))  # NumPy's are not for JSON
     if device != CPU and counts != [1]:
         raise InputError(f"--threads is for the CPU, found --device {device}; leave it out")
     return counts

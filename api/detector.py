@@ -228,6 +228,7 @@ def open_runner(
     PyTorch. rounding: a checkpoint rounds as its int8 artifacts do.
     """
     require_numbers(threads=threads)
+    threads = None if threads is None else int(threads)  # LiteRT takes none of NumPy's
     if is_checkpoint(path):
         if str(device).partition(":")[0] not in (CPU, *PYTORCHS):
             raise foreign_device(path, device)

@@ -1,5 +1,6 @@
 """Numbers of options mean something, from Python as from the command line."""
 
+import json
 import math
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import deimv2
+from deimv2.api.benchmarking import numbers_of_threads
 from deimv2.model.numbers import KINDS, height_and_width, require_numbers
 
 
@@ -69,3 +71,9 @@ def test_every_function_looks_at_them(tmp_path: Path) -> None:
         with pytest.raises(deimv2.InputError, match=r"expected|no folder"):
             call()
     assert not (tmp_path / "out").exists()
+
+
+def test_threads_of_numpy_are_threads(exported: Path) -> None:
+    threads = np.arange(1, 3)
+    assert deimv2.load(exported / "deimv2-atto-fp32.tflite", threads=threads[0]).size
+    assert json.dumps(numbers_of_threads(list(threads), "cpu")) == "[1, 2]"
