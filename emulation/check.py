@@ -12,7 +12,14 @@ from deimv2.converters.manifest import File, Manifest, check_golden, file_proble
 from deimv2.emulation.emulator import CPU, Emulator, find_emulator
 from deimv2.model.errors import CheckError, InputError, MissingExtraError
 from deimv2.verification.parity import compare, merge
-from deimv2.verification.verify import Report, Row, limits_between, require_size, verify_folder
+from deimv2.verification.verify import (
+    Report,
+    Row,
+    limits_between,
+    require_card,
+    require_size,
+    verify_folder,
+)
 from deimv2.verification.verify import entry as numbers
 
 PHOTOGRAPHS = 3  # an inference takes seconds to a minute; the first is not counted
@@ -67,6 +74,7 @@ def _row(
     queries = manifest.outputs[0].shape[1]
     try:
         path = folder / file.name
+        require_card(path, manifest.card)
         runner = FORMATS[file.format].open(path, None)
         require_size(path, runner, manifest.input.size)
         here = [runner.detect(frame) for frame in frames]

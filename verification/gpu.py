@@ -8,11 +8,12 @@ from deimv2.converters import FORMATS, artifact_format
 from deimv2.converters.format import GPU, GPU_FLOAT32
 from deimv2.converters.golden import Golden, read_golden
 from deimv2.converters.manifest import File, Manifest, check_golden, file_problem
+from deimv2.converters.metadata import ModelCard
 from deimv2.converters.precision import PRECISIONS, Limits, Precision, precision_of
 from deimv2.converters.results import record
 from deimv2.model.errors import CheckError, InputError
 from deimv2.verification.parity import replay
-from deimv2.verification.verify import Report, Row, entry
+from deimv2.verification.verify import Report, Row, entry, require_card
 
 
 def verify_on_gpu(
@@ -32,14 +33,13 @@ def verify_on_gpu(
         raise InputError(f"no {' or '.join(names)} file in '{folder}', expected one; export it")
     check_golden(folder, manifest.golden)
     goldens = read_golden(folder, manifest.golden)
-    precision = precision_of(manifest.precision)
     rows = []
     for file in progress(files):
         if problem := file_problem(folder, file.name, file.sha256):
             rows.append(Row(file.name, "the manifest's hash", (problem,)))
             continue
         for device in (GPU_FLOAT32, GPU):
-            rows.append(_row(folder / file.name, device, precision, goldens))
+            rows.append(_row(folder / file.name, device, manifest.card, goldens))
     return Report(str(folder), tuple(rows))
 
 
@@ -49,10 +49,12 @@ def limits_on(device: str, precision: Precision) -> Limits:
     return half if device == GPU and own.min_score is None else own
 
 
-def _row(path: Path, device: str, precision: Precision, goldens: Sequence[Golden]) -> Row:
+def _row(path: Path, device: str, card: ModelCard, goldens: Sequence[Golden]) -> Row:
+    precision = precision_of(card.precision)
     name, limits = _named(path.name, device), limits_on(device, precision)
     against = f"{precision.reference}, {len(goldens)} golden photographs"
     try:
+        require_card(path, card)
         runner = artifact_format(path).open_on(path, device)
         found = tuple(runner.detect(golden.frame) for golden in goldens)
     except CheckError as error:

@@ -211,8 +211,7 @@ def limits_between(precision: str) -> Limits:
 def _structure_problems(path: Path, card: ModelCard, steps: Sequence[Scales]) -> tuple[str, ...]:
     try:
         inspection = inspect(path)
-        if problem := _card_problem(path, inspection.card or {}, card):
-            return (problem,)
+        _require_card(path, inspection.card or {}, card)
         if precision_of(card.precision).rounds and (contradiction := contradicting_steps(path)):
             return (contradiction,)
         if steps and (foreign := foreign_steps(path, steps)):
@@ -233,16 +232,26 @@ def _format_problem(file: File) -> str | None:
     return f"the manifest says that it is {file.format}, expected a name in {suffix}; export again"
 
 
-def _card_problem(path: Path, inside: Mapping[str, Any], card: ModelCard) -> str | None:
-    """Where the file says that it is another model or of another precision, by which it would be
-    judged. inside: what it says, which may be nothing."""
+def require_card(path: Path, card: ModelCard) -> None:
+    """Raises CheckError for a broken file, or one that is another than the manifest says."""
+    try:
+        inside = inspect(path).card
+    except MissingExtraError:
+        raise
+    except InputError as error:
+        raise CheckError(str(error)) from error
+    _require_card(path, inside or {}, card)
+
+
+def _require_card(path: Path, inside: Mapping[str, Any], card: ModelCard) -> None:
+    """Raises CheckError where the file says that it is another model or of another precision, by
+    which it would be judged. inside: what it says, which may be nothing."""
     for name, wanted in (("variant", card.variant), ("precision", card.precision)):
         if (found := inside.get(name, wanted)) != wanted:
-            return (
+            raise CheckError(
                 f"'{path}' says that its {name} is {found}, expected {wanted} as in the manifest; "
                 "export again"
             )
-    return None
 
 
 def _agreement(
