@@ -8,7 +8,7 @@ from typing import Any
 
 from deimv2.converters import FORMATS
 from deimv2.converters.golden import Golden, read_golden
-from deimv2.converters.manifest import File, Manifest, check_golden, file_problem
+from deimv2.converters.manifest import File, Manifest, check_golden
 from deimv2.emulation.emulator import CPU, Emulator, find_emulator
 from deimv2.model.errors import CheckError, InputError, MissingExtraError
 from deimv2.verification.parity import compare, merge
@@ -18,6 +18,7 @@ from deimv2.verification.verify import (
     limits_between,
     require_card,
     require_size,
+    unlike_manifest,
     verify_folder,
 )
 from deimv2.verification.verify import entry as numbers
@@ -67,8 +68,8 @@ def entry(row: Row) -> dict[str, Any] | None:
 def _row(
     emulator: Emulator, folder: Path, file: File, manifest: Manifest, goldens: Sequence[Golden]
 ) -> Row:
-    if problem := file_problem(folder, file.name, file.sha256):
-        return Row(file.name, "the manifest's hash", (problem,))
+    if unlike := unlike_manifest(folder, file):
+        return unlike
     limits = replace(limits_between(manifest.precision), matched_share=1.0)
     frames = [golden.frame for golden in goldens]
     queries = manifest.outputs[0].shape[1]

@@ -7,13 +7,13 @@ from typing import Any
 from deimv2.converters import FORMATS, artifact_format
 from deimv2.converters.format import GPU, GPU_FLOAT32
 from deimv2.converters.golden import Golden, read_golden
-from deimv2.converters.manifest import File, Manifest, check_golden, file_problem
+from deimv2.converters.manifest import File, Manifest, check_golden
 from deimv2.converters.metadata import ModelCard
 from deimv2.converters.precision import PRECISIONS, Limits, Precision, precision_of
 from deimv2.converters.results import record
 from deimv2.model.errors import CheckError, InputError
 from deimv2.verification.parity import replay
-from deimv2.verification.verify import Report, Row, entry, require_card
+from deimv2.verification.verify import Report, Row, entry, require_card, unlike_manifest
 
 
 def verify_on_gpu(
@@ -35,8 +35,8 @@ def verify_on_gpu(
     goldens = read_golden(folder, manifest.golden)
     rows = []
     for file in progress(files):
-        if problem := file_problem(folder, file.name, file.sha256):
-            rows.append(Row(file.name, "the manifest's hash", (problem,)))
+        if unlike := unlike_manifest(folder, file):
+            rows.append(unlike)
             continue
         for device in (GPU_FLOAT32, GPU):
             rows.append(_row(folder / file.name, device, manifest.card, goldens))

@@ -179,11 +179,8 @@ def verify_folder(folder: Path, images: Path | None = None) -> Report:
     rows = []
     whole = []
     for file in manifest.files:
-        if problem := file_problem(folder, file.name, file.sha256, file.size):
-            rows.append(Row(file.name, "the manifest's hash", (problem,)))
-            continue
-        if problem := _format_problem(file):
-            rows.append(Row(file.name, "the manifest's format", (problem,)))
+        if unlike := unlike_manifest(folder, file):
+            rows.append(unlike)
             continue
         whole.append(file)
         earlier = manifest.parity.get(file.name, {}).get("kept", {})
@@ -193,6 +190,16 @@ def verify_folder(folder: Path, images: Path | None = None) -> Report:
     if photos:
         rows += _agreement(folder, whole, card, photos)
     return Report(str(folder), tuple(rows))
+
+
+def unlike_manifest(folder: Path, file: File) -> Row | None:
+    """The row of a file that is not the one of the manifest, and so is not opened; else None."""
+    if problem := file_problem(folder, file.name, file.sha256, file.size):
+        return Row(file.name, "the manifest's hash", (problem,))
+    if (suffix := FORMATS[file.format].suffix) != Path(file.name).suffix:
+        problem = f"the manifest says that it is {file.format}, expected a name in {suffix}"
+        return Row(file.name, "the manifest's format", (f"{problem}; export again",))
+    return None
 
 
 def limits_between(precision: str) -> Limits:
@@ -224,12 +231,6 @@ def _structure_problems(path: Path, card: ModelCard, steps: Sequence[Scales]) ->
     except (CheckError, InputError) as error:
         return (str(error),)
     return ()
-
-
-def _format_problem(file: File) -> str | None:
-    if (suffix := FORMATS[file.format].suffix) == Path(file.name).suffix:
-        return None
-    return f"the manifest says that it is {file.format}, expected a name in {suffix}; export again"
 
 
 def require_card(path: Path, card: ModelCard) -> None:

@@ -1,6 +1,7 @@
 """`verify` passes what detects the same, and says what is wrong with all else."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,14 @@ from PIL import Image
 
 from deimv2.converters.manifest import Input, Manifest, describe
 from deimv2.converters.precision import PRECISIONS
+from deimv2.emulation import check
+from deimv2.emulation.check import verify_on_arm64
+from deimv2.emulation.emulator import Emulator
 from deimv2.model.errors import CheckError, InputError
 from deimv2.tests.conftest import FORMATS
 from deimv2.tests.tiny import write_folder, write_onnx
-from deimv2.verification.verify import verify_folder
+from deimv2.verification.gpu import verify_on_gpu
+from deimv2.verification.verify import Report, verify_folder
 
 
 def photos(folder: Path) -> Path:
@@ -108,13 +113,17 @@ def test_a_manifest_that_calls_a_file_another_model_fails(
     assert said in row.problems[0] and row.parity is None
 
 
-def test_a_file_of_another_format_than_its_name_says_fails(tmp_path: Path) -> None:
+@pytest.mark.parametrize("verify", [verify_folder, verify_on_gpu, verify_on_arm64])
+def test_a_file_of_another_format_than_its_name_says_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verify: Callable[[Path], Report]
+) -> None:
+    monkeypatch.setattr(check, "find_emulator", lambda: Emulator(tmp_path))
     manifest = write_folder(tmp_path, scores=(0.9,))
-    wrong = replace(manifest.files[0], format="pte")
+    wrong = replace(manifest.files[0], format="tflite")
     replace(manifest, files=(wrong,)).write(tmp_path / "manifest.json")
-    (row,) = verify_folder(tmp_path).rows
+    (row,) = verify(tmp_path).rows
     assert row.problems == (
-        "the manifest says that it is pte, expected a name in .pte; export again",
+        "the manifest says that it is tflite, expected a name in .tflite; export again",
     )
 
 
