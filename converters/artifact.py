@@ -43,7 +43,7 @@ def convert(
     """
     try:
         with quiet(log):
-            format.convert(net, card, path, format.gathers, frames)
+            format.convert(net, card, path, frames)
     except (CheckError, InputError, OSError):
         raise
     except Exception as error:  # toolchains raise anything

@@ -29,8 +29,6 @@ class Format(ABC):
     extra:      of the package, which installs it
     packages:   that have to be there
     precisions: that there are files of
-    gathers:    whether deformable sampling gathers, or goes through products of matrices
-                (docs/decisions/002-sampling.md)
     platforms:  whose apps run it; none for a format that others are compared with
     by_default: exported where no format is named
     folder:     an artifact is a folder
@@ -45,7 +43,6 @@ class Format(ABC):
     extra: str
     packages: tuple[str, ...]
     precisions: tuple[str, ...]
-    gathers: bool = True
     platforms: tuple[str, ...] = ()
     by_default: bool = True
     folder: bool = False
@@ -81,9 +78,7 @@ class Format(ABC):
         return path.is_dir() if self.folder else path.is_file()
 
     @abstractmethod
-    def convert(
-        self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
-    ) -> None:
+    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, frames: "Frames" = ()) -> None:
         """Writes an artifact of a net in eval mode, and reads it back: raises CheckError where it
         is not as it should be.
 

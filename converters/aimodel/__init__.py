@@ -18,18 +18,15 @@ class AIModel(Format):
     extra = "coreai"
     packages = ("coreai", "coreai_torch")
     precisions = ("fp32", "fp16", "int8-weight")
-    gathers = False  # as for Core ML: the Neural Engine takes none
     platforms = ("ios",)
     by_default = False  # iOS 27 and macOS 27 are the first that run it
     folder = True
     native = False  # an interpreter: 30 times as slow as the other runtimes
 
-    def convert(
-        self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
-    ) -> None:
+    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, frames: "Frames" = ()) -> None:
         from deimv2.converters.aimodel.convert import convert
 
-        convert(net, card, path, gather)
+        convert(net, card, path)
 
     def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
         from deimv2.converters.aimodel.run import CoreAIRunner

@@ -34,11 +34,12 @@ from deimv2.quantization.rounding import MIN_WEIGHTS, rounded_weight, weight_sca
 RANDOM = r"\b(?:resource_\d+|(\w+_composite)_[a-z0-9]{8})\b"  # names
 
 
-def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
+def convert(net: DEIMv2, card: ModelCard, path: Path) -> None:
     """Write the asset; raises CheckError when what was written is not as it should be."""
     coreai_torch = require("coreai_torch", AIMODEL.extra)
     half = card.kind.computes == "float16"
-    form, frame = prepare(net, Target(gather=gather, nearest=True, half=half))
+    # The Neural Engine takes no gather (docs/decisions/002-sampling.md).
+    form, frame = prepare(net, Target(gather=False, nearest=True, half=half))
     if card.kind.stores == "int8":
         store_weights(form)
     exported = torch.export.export(form, (frame,))

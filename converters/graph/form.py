@@ -44,7 +44,7 @@ Rewrites = dict[type[nn.Module], Callable[..., nn.Module]]
 class Target:
     """What a runtime wants of the graph."""
 
-    gather: bool  # sample by gathering instead of by tents
+    gather: bool  # sampling gathers, instead of products with tents (graph/sampling.py)
     nearest: bool  # has a nearest-neighbour resize
     pads: bool = True  # pads maps as they lie, in int8 too; else zeros are concatenated
     bounds: bool = False  # a float convolution takes any bound, not a ReLU alone; int8: see folded

@@ -19,18 +19,15 @@ class MLPackage(Format):
     extra = "coreml"
     packages = ("coremltools",)
     precisions = ("fp32", "fp16", "int8", "int8-weight")
-    gathers = False  # the Neural Engine takes none
     platforms = ("ios",)
     folder = True
     input = "image"
     native = False
 
-    def convert(
-        self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
-    ) -> None:
+    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, frames: "Frames" = ()) -> None:
         from deimv2.converters.mlpackage.convert import convert
 
-        convert(net, card, path, gather)
+        convert(net, card, path)
 
     def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
         from deimv2.converters.mlpackage.run import open_package_runner

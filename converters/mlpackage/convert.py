@@ -34,11 +34,12 @@ TYPES = {65568: "float32", 131104: "int32", 65552: "float16"}  # MLMultiArrayDat
 STEPS = ("quantize", "dequantize", "constexpr_affine_dequantize")
 
 
-def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
+def convert(net: DEIMv2, card: ModelCard, path: Path) -> None:
     """Write the package; raises CheckError when what was written is not as it should be."""
     ct = require("coremltools", MLPACKAGE.extra)
     half = card.kind.computes != "float32"
-    form, image = prepare(net, Target(gather=gather, nearest=True, frame=False, half=half))
+    # The Neural Engine takes no gather (docs/decisions/002-sampling.md).
+    form, image = prepare(net, Target(gather=False, nearest=True, frame=False, half=half))
     pipeline = ct.PassPipeline()
     pipeline.remove_passes({"common::add_int16_cast"})  # indices stay int32, as in float32
     exported = torch.export.export(form, (image,)).run_decompositions({})

@@ -20,12 +20,10 @@ class Onnx(Format):
     precisions = ("fp32", "fp16")
     by_default = False
 
-    def convert(
-        self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
-    ) -> None:
+    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, frames: "Frames" = ()) -> None:
         from deimv2.converters.onnx.convert import convert
 
-        convert(net, card, path, gather)
+        convert(net, card, path)
 
     def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
         from deimv2.converters.onnx.run import OnnxRunner

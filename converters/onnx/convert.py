@@ -22,12 +22,12 @@ OPSET = 20
 TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(int32)": "int32"}
 
 
-def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool) -> None:
+def convert(net: DEIMv2, card: ModelCard, path: Path) -> None:
     """Write the artifact; raises CheckError when what was written is not as it should be."""
     onnx = require("onnx", ONNX.extra)
     require("onnxscript", ONNX.extra)
     half = card.kind.computes == "float16"
-    form, frame = prepare(net, Target(gather=gather, nearest=True, half=half))
+    form, frame = prepare(net, Target(gather=True, nearest=True, half=half))
     exported = torch.export.export(form, (frame,))
     program = torch.onnx.export(
         exported,

@@ -50,12 +50,10 @@ class Pte(Format):
     def label(self) -> str:
         return "" if self.delegate == XNNPACK else f"-{self.delegate}"
 
-    def convert(
-        self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
-    ) -> None:
+    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, frames: "Frames" = ()) -> None:
         from deimv2.converters.pte.convert import convert
 
-        convert(net, card, path, gather, self.delegate)
+        convert(net, card, path, self.delegate)
 
     def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
         delegate = delegate_of(path)

@@ -21,15 +21,15 @@ TYPES = {0: "uint8", 3: "int32", 6: "float32"}  # ExecuTorch's scalar types
 CARD_METHOD = "deimv2_json"  # a constant method; names there cannot hold a dot
 
 
-def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, delegate: str) -> None:
+def convert(net: DEIMv2, card: ModelCard, path: Path, delegate: str) -> None:
     """Write the artifact; raises CheckError when what was written is not as it should be."""
     load_runtime()  # the operations of its quantized kernels, too
     exir = require("executorch.exir", PTE.extra)
     half = card.kind.computes == "float16"
     own = delegate == XNNPACK
-    # The others resize themselves; Core ML's Neural Engine does not gather, nor Vulkan floor.
+    # The others can resize. The Neural Engine has no gather, and Vulkan no floor to gather with.
     target = Target(
-        gather and own, nearest=not own, pads=not own, bounds=own, dequantizes=own, half=half
+        gather=own, nearest=not own, pads=not own, bounds=own, dequantizes=own, half=half
     )
     form, frame = prepare(net, target)
     exported = torch.export.export(form, (frame,))

@@ -23,12 +23,10 @@ class TFLite(Format):
     devices = (GPU, GPU_FLOAT32)
     arm64 = "litert"
 
-    def convert(
-        self, net: "DEIMv2", card: "ModelCard", path: Path, gather: bool, frames: "Frames" = ()
-    ) -> None:
+    def convert(self, net: "DEIMv2", card: "ModelCard", path: Path, frames: "Frames" = ()) -> None:
         from deimv2.converters.tflite.convert import convert
 
-        convert(net, card, path, gather, frames)
+        convert(net, card, path, frames)
 
     def open(self, path: Path, threads: int | None) -> "ArtifactRunner":
         from deimv2.converters.tflite.run import LiteRTRunner

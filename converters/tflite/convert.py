@@ -35,10 +35,10 @@ class Named(nn.Module):
         return dict(zip(NAMES, self.form(image), strict=True))
 
 
-def convert(net: DEIMv2, card: ModelCard, path: Path, gather: bool, frames: Frames = ()) -> None:
+def convert(net: DEIMv2, card: ModelCard, path: Path, frames: Frames = ()) -> None:
     """Write the artifact; raises CheckError when what was written is not as it should be."""
     litert_torch = require("litert_torch", TFLITE.extra)
-    form, frame = prepare(net, Target(gather=gather, nearest=True, pads=False, folded=False))
+    form, frame = prepare(net, Target(gather=True, nearest=True, pads=False, folded=False))
     if card.kind.computes == "int16":
         fit_weights(form, lambda: (torch.from_numpy(each)[None] for each in frames))
     rounded = static_int8() if card.kind.rounds else None

@@ -27,7 +27,7 @@ Convert = Callable[[Any, Any, Path, bool], None]
 def copy_from(exported: Path) -> Convert:
     """A converter that takes the artifact of the shared export: Atto's demo in fp32."""
 
-    def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
+    def convert(net: Any, card: Any, path: Path, *_: Any) -> None:
         source = exported / path.name
         if source.is_dir():
             shutil.copytree(source, path)

@@ -123,7 +123,7 @@ def test_what_has_nothing_to_detect_proves_nothing(
 ) -> None:
     """On empty photographs: the file is refused, and left to look at."""
 
-    def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
+    def convert(net: Any, card: Any, path: Path, *_: Any) -> None:
         single = (exported / "deimv2-atto-fp32.tflite").read_bytes()
         path.write_bytes(single.replace(b'"precision":"fp32"', b'"precision":"fp16"'))  # its card
 

@@ -208,7 +208,7 @@ def test_a_disk_without_room_is_one_line_before_any_work(
 def test_a_write_that_fails_is_one_line_and_leaves_nothing(
     capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
+    def convert(net: Any, card: Any, path: Path, *_: Any) -> None:
         path.write_bytes(b"half of it")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
@@ -255,8 +255,8 @@ def shift_labels(path: Path) -> None:
 def wrong(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `quick`, but the labels in the `.onnx` are off by one."""
 
-    def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
-        copy_from(exported)(net, card, path, gather)
+    def convert(net: Any, card: Any, path: Path, *_: Any) -> None:
+        copy_from(exported)(net, card, path)
         shift_labels(path)
 
     use(monkeypatch, copy_from(exported))
@@ -329,7 +329,7 @@ def test_where_nothing_passes_the_earlier_export_stays_whole(
 def test_a_toolchain_that_fails_is_one_line_that_names_the_log(
     capsys: Capture, quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def convert(net: Any, card: Any, path: Path, gather: bool, *_: Any) -> None:
+    def convert(net: Any, card: Any, path: Path, *_: Any) -> None:
         os.write(1, b"what the toolchain printed")  # as native code prints
         path.write_bytes(b"half of it")
         raise RuntimeError("no rule\nfor operator 7")

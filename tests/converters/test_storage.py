@@ -24,7 +24,7 @@ def test_linear_layers_of_int8_stay_so_and_float_ones_are_halved(tmp_path: Path)
     card = ModelCard(
         "n", "int8", net.image_size, net.variant.decoder.queries, loaded.labels, "random", "0" * 64
     )
-    TFLITE.convert(net, card, path, gather=True)
+    TFLITE.convert(net, card, path)
     model = read_model(str(path))
     graph = model.subgraphs[0]
     linear = [
