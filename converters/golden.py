@@ -176,14 +176,9 @@ def _reference(net: DEIMv2, frame: npt.NDArray[np.uint8], photo: Path) -> dict[s
         )
     return {
         "made_by": MADE_BY,
-        "detections": _rows(found, 0, queries).to_json(),
-        "candidates": _rows(found, queries, 2 * queries).to_json(),
+        "detections": found.best(queries).to_json(),
+        "candidates": found.take(range(queries, len(found))).to_json(),
     }
-
-
-def _rows(detections: Detections, start: int, stop: int) -> Detections:
-    rows = slice(start, stop)
-    return Detections(detections.boxes[rows], detections.scores[rows], detections.labels[rows])
 
 
 def _png(frame: npt.NDArray[np.uint8]) -> bytes:

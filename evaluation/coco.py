@@ -247,7 +247,7 @@ def _checked(found: Detections, path: Path, classes: int) -> Detections:
                 f"a detection on '{path}' is of class {label}, expected 0 to {classes - 1} as the "
                 "annotations have; use those of the data set that the model was trained on"
             )
-    return Detections(found.boxes[:KEPT], found.scores[:KEPT], found.labels[:KEPT])
+    return found.best(KEPT)
 
 
 def _curves(
