@@ -106,6 +106,17 @@ def detections(outputs: Sequence[Any], order: tuple[int, int, int]) -> Detection
     return Detections(boxes, scores, labels)
 
 
+def detection_row(queries: int) -> np.dtype[np.void]:
+    """What a worker process writes of one frame: the bytes of boxes, scores and labels."""
+    return np.dtype([(each.name, each.dtype, each.shape(queries)[1:]) for each in OUTPUTS])
+
+
+def detections_in(data: bytes, queries: int) -> list[Detections]:
+    """The detections of each frame in what a worker wrote, as `detection_row` has them."""
+    rows = np.frombuffer(data, detection_row(queries)).copy()  # bytes cannot be written to
+    return [Detections(row["boxes"], row["scores"], row["labels"]) for row in rows]
+
+
 def parsed_card(card: str | None, path: Path) -> Mapping[str, Any] | None:
     """What an artifact's card says, None where it carries no card."""
     if card is None:

@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from deimv2.converters import format_of
-from deimv2.converters.runner import Frame
+from deimv2.converters.runner import Frame, detection_row, detections_in
 from deimv2.model.detections import Detections
 from deimv2.model.errors import CheckError, InputError
 
@@ -103,23 +101,13 @@ def find_emulator() -> Emulator:
 
 
 def parse(outputs: bytes, queries: int) -> list[Detections]:
-    """What a worker wrote: per frame boxes float32 [K, 4], scores float32 [K], labels int32 [K].
-
-    Raises CheckError for another length.
-    """
-    row = np.dtype(
-        [
-            ("boxes", np.float32, (queries, 4)),
-            ("scores", np.float32, (queries,)),
-            ("labels", np.int32, (queries,)),
-        ]
-    )
-    if not outputs or len(outputs) % row.itemsize:
+    """The detections in what a worker wrote. Raises CheckError for another length."""
+    size = detection_row(queries).itemsize
+    if not outputs or len(outputs) % size:
         raise CheckError(
-            f"{len(outputs)} bytes of detections from ARM64, expected {row.itemsize} per frame"
+            f"{len(outputs)} bytes of detections from ARM64, expected {size} per frame"
         )
-    rows = np.frombuffer(outputs, row)
-    return [Detections(found["boxes"], found["scores"], found["labels"]) for found in rows]
+    return detections_in(outputs, queries)
 
 
 def instructions(log: str) -> int:

@@ -14,10 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
-from deimv2.converters.contract import OUTPUTS
-from deimv2.converters.runner import Frame, require_frame
+from deimv2.converters.runner import Frame, detection_row, detections_in, require_frame
 from deimv2.converters.tflite.run import LiteRTRunner
 from deimv2.model.detections import Detections
 from deimv2.model.errors import CheckError, InputError
@@ -80,14 +77,8 @@ class GpuRunner:
             self._process.stdin.flush()
         except BrokenPipeError as error:
             raise self._failure() from error
-        parts = []
-        for output in OUTPUTS:
-            shape = output.shape(self.queries)[1:]
-            dtype = np.dtype(output.dtype)
-            given = self._read(int(np.prod(shape)) * dtype.itemsize)
-            parts.append(np.frombuffer(given, dtype).reshape(shape).copy())
-        boxes, scores, labels = parts
-        return Detections(boxes, scores, labels)
+        given = self._read(detection_row(self.queries).itemsize)
+        return detections_in(given, self.queries)[0]
 
     def close(self) -> None:
         """Ends the process."""
