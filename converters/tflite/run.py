@@ -27,18 +27,7 @@ DISPATCH = "DISPATCH_OP"  # the operation that stands for what an NPU's compiler
 
 class LiteRTRunner:
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        try:
-            with quiet(None):
-                self._net = open_interpreter(path, threads)
-        except MissingExtraError:  # a ValueError too
-            raise
-        except (ValueError, RuntimeError) as error:
-            if DISPATCH in str(error):
-                raise InputError(
-                    f"'{path}' is compiled for an NPU and runs on that alone; use the .tflite that "
-                    "it was compiled from"
-                ) from error
-            raise broken(path, error) from error
+        self._net = _opened(path, threads)
         self._path, self.inside = path, Stopwatch()
         inputs, outputs = self._net.get_input_details(), self._net.get_output_details()
         self.size = frame_size(path, [_port(tensor) for tensor in inputs])
@@ -64,13 +53,7 @@ def open_foreign(path: Path, threads: int) -> Callable[[], None]:
 
     Raises InputError for a file that does not open.
     """
-    try:
-        with quiet(None):
-            net = open_interpreter(path, threads)
-    except MissingExtraError:
-        raise
-    except (ValueError, RuntimeError) as error:
-        raise broken(path, error) from error
+    net = _opened(path, threads)
     random = np.random.default_rng(0)
     for tensor in net.get_input_details():
         values = random.random(tensor["shape"], np.float32)
@@ -78,6 +61,22 @@ def open_foreign(path: Path, threads: int) -> Callable[[], None]:
         net.set_tensor(tensor["index"], (scale * values).astype(tensor["dtype"]))
     run: Callable[[], None] = net.invoke
     return run
+
+
+def _opened(path: Path, threads: int | None) -> Any:
+    """LiteRT's interpreter of a file. Raises InputError for one that does not open."""
+    try:
+        with quiet(None):
+            return open_interpreter(path, threads)
+    except MissingExtraError:  # a ValueError too
+        raise
+    except (ValueError, RuntimeError) as error:
+        if DISPATCH in str(error):
+            raise InputError(
+                f"'{path}' is compiled for an NPU and runs on that alone; use the .tflite that it "
+                "was compiled from"
+            ) from error
+        raise broken(path, error) from error
 
 
 def _port(tensor: Any) -> Port:
