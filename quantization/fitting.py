@@ -4,7 +4,7 @@ Each weight rounds to one of its two neighbours, not to the closest: which one i
 layer's outputs on the photos change least (GPTQ, arXiv 2210.17323).
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -66,12 +66,8 @@ def fit(net: DEIMv2, images: Images) -> None:
     with weights that files store as int8."""
     layers: dict[Any, Layer] = {m: m for m in net.modules() if isinstance(m, Layer)}
     layers |= {layer: as_rounding(layer) for layer in stored_as_int8(net)}
-    inputs = {layer: Inputs(rounds) for layer, rounds in layers.items()}
     with in_float(net):
-        show_inputs(net, inputs.items(), images)
-    for layer, seen in inputs.items():
-        if seen.moments is not None:  # else a head that only training uses
-            layer.weight.copy_(best_weight(layer.weight, seen.moments))
+        fit_layers(net, {layer: Inputs(rounds) for layer, rounds in layers.items()}, images)
 
 
 def as_rounding(layer: nn.Conv2d | nn.Linear) -> Layer:
@@ -88,21 +84,23 @@ def fit_weights(net: nn.Module, images: Images) -> None:
         for conv in net.modules()
         if isinstance(conv, nn.Conv2d) and conv.groups == 1
     }
-    show_inputs(net, inputs.items(), images)
-    for conv, seen in inputs.items():
-        if seen.moments is not None:
-            conv.weight.copy_(best_weight(conv.weight, seen.moments))
+    fit_layers(net, inputs, images)
 
 
-def show_inputs(net: nn.Module, layers: Iterable[tuple[nn.Module, Inputs]], images: Images) -> None:
-    """Runs on the photos; each layer's `Inputs` see what enters it."""
-    handles = [layer.register_forward_pre_hook(partial(_show, seen)) for layer, seen in layers]
+def fit_layers(net: nn.Module, layers: Mapping[Any, Inputs], images: Images) -> None:
+    """Runs on the photos, shows each layer's `Inputs` what enters it, and gives it its weight."""
+    handles = [
+        layer.register_forward_pre_hook(partial(_show, seen)) for layer, seen in layers.items()
+    ]
     try:
         for batch in images():
             net(batch)
     finally:
         for handle in handles:
             handle.remove()
+    for layer, seen in layers.items():
+        if seen.moments is not None:  # else a head that only training uses
+            layer.weight.copy_(best_weight(layer.weight, seen.moments))
 
 
 def _show(seen: Inputs, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:

@@ -21,7 +21,11 @@ def restore(prepared: DEIMv2) -> DEIMv2:
     net = build_model(prepared.variant.name, prepared.num_classes, prepared.image_size)
     theirs = dict(prepared.named_modules())
     state = prepared.state_dict()
-    plain = {key: state[key] for key, value in net.state_dict().items() if _same(state, key, value)}
+    plain = {
+        key: state[key]
+        for key, value in net.state_dict().items()
+        if key in state and state[key].shape == value.shape
+    }
     net.load_state_dict(plain, strict=False)
     for name, block in net.named_modules():
         if isinstance(block, ConvNorm) and name in theirs:
@@ -33,10 +37,6 @@ def restore(prepared: DEIMv2) -> DEIMv2:
         if isinstance(block, KeyMaskedLinear):
             block.bias_mask.fill_(1)
     return net.eval()
-
-
-def _same(state: dict[str, torch.Tensor], key: str, value: torch.Tensor) -> bool:
-    return key in state and state[key].shape == value.shape
 
 
 def _unfold(block: ConvNorm, prepared: nn.Module) -> None:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from deimv2.model import DEIMv2
 from deimv2.quantization.fitting import in_float
+from deimv2.quantization.prepare import fake_quantizers_of
 from deimv2.quantization.rounding import (
-    FakeQuantize,
     Images,
     RoundedConv,
     RoundedLinear,
@@ -68,7 +68,7 @@ def take_back_shifts(net: DEIMv2, images: Images) -> None:
     """Corrects the biases of a prepared network with ranges, in place, once its weights are those
     that will round; of the decoder only where it rounds."""
     shifts = [Shifts(layer) for layer in corrected(net)]
-    quantizers = [module for module in net.modules() if isinstance(module, FakeQuantize)]
+    quantizers = fake_quantizers_of(net)
     handles = [each.layer.register_forward_hook(each) for each in shifts]
     try:
         for image in images():
