@@ -1,5 +1,6 @@
 """What the numbers among the options may be, by the option's name."""
 
+import math
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -12,38 +13,40 @@ LARGEST_SEED = 2**32 - 1  # a million times as much is still a seed of PyTorch's
 
 
 class Kind(NamedTuple):
+    """A kind of number: whether a value is one, and what to expect, in words."""
+
     holds: Callable[[object], bool]
     expected: str
 
 
-def _whole(least: int) -> Callable[[object], bool]:
-    return lambda value: (
-        isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+def _whole(least: int, most: float = math.inf) -> Kind:
+    def holds(value: object) -> bool:
+        return (
+            isinstance(value, Integral)
+            and not isinstance(value, bool)
+            and least <= int(value) <= most
+        )
+
+    return Kind(holds, f"a whole number from {least} {'on' if most == math.inf else f'to {most}'}")
+
+
+def _real(holds: Callable[[float], bool], expected: str) -> Kind:
+    return Kind(
+        lambda value: (
+            isinstance(value, Real) and not isinstance(value, bool) and holds(float(value))
+        ),
+        expected,
     )
 
 
-def _real(holds: Callable[[float], bool]) -> Callable[[object], bool]:
-    return lambda value: (
-        isinstance(value, Real) and not isinstance(value, bool) and holds(float(value))
-    )
-
-
-COUNT = Kind(_whole(1), "a whole number from 1 on")
-THREADS = Kind(
-    lambda value: COUNT.holds(value) and value <= MOST_THREADS,  # type: ignore[operator]
-    f"a whole number from 1 to {MOST_THREADS}",
-)
-NATURAL = Kind(_whole(0), "a whole number from 0 on")
-SEED = Kind(
-    lambda value: NATURAL.holds(value) and value <= LARGEST_SEED,  # type: ignore[operator]
-    f"a whole number from 0 to {LARGEST_SEED}",
-)
-SHARE = Kind(_real(lambda value: 0 <= value <= 1), "0 to 1")
-RATE = Kind(_real(lambda value: 0 < value < 1), "a learning rate, more than 0 and less than 1")
-PIXELS = Kind(
-    lambda value: COUNT.holds(value) and value <= LARGEST_SIDE,  # type: ignore[operator]
-    f"a whole number from 1 to {LARGEST_SIDE}",
-)
+COUNT = _whole(1)
+THREADS = _whole(1, MOST_THREADS)
+NATURAL = _whole(0)
+SEED = _whole(0, LARGEST_SEED)
+PIXELS = _whole(1, LARGEST_SIDE)
+SHARE = _real(lambda value: 0 <= value <= 1, "0 to 1")
+RATE = _real(lambda value: 0 < value < 1, "a learning rate, more than 0 and less than 1")
+MINUTES = _real(lambda value: 0 <= value < 1e6, "minutes, 0 or more")
 SIZE = Kind(
     lambda size: (
         PIXELS.holds(size)
@@ -51,7 +54,6 @@ SIZE = Kind(
     ),
     f"a side or (height, width), in whole pixels up to {LARGEST_SIDE}",
 )
-MINUTES = Kind(_real(lambda value: 0 <= value < 1e6), "minutes, 0 or more")
 
 KINDS = {
     "accumulate": COUNT,
@@ -91,7 +93,7 @@ def require_numbers(**options: object) -> None:
 
 
 def require_given(**options: object) -> None:
-    """As `require_numbers`, of options that None does not leave out."""
+    """As `require_numbers`, but None is refused too."""
     for name, value in options.items():
         if name in KINDS and value is None:
             raise InputError(f"{name} is None, expected {KINDS[name].expected}")
@@ -99,7 +101,7 @@ def require_given(**options: object) -> None:
 
 
 def height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
-    """Of a side, or of both."""
+    """(height, width) from one side of a square, or from both. Raises InputError for others."""
     require_numbers(image_size=size)
     height, width = size if isinstance(size, list | tuple) else (size, size)
     return int(height), int(width)
