@@ -72,7 +72,7 @@ class Runner:
         command = [sys.executable, "-P", "-m", module, str(path), str(threads), device]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )  # fmt: skip
+        )
         self.name = name or Path(path).name
 
     def __enter__(self) -> "Runner":
@@ -206,25 +206,23 @@ def serve(path: str, threads: int, device: str) -> None:
     run: Callable[[], object] | None = None
     inside: Stopwatch | None = None
     outside: list[float] = []
+    answer: float | None = None
     for line in sys.stdin:
         start = time.perf_counter()
         match line.strip():
             case "load":
                 run, inside = loaded(path, threads, device)
+                answer = time.perf_counter() - start
             case "run" if run is not None:
                 run()
-                taken = time.perf_counter() - start
+                answer = time.perf_counter() - start
                 if inside is not None:
-                    outside.append(1 - inside.seconds / taken)
-                print(json.dumps(taken), flush=True)
-                continue
+                    outside.append(1 - inside.seconds / answer)
             case "outside":
-                print(json.dumps(float(np.median(outside)) if outside else None), flush=True)
-                continue
+                answer = float(np.median(outside)) if outside else None
             case "memory":
-                print(peak_memory() - before, flush=True)
-                continue
-        print(json.dumps(time.perf_counter() - start), flush=True)
+                answer = peak_memory() - before
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
