@@ -6,6 +6,7 @@ the file: every output element costs as many as a filter has weights, at borders
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,8 @@ from deimv2.model.ports import Port
 
 Scales = npt.NDArray[np.float64]
 INT8 = "int8"
+NEURAL_ENGINE = "Neural Engine"  # Apple's, of which both its formats tell
+MAX_DIMENSIONS = 5  # of what the Neural Engine takes
 FLOAT = "float"
 
 
@@ -207,6 +210,11 @@ def per_output(output: Sequence[int], filters: Sequence[int]) -> int:
 def of_product(left: Sequence[int], output: Sequence[int]) -> int:
     """Cost of a (batched) product of matrices [..., M, K] (or transposed) x [..., K, N]."""
     return math.prod(output) * math.prod(left[-2:]) // output[-2]
+
+
+def bits_of(dtype: str) -> int:
+    """Of one number as it is stored: uint4 has 4, float16 has 16, bool has 8."""
+    return int((re.findall(r"\d+", dtype) or [8])[0])
 
 
 class Weight(NamedTuple):

@@ -5,7 +5,6 @@ documents; an operation that none of them names may still run elsewhere.
 """
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,19 @@ from deimv2.converters.aimodel.asset import (
     tensor,
 )
 from deimv2.converters.inspection import (
+    MAX_DIMENSIONS,
+    NEURAL_ENGINE,
     Constant,
     Delegate,
     Inspection,
     Operation,
+    bits_of,
     of_product,
     per_output,
 )
 from deimv2.converters.runner import parsed_card
 from deimv2.model.files import size_of
 
-NEURAL_ENGINE = "Neural Engine"
-MAX_DIMENSIONS = 5
 TYPES = ("float16", "int8", "int16")
 PREFIXES = ("coreai.decomposable.", "coreai.")
 STORED = "coreai.blockwise_shift_scale"
@@ -105,9 +105,4 @@ def _constants(made: Iterator[Any]) -> Iterator[Constant]:
         shape, dtype = tensor(op.results[0].type)
         one = getattr(op.attributes["value"], "is_splat", False)
         count = 1 if one else math.prod(shape)
-        yield Constant(f"constant {place}", dtype, shape, count * bits(dtype) // 8)
-
-
-def bits(dtype: str) -> int:
-    """int8: 8, float16: 16, bool: 8."""
-    return int((re.findall(r"\d+", dtype) or [8])[0])
+        yield Constant(f"constant {place}", dtype, shape, count * bits_of(dtype) // 8)

@@ -5,7 +5,6 @@ documented, each with its source; an operation that none of them names may still
 """
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from deimv2.converters.inspection import (
+    MAX_DIMENSIONS,
+    NEURAL_ENGINE,
     Constant,
     Delegate,
     Inspection,
@@ -21,6 +22,7 @@ from deimv2.converters.inspection import (
     Scaled,
     Twice,
     Weight,
+    bits_of,
     of_product,
     per_output,
 )
@@ -32,8 +34,6 @@ from deimv2.mil.package import read_specification, rebuild
 from deimv2.model.files import size_of
 from deimv2.model.optional import require
 
-NEURAL_ENGINE = "Neural Engine"
-MAX_DIMENSIONS = 5
 COMPRESSED = ("constexpr_affine_dequantize", "constexpr_blockwise_shift_scale")
 
 
@@ -93,7 +93,7 @@ def require_weights(path: Path, proto: Any) -> None:
                 blob, value = attribute.blobFileValue, _value(attribute.type)
                 name = blob.fileName.replace("@model_path", "com.apple.CoreML")
                 file = path / "Data" / name
-                end = blob.offset + math.prod(value.shape) * _bits(value.dtype) // 8
+                end = blob.offset + math.prod(value.shape) * bits_of(value.dtype) // 8
                 if not file.is_file() or file.stat().st_size < end:
                     raise broken(path, f"its weights are missing or cut, at '{file.name}'")
 
@@ -116,7 +116,7 @@ def why_not(kind: str, values: Sequence[Value]) -> str | None:
 
 
 def _operation(op: Any, values: Mapping[str, Value]) -> Operation:
-    """Filters and weights: [out, in, ...], of transposed convolutions [in, out, ...]."""
+    """Filters and weights are [out, in, ...]."""
 
     def argument(*names: str) -> list[Value]:
         return [values[op.inputs[name].arguments[0].name] for name in names]
@@ -160,14 +160,9 @@ def _stored(op: Any) -> Iterator[Constant]:
     for key, attribute in op.attributes.items():
         if attribute.HasField("blobFileValue"):
             value = _value(attribute.type)
-            size = math.prod(value.shape) * _bits(value.dtype) // 8
+            size = math.prod(value.shape) * bits_of(value.dtype) // 8
             name = op.outputs[0].name if key == "val" else f"{op.outputs[0].name}.{key}"
             yield Constant(name, value.dtype, value.shape, size)
-
-
-def _bits(dtype: str) -> int:
-    """uint4: 4, float16: 16, bool: 8."""
-    return int((re.findall(r"\d+", dtype) or [8])[0])
 
 
 def _value(type_: Any, maker: Any = None) -> Value:

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from deimv2.converters.inspection import Delegate, Inspection, Operation
-from deimv2.converters.mlpackage.inspect import NEURAL_ENGINE, read
+from deimv2.converters.inspection import NEURAL_ENGINE, Delegate, Inspection, Operation
+from deimv2.converters.mlpackage.inspect import read
 from deimv2.converters.pte import PTE, TITLES
 from deimv2.converters.pte.computed import ComputedRunner
 from deimv2.converters.pte.program import Program

@@ -1,6 +1,6 @@
 """Reads a `.tflite`. What XNNPACK takes, and the GPU, is asked of the runtime."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,8 @@ def read(path: Path) -> Inspection:
     schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
     model = schema.Model.GetRootAs(path.read_bytes(), 0)
     graph = model.Subgraphs(0)
-    tensors = [_tensor(schema, model, graph.Tensors(i)) for i in range(graph.TensorsLength())]
+    types = {value: name.lower() for name, value in vars(schema.TensorType).items()}
+    tensors = [_tensor(types, model, graph.Tensors(i)) for i in range(graph.TensorsLength())]
     nodes = _nodes(schema, model, graph, tensors)
     inside, calls = delegated(interpreter)
     taken = {node.kind for i, node in enumerate(nodes) if i in inside}
@@ -176,8 +177,8 @@ def is_integer(node: Node) -> bool:
     return macs(node) > 0 and all(t.dtype in INT8 and t.step is not None for t in factors)
 
 
-def _tensor(schema: Any, model: Any, tensor: Any) -> Tensor:
-    names = {value: name.lower() for name, value in vars(schema.TensorType).items()}
+def _tensor(types: Mapping[int, str], model: Any, tensor: Any) -> Tensor:
+    """types: the names of the numbers that tensors have as their types."""
     quantized = tensor.Quantization()
     step = None
     if quantized is not None and quantized.ScaleLength():
@@ -185,7 +186,7 @@ def _tensor(schema: Any, model: Any, tensor: Any) -> Tensor:
     shape = tuple(int(tensor.Shape(i)) for i in range(tensor.ShapeLength()))
     size = int(model.Buffers(tensor.Buffer()).DataLength())
     name = tensor.Name().decode(errors="replace")
-    return Tensor(name, shape, names[tensor.Type()], step, tensor.Buffer(), size)
+    return Tensor(name, shape, types[tensor.Type()], step, tensor.Buffer(), size)
 
 
 def _nodes(schema: Any, model: Any, graph: Any, tensors: Sequence[Tensor]) -> list[Node]:
