@@ -32,7 +32,7 @@ class Prediction:
     reference: Tensor | None = None  # first layer's boxes [B, Q, 4], which the edges refine
 
     def __getitem__(self, queries: slice) -> "Prediction":
-        """The same of some of the queries."""
+        """The prediction of these queries alone."""
         edges = None if self.edges is None else self.edges[:, queries]
         reference = None if self.reference is None else self.reference[:, queries]
         return Prediction(self.logits[:, queries], self.boxes[:, queries], edges, reference)
@@ -59,10 +59,10 @@ class DecoderOutput:
     layers: tuple[Prediction, ...] = ()  # every layer, the final one last
     first: Prediction | None = None  # first layer's plain boxes, before any refinement
     encoder: Prediction | None = None  # the selected encoder tokens
-    extra: "DecoderOutput | None" = None  # the same of the extra queries, where there are any
+    extra: "DecoderOutput | None" = None  # what the extra queries gave, if there were any
 
     def split(self, extra: int) -> "DecoderOutput":
-        """Move the first `extra` queries of every layer into the field of that name."""
+        """Move the first `extra` queries of every layer into the field `extra`."""
 
         def part(
             queries: slice, encoder: Prediction | None, extra: DecoderOutput | None
@@ -81,6 +81,7 @@ EPSILON = 1e-5  # of the inverse sigmoid
 
 
 def inverse_sigmoid(x: Tensor) -> Tensor:
+    """Logits of x in 0..1, limited to about -11.5..11.5, as the release limits them."""
     x = x.clamp(0, 1)
     return torch.log(x.clamp(min=EPSILON) / (1 - x).clamp(min=EPSILON))
 
@@ -228,7 +229,7 @@ class Decoder(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def fuse(self) -> None:
-        """Drop the heads that only training uses."""
+        """Drop, in place, the heads that only training uses."""
         unused = len(self.layers) - 1
         for heads in (self.quality, self.dec_score_head):
             assert isinstance(heads, nn.ModuleList)
@@ -252,7 +253,8 @@ class Decoder(nn.Module):
     def select_queries(
         self, memory: Tensor, shapes: Shapes
     ) -> tuple[Tensor, Tensor, Prediction | None]:
-        """The best tokens [B, Q, D], their unactivated boxes [B, Q, 4], both as a prediction."""
+        """The best tokens [B, Q, D] and their unactivated boxes [B, Q, 4]; in training also their
+        prediction, for the losses."""
         anchors, valid = self.anchors(shapes, memory.device)
         tokens = memory * valid.to(memory.dtype)
         logits = self.enc_score_head(tokens)
@@ -302,28 +304,29 @@ class Decoder(nn.Module):
         return DecoderOutput(final.logits, final.boxes, tuple(layers), first, encoder)
 
     def fixed(self, x: Tensor) -> Tensor:
-        """Without gradients."""
+        """`x`, cut off from its gradients in training."""
         return x.detach() if self.training else x
 
-    # What the mobile form does otherwise (`deimv2.converters.graph.decoder`).
+    # What the mobile form overrides (`deimv2.converters.graph.decoder`).
 
     def rows(self, x: Tensor) -> Tensor:
-        """What a head gives, in the shape and precision in which boxes are refined."""
+        """A head's output in the shape and precision in which boxes are refined."""
         return x
 
     def positions(self, boxes: Tensor, content: Tensor) -> Tensor:
-        """Of the boxes [B, Q, 4], for queries `content` [B, Q, D], as they are added to them."""
+        """Embeddings [B, Q, D] of boxes [B, Q, 4], to be added to the queries `content`."""
         return self.query_pos_head(boxes).clamp(-10, 10)
 
     def inverse(self, boxes: Tensor, unactivated: Tensor) -> Tensor:
-        """The boxes before the sigmoid, as the release computes them from those behind it."""
+        """Unactivated boxes, computed back from the activated ones as the release does."""
         return inverse_sigmoid(boxes)
 
     def move(self, reference: Tensor, edges: Tensor) -> Tensor:
-        """The boxes that edge distributions make of the first layer's."""
+        """The first layer's boxes [B, Q, 4], moved by edge logits [B, Q, 4*bins]."""
         assert isinstance(self.integral, Integral)
         return self.edge_move(reference, self.integral(edges), self.integral.reg_scale)
 
     def logits(self, layer: int, x: Tensor, edges: Tensor) -> Tensor:
+        """Class logits [B, Q, C] of a layer, corrected by how sharp its edge logits are."""
         assert isinstance(self.quality, nn.ModuleList)
         return self.dec_score_head[layer](x) + self.quality[layer](edges)

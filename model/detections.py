@@ -42,26 +42,26 @@ class Detections:
         return bool(np.isfinite(self.boxes).all() and np.isfinite(self.scores).all())
 
     def take(self, rows: npt.ArrayLike) -> "Detections":
-        """Those rows: their numbers, or a bool for each."""
+        """The detections at these rows, given as their numbers or as one bool per row."""
         rows = np.asarray(rows)
         rows = rows if rows.dtype == bool else rows.astype(int)  # an empty list is float
         return Detections(self.boxes[rows], self.scores[rows], self.labels[rows])
 
     def above(self, threshold: float) -> "Detections":
-        """Those whose score is greater than `threshold`."""
+        """The detections whose score is greater than `threshold`."""
         return self.take(self.scores > threshold)
 
     def best(self, count: int) -> "Detections":
-        """The first `count` of them."""
+        """The first `count` detections, all of them if there are fewer."""
         return Detections(self.boxes[:count], self.scores[:count], self.labels[:count])
 
     def objects(self) -> list[int]:
-        """Of several labels on one box, which a query may give, the row that scores best."""
+        """The rows left when a box with several labels, as a query may give, keeps its best one."""
         _, first = np.unique(self.boxes, axis=0, return_index=True)
         return sorted(first.tolist())
 
     def one_label(self) -> "Detections":
-        """Of several labels on one box, the one that scores best."""
+        """The detections with one label per box, the one that scores best."""
         return self.take(self.objects())
 
     def require_names(self, names: Sequence[str]) -> None:

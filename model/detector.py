@@ -77,7 +77,7 @@ def check_size(height: int, width: int, variant: Variant) -> None:
 
 
 def tokens(height: int, width: int, variant: Variant) -> int:
-    """Of all levels, from which the queries are chosen."""
+    """How many tokens an image of this size has over all levels; queries are chosen from them."""
     return sum((height // s) * (width // s) for s in variant.decoder.strides)
 
 

@@ -202,7 +202,7 @@ class VisionTransformer(nn.Module):
                 yield self.norm(x)
 
     def still_tokens(self, batch: int) -> list[Tensor]:
-        """The tokens [B, T, D] that have no place in the image: class, and storage where it is."""
+        """Tokens [B, T, D] without a place in the image: class, then storage if there are any."""
         tokens = [self.cls_token.expand(batch, -1, -1)]
         if self.storage_tokens is not None:
             tokens.append(self.storage_tokens.expand(batch, -1, -1))

@@ -107,8 +107,8 @@ def _tag(
     size: tuple[int, int],
     others: Sequence[_Tag],
 ) -> _Tag:
-    """The text above the box, or inside it where there is no room above; further down where one of
-    the others stands there, and in the usual place where there is no room at all."""
+    """The text above the box, or inside it where there is no room above; further down where another
+    tag is in the way, and back in the first place if no place is free."""
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = math.ceil(right - left) + 4, math.ceil(bottom - top) + 4
     x = max(0, min(corners[0], size[0] - width))

@@ -145,6 +145,7 @@ class HybridEncoder(nn.Module):
         return outputs
 
     def _bottom_up(self, maps: list[Tensor]) -> list[Tensor]:
+        """Large to small; gives the fused maps, large to small."""
         outputs = [maps[0]]
         layers = self.downsample_convs, self.pan_sums, self.pan_blocks
         for smaller, down, total, block in zip(maps[1:], *layers, strict=True):

@@ -26,8 +26,8 @@ def make_folder(path: Path) -> None:
 
 
 def names_apart(paths: Sequence[Path]) -> dict[Path, str]:
-    """What to call each file: its name, and where several have that, as much of its path before it
-    as tells them apart."""
+    """A short name for each file that no other has: its own, with as many parent folders before it
+    as that takes."""
     parts = {path: path.absolute().parts for path in paths}
     names = {}
     for path, own in parts.items():
@@ -40,7 +40,8 @@ def names_apart(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def require_room(folder: Path, needed: int, what: str, way: str) -> None:
-    """Raises InputError where fewer than `needed` bytes are free. way: what to do then."""
+    """Raises InputError where fewer than `needed` bytes are free. `what` needs them, and `way`
+    is how to need fewer, both for the message."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InputError(
@@ -50,7 +51,7 @@ def require_room(folder: Path, needed: int, what: str, way: str) -> None:
 
 
 def require_local(path: Path) -> None:
-    """Raises InputError for what names no file here: a URL, a camera or standard input."""
+    """Raises InputError for a URL, a camera or standard input in place of a file."""
     name = str(path)
     if path.is_file():
         return
@@ -64,9 +65,10 @@ def require_local(path: Path) -> None:
 
 
 def require_target(path: Path, kinds: Sequence[str], option: str) -> None:
-    """Raises InputError for a file to write whose name ends in none of `kinds` (".png"), so that
-    it would take the place of another file, where something other than a file is, or in a folder
-    that takes none."""
+    """Raises InputError unless a file can be written at `path`: its suffix is one of `kinds`
+    (".png"), no folder or device is in its place, and its folder can be written to.
+
+    option: that names the path, for the message."""
     if path.suffix.lower() not in kinds:
         raise InputError(
             f"{option} '{path}' ends in '{path.suffix}', expected {' or '.join(kinds)}; rename it"
@@ -84,7 +86,7 @@ def require_target(path: Path, kinds: Sequence[str], option: str) -> None:
 
 
 def require_other(path: Path, source: Path | None, option: str) -> None:
-    """Raises InputError where a file to write is the one that is read. option: of the reading."""
+    """Raises InputError where a file to write is the `source`. option: that names the source."""
     if source is not None and path.exists() and source.exists() and path.samefile(source):
         raise InputError(
             f"the output '{path}' is the file of {option}, expected another one, as it would be "
@@ -93,7 +95,7 @@ def require_other(path: Path, source: Path | None, option: str) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes beside `path` first and then moves into place, so that nothing partial stays there."""
+    """Writes a file beside `path`, then moves it there: `path` is never partial. Raises OSError."""
     name = ""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -124,7 +126,7 @@ def put_in_place(source: Path, target: Path, aside: Path) -> None:
 
 
 def reason_of(error: OSError) -> str:
-    """In some words. What `shutil.copytree` raises lists every file that failed: of the first."""
+    """What went wrong, in a few words; `shutil.copytree` lists all failures: of these the first."""
     if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
         _source, _target, reason = error.args[0][0]  # "[Errno 28] No space left on device: 'x'"
         return str(reason).split(": ")[0].split("] ")[-1]

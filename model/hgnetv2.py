@@ -34,7 +34,7 @@ class Stem(nn.Module):
 
 
 class LightConv(nn.Module):
-    """1x1 convolution without activation, then a depthwise one with."""
+    """1x1 convolution without activation, then a depthwise one with ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__()

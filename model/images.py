@@ -100,8 +100,8 @@ def resize(photo: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 
 def find_photos(folder: str | PathLike[str], below: bool = False) -> list[Path]:
-    """The photos in a folder, sorted by name, known by their suffix; those `below` it on demand, or
-    where it has none itself.
+    """The photos in a folder, known by their suffix, sorted by path. Subfolders are searched too if
+    `below` is set, or if the folder itself has no photos.
 
     Raises InputError if the folder does not exist or holds none.
     """
@@ -121,7 +121,7 @@ def find_photos(folder: str | PathLike[str], below: bool = False) -> list[Path]:
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:
-    """At most `most` of them, evenly spaced."""
+    """At most `most` of the items (1 or more), evenly spaced, in their order."""
     share = max(1.0, len(items) / most)
     return [items[int(i * share)] for i in range(min(most, len(items)))]
 
@@ -142,7 +142,7 @@ def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float])
 
 
 def _formats(path: Path) -> tuple[str, ...]:
-    """Of Pillow, that a file of this name may have."""
+    """Pillow's formats that a file of this name may have."""
     if path.suffix.lower() not in HEIF:
         return FORMATS
     try:

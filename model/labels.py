@@ -46,7 +46,7 @@ def read_labels_file(path: Path, count: int | None = None) -> list[str]:
 def require_names(names: Sequence[object], source: str, fix: str = "rename them") -> None:
     """Raises InputError for a name that is no text on one line, and where two classes share one.
 
-    source: what has them, in words; fix: what to do then.
+    source: what has the names, and fix: what to do about them, both for the message.
     """
     for label, name in enumerate(names):
         if not is_name(name):
@@ -72,8 +72,8 @@ def is_name(name: object) -> bool:
 
 
 def names_in_config(path: Path) -> list[str] | None:
-    """Those of `id2label` in a Hub's `config.json`, "" for null; None where it has none or is not
-    there."""
+    """The class names under `id2label` in the `config.json` of a Hub repository, "" for null; None
+    without that file or entry."""
     try:
         names = json.loads(path.read_bytes())["id2label"]
         return ["" if names[key] is None else str(names[key]) for key in sorted(names, key=int)]
@@ -98,7 +98,7 @@ def known_names(
 
 
 def stored_names(count: int | None, stored: Sequence[str] | None) -> Sequence[str] | None:
-    """Those stored with the model, unchecked, else COCO's for 80 classes, else None."""
+    """The names stored with the model, unchecked; else COCO's for 80 classes, else None."""
     if stored is not None and count in (None, len(stored)):
         return stored
     return COCO_LABELS if count == len(COCO_LABELS) else None

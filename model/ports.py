@@ -1,4 +1,4 @@
-"""Inputs and outputs."""
+"""Inputs and outputs of artifacts."""
 
 from dataclasses import dataclass
 from typing import Any

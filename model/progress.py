@@ -1,4 +1,4 @@
-"""What a long call tells while it runs."""
+"""How a long call reports what it is doing."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +18,7 @@ class Progress:
         return nullcontext()
 
     def track(self, items: Sequence[Item], message: str, rate: bool = False) -> Iterator[Item]:
-        """Gives the items, and shows how many have passed; rate: and how many pass per second, for
+        """Yields the items and shows how many have passed. rate: also how many pass per second, for
         work of many minutes."""
         yield from items
 

@@ -10,8 +10,8 @@ Handler = Callable[[int, object], None] | signal.Handlers
 
 @contextmanager
 def handling(numbers: Sequence[int], handler: Handler) -> Iterator[Callable[[], None]]:
-    """Meanwhile `handler` gets these signals. Gives what sets it again, where others set their own
-    meanwhile. In another thread nothing changes."""
+    """Within the block, `handler` receives these signals. Yields a function that installs it again,
+    for use after other code has installed its own. Outside the main thread nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
@@ -30,8 +30,8 @@ def handling(numbers: Sequence[int], handler: Handler) -> Iterator[Callable[[], 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Meanwhile SIGTERM, a polite kill, does what Ctrl-C does: processes that were started end, and
-    temporary files go."""
+    """Within the block, SIGTERM does what Ctrl-C does, so that child processes end and temporary
+    files are removed."""
 
     def stop(signum: int, frame: object) -> None:
         raise KeyboardInterrupt

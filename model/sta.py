@@ -34,7 +34,7 @@ class DetailNet(nn.Module):
 
 
 class Resize(nn.Module):
-    """Bilinear, to a map of this (h, w)."""
+    """Bilinear resize of a map to `size`, (h, w)."""
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

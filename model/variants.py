@@ -92,7 +92,7 @@ class Decoder:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Of the maps that it looks at, large to small."""
+        """Strides of the maps that it attends to, largest map first."""
         return (8, 16, 32)[-len(self.points) :]
 
 
@@ -242,7 +242,7 @@ VARIANTS: dict[str, Variant] = {v.name: v for v in (ATTO, FEMTO, PICO, N, S, M, 
 
 
 def variant_of(name: str) -> Variant:
-    """By its name. Raises InputError for another."""
+    """The variant of that name. Raises InputError for an unknown one."""
     if name not in VARIANTS:
         raise InputError(f"unknown variant '{name}', expected one of {', '.join(VARIANTS)}")
     return VARIANTS[name]

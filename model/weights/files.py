@@ -37,17 +37,16 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
 
 def told(notes: Sequence[str], source: object) -> str:
-    """The notes of `read_noted`, as people are told them."""
+    """The notes of `read_noted` in one line for people."""
     return f"weights in '{source}': {', '.join(notes)}"
 
 
 def read_noted(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
-    """State dict of a `.safetensors`, `.pth`, `.pt`, `.ckpt` or `.bin` file, as float32, and in a
-    few words each what was chosen in it and taken off: "weights under 'ema'", "prefix 'module.'".
+    """State dict, in float32, of a `.safetensors`, `.pth`, `.pt`, `.ckpt`, `.bin` or `.onnx` file,
+    and notes on what was chosen in it and removed: "weights under 'ema'", "prefix 'module.'".
 
-    Averages of weights (EMA) come first where a file has them. No object of it is ever unpickled
-    but tensors and plain containers. Raises InputError for a file that is missing, truncated or of
-    another kind.
+    Averages of weights (EMA) come first where a file has them. Only tensors and plain containers
+    are ever unpickled. Raises InputError for a file that is missing, truncated or of another kind.
     """
     path = Path(path)
     if not path.is_file():
@@ -76,7 +75,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _begins(path: Path) -> bytes:
-    """The first bytes. Raises InputError where they are of the note that Git LFS leaves."""
+    """The first bytes. Raises InputError for the pointer that Git LFS leaves in place of a file."""
     with path.open("rb") as file:
         found = file.read(len(LFS))
     if found == LFS:
@@ -109,7 +108,7 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], list[str]]:
 
 
 def state_dict_in(stored: object, name: str) -> tuple[dict[str, Tensor], list[str]]:
-    """As `read_noted`, of what a file held. name: of the file, for a message."""
+    """As `read_noted`, from the unpickled content of a file. name: of the file, for a message."""
     inside = stored if isinstance(stored, Mapping) else {}
     for key in PLACES:
         found = _tensors_in(inside.get(key), name)
@@ -125,8 +124,8 @@ def state_dict_in(stored: object, name: str) -> tuple[dict[str, Tensor], list[st
 
 
 def _tensors_in(stored: object, name: str) -> dict[str, Tensor] | None:
-    """The tensors by name, one level further in where there are none at this one. Raises InputError
-    for those without a value at every place."""
+    """The tensors of a mapping by name, or those one level further in; None if there are none.
+    Raises InputError for tensors that do not hold all their values."""
     if not isinstance(stored, Mapping) or not stored:
         return None
     if all(map(torch.is_tensor, stored.values())):
@@ -143,7 +142,7 @@ def _tensors_in(stored: object, name: str) -> dict[str, Tensor] | None:
 
 
 def _kind_of(tensor: Tensor) -> str:
-    """What sets it apart from a plain tensor with values; nothing for one that is."""
+    """What kind of tensor it is, "" for a plain one that holds its values."""
     kinds = {
         "meta": tensor.is_meta,
         "quantized": tensor.is_quantized,

@@ -19,7 +19,7 @@ from deimv2.model.optional import require
 
 EPS = 1e-5  # of PyTorch's batch normalisation
 FUSED = ".conv_bn_fused."
-# Names of the operations' places, where parameters have others.
+# Modules whose path in the graph differs from the names of their parameters.
 HEADS = re.compile(
     r"^decoder\.decoder\.(dec_bbox_head|dec_score_head|pre_bbox_head|query_pos_head)"
 )
@@ -54,7 +54,7 @@ def unfused(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[s
 
 
 def _implied(key: str, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor | None:
-    """The value of a tensor that deployment folded or left out, None where it did not."""
+    """The value of a tensor that deployment folded or left out; None for any other."""
     if head := LISTED.match(key):
         rest = key[head.end() :]
         places = (f"decoder.{head.group(1)}.{i}.{rest}" for i in reversed(range(9)))
@@ -75,7 +75,7 @@ def _implied(key: str, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
 
 
 def _norm(part: str, bias: Tensor) -> Tensor | None:
-    """Of a normalisation that adds the bias and changes nothing else."""
+    """A tensor of a normalisation that adds the bias and changes nothing else."""
     return {
         "weight": torch.ones_like(bias),
         "bias": bias,
@@ -88,7 +88,7 @@ def onnx_state(path: Path) -> dict[str, Tensor]:
     """The deployed state dict inside the authors' ONNX export, under the released names.
 
     Folded weights have lost their names; those of the operations that use them say whose they are.
-    Raises InputError for a file that is none, MissingExtraError without onnx.
+    Raises InputError for any other file, MissingExtraError without onnx.
     """
     onnx = require("onnx", "onnx")
     try:

@@ -63,8 +63,8 @@ def open_net(
     """The network of a checkpoint, in eval mode, what the file says of itself, and the notes of
     `read_noted`.
 
-    variant: None: that of the tensors. image_size: None: the file's, or the variant's own. Raises
-    InputError for a file that cannot be read, or does not fit.
+    variant: None stands for the one that the tensors fit. image_size: None stands for the file's,
+    else the variant's own. Raises InputError for a file that cannot be read or does not fit.
     """
     state, notes = read_noted(path)
     name, about = variant or variant_in(state, path), read_metadata(path)
@@ -205,7 +205,7 @@ def guess_variant(state: StateDict) -> str | None:
 
 
 def variant_in(state: StateDict, path: Path) -> str:
-    """The same, of a file. Raises InputError where there is none."""
+    """As `guess_variant`, of the file at `path`. Raises InputError if no variant fits."""
     found = guess_variant(state)
     if found is None:
         raise InputError(

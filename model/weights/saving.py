@@ -40,7 +40,7 @@ class CheckpointMetadata:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be known where it computes in another precision than int8."""
+        """A warning for use in another precision than int8, if it was made for int8."""
         if self.ranges is None:
             return []
         origin = "the float weights" if self.in_float is None else f"'{self.in_float}'"
@@ -91,7 +91,8 @@ def save_weights(
 
 
 def read_metadata(path: str | Path) -> CheckpointMetadata:
-    """Of a checkpoint; empty for one that is not ours or broken (`read_checkpoint` says how)."""
+    """What a checkpoint says of itself; nothing for a foreign or a broken one, which
+    `read_checkpoint` refuses."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".pt":
@@ -122,7 +123,7 @@ def read_metadata(path: str | Path) -> CheckpointMetadata:
     )
 
 
-# What is not as `save_weights` writes it is somebody else's, and means something else.
+# Metadata of another form than `save_weights` writes is not ours, and left out.
 
 
 def _names(value: object) -> list[str] | None:
@@ -152,7 +153,7 @@ def _ranges(value: object) -> dict[str, tuple[float, float]] | None:
 
 
 def _of_training(path: Path) -> CheckpointMetadata:
-    """Of the whole state of a training of ours, a `last.pt`; empty for any other file."""
+    """What the `last.pt` of our own training says of itself; nothing for any other file."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         size = state["about"]["options"]["image_size"]

@@ -53,7 +53,7 @@ def default(variant: str) -> str:
 
 
 def chosen(weights: str | PathLike[str] | None, variant: str) -> str:
-    """The weights that are named, or the default."""
+    """The given weights, or the variant's default."""
     return default(variant) if weights is None else str(weights)
 
 
@@ -64,9 +64,11 @@ def load(
     image_size: int | tuple[int, int] | None,
     ranges: bool = False,
 ) -> Loaded:
-    """variant: AUTO stands for that of the weights, as in `chosen_variant`. labels: a file of class
-    names, or these. ranges: of the demo weights, those that were trained for int8, where there are
-    any.
+    """The network of a variant with its weights and class names.
+
+    variant: AUTO stands for that of the weights, as in `chosen_variant`. labels: the class names or
+    a file of them; None for those of the weights. ranges: take the demo weights that were trained
+    for int8, if the variant has them.
 
     Raises InputError for weights that are missing or do not fit, or labels of another number.
     """
@@ -88,7 +90,9 @@ def load(
 
 
 def fetch(weights: str, variant: str) -> Path:
-    """The file that `weights` stands for. Raises InputError if it cannot be had."""
+    """The file of `weights`: "demo", "coco", "hf://owner/name", or a path.
+
+    Raises InputError if there is none, or it cannot be fetched."""
     if not weights:
         raise InputError("'' is no path, expected weights; name a file, or leave --weights out")
     if weights == "coco":
@@ -115,7 +119,7 @@ def fetch_repository(name: str) -> Path:
 
 
 def in_folder(path: Path) -> Path:
-    """The file itself, or of a folder as the Hub lays it out, the weights in it."""
+    """A file itself, or the weights in a folder that is laid out as on the Hub."""
     if not path.is_dir():
         return path
     if found := weights_in(path):
@@ -150,13 +154,13 @@ def chosen_variant(variant: str, weights: str | PathLike[str] | None) -> str:
 
 
 def _variant_by_name(variant: str, weights: str | PathLike[str] | None) -> str:
-    """AUTO where it takes the tensors of a file to say."""
+    """The variant; AUTO if only the tensors of a file can tell."""
     named = weights if weights is None else str(weights)
     return "atto" if variant == AUTO and named in BY_NAME else variant
 
 
 def origin(weights: str, variant: str) -> Path | None:
-    """The file of float weights that a quantized checkpoint is to name: random ones have none."""
+    """The file of float weights for a quantized checkpoint to name; None for random weights."""
     if weights == "random":
         return None
     path = fetch(weights, variant)

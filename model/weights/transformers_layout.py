@@ -86,12 +86,12 @@ def heads_beside(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def from_transformers(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """Under our names. name: of the source, for a message.
 
-    Raises InputError for a layer that the release has not.
+    Raises InputError for weights with a trained layer that the release does not have.
     """
     if not all(map(_is_identity, *_columns(state, HEADS_INPUT))):
         raise InputError(
             f"{name} was trained with transformers, whose network has a layer before the encoder's "
-            "heads (model.enc_output) that DEIMv2's release has not; train from the released "
+            "heads (model.enc_output) that DEIMv2's release does not have; train from the released "
             "weights with deimv2 train"
         )
     found: dict[str, Tensor] = {}
@@ -133,7 +133,8 @@ def _unused(key: str, state: Mapping[str, Tensor]) -> bool:
 
 
 def _joined(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """With queries', keys' and values' projections as one; keys may lack a bias, which is 0."""
+    """The state with the projections of queries, keys and values in one tensor; a missing bias of
+    the keys is 0."""
     made = dict(state)
     for whole, parts in PARTS.items():
         for key in [key for key in state if f".{parts[0]}." in key]:
@@ -149,7 +150,8 @@ def _joined(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _named_mlps(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The decoder's gate and rise as one; the ViT's by the names that the gated ones have."""
+    """The state with the decoder's gate and up projections in one tensor, and the ViT's MLPs under
+    our names, which differ between gated and plain ones."""
     made = {}
     halves = re.compile(r"(decoder\..*|backbone\..*)\.mlp\.(gate|up|down)_proj\.(weight|bias)$")
     for key, value in state.items():
