@@ -21,10 +21,10 @@ DEFAULT_FORMATS = {name: each for name, each in FORMATS.items() if each.by_defau
 
 
 def format_of(path: Path) -> Format | None:
-    """By the suffix, None for another one."""
+    """The format of a path by its suffix, None for any other suffix."""
     return FORMATS.get(path.suffix.removeprefix("."))
 
 
 def artifact_format(path: Path) -> Format:
-    """Of what an export wrote: its suffix is one of ours."""
+    """As `format_of`, for a file that an export wrote: its suffix is one of ours."""
     return FORMATS[path.suffix.removeprefix(".")]

@@ -44,7 +44,7 @@ def wanted_files(
 
 
 def require_bundle(folder: Path, target: Path) -> None:
-    """Raises InputError for a target that is there, and is not what an earlier call left: it goes.
+    """Raises InputError for a target that exists and that no earlier call wrote: it would be lost.
 
     Bundles have a manifest like exports, but no log.
     """

@@ -76,7 +76,7 @@ def open_model(path: str | PathLike[str], threads: int | None = None) -> Runner:
 def inspect(path: str | PathLike[str], device: str = CPU) -> Inspection:
     """Reads what is in an artifact, from the file itself; nothing is run.
 
-    device: asked what it takes of the file, where it is another than the CPU.
+    device: if not the CPU, it is asked what it takes of the file.
 
     Raises MissingExtraError if the format's toolchain is not installed, and InputError for a file
     that is missing, broken or of another kind.
@@ -101,7 +101,7 @@ def scales_of(path: Path) -> list[Scaled]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Content that contradicts itself, as one line that names the file."""
+    """Turns what content that contradicts itself raises into InputError, one line with the path."""
     try:
         with quiet(None):
             yield

@@ -24,7 +24,9 @@ def is_checkpoint(path: Path) -> bool:
 
 
 class CheckpointRunner:
-    """notes: what was chosen in the file and taken off names, and for which precision it is."""
+    """Detects with a net in PyTorch, at the net's image size.
+
+    notes: what was chosen in the checkpoint's file, and which precision it was made for."""
 
     def __init__(
         self, net: DEIMv2, labels: list[str] | None = None, notes: Sequence[str] = ()
@@ -46,9 +48,9 @@ def open_checkpoint(
 ) -> CheckpointRunner:
     """Opens a `.pth` or `.safetensors` file at the image size it names, or its variant's own.
 
-    rounding: as its int8 artifacts do. device: where it computes. Raises InputError for a broken
-    file, one of no known variant, or of another than `variant`, or one without ranges that is to
-    round.
+    rounding: round as its int8 artifacts do. device: where it computes. Raises InputError for a
+    file that is broken, of no known variant or not of `variant`, or that lacks the ranges for
+    rounding.
     """
     net, about, notes = open_net(path, variant)
     if rounding:

@@ -24,18 +24,20 @@ CPU, GPU, GPU_FLOAT32 = "cpu", "gpu", "gpu float32"
 
 
 class Format(ABC):
-    """name:       also the suffix, without its dot
+    """One kind of artifact, and its toolchain.
+
+    name:       of the format; with a dot in front, the suffix
     title:      of the toolchain
-    extra:      of the package, which installs it
-    packages:   that have to be there
-    precisions: that there are files of
+    extra:      of this package, which installs the toolchain
+    packages:   that the toolchain consists of
+    precisions: in which files can be exported
     platforms:  whose apps run it; none for a format that others are compared with
     by_default: exported where no format is named
     folder:     an artifact is a folder
     input:      what a frame is to it, as in the manifest: a "tensor" or an "image"
-    native:     its own runtime runs on this system, so that times say something
-    devices:    other than the CPU that `open_on` runs it on, on any machine with such a device
-    arm64:      the program that runs it inside the emulated ARM64, None where there is none
+    native:     the runtime of phones runs on this system too, so that times mean something
+    devices:    besides the CPU, on which `open_on` runs it on any machine that has such a device
+    arm64:      the runtime that runs it in the emulated ARM64, None where there is none
     """
 
     name: str
@@ -57,15 +59,16 @@ class Format(ABC):
 
     @property
     def label(self) -> str:
-        """What a file's name has before its suffix, where the format has several kinds."""
+        """What tells the kinds of a format apart in file names, before the suffix: "-vulkan"."""
         return ""
 
     def timed(self, path: Path) -> bool:
-        """Whether a file's time on this system says something."""
+        """Whether a file's time on this system means something."""
         return self.native
 
     def not_run(self, path: Path) -> str | None:
-        """Who computes a file on phones, where that cannot be run here: then its operations are."""
+        """The delegate that computes a file on phones, if it cannot run here: then the file's
+        operations are computed in PyTorch. None where the runtime itself runs."""
         return None
 
     def require(self) -> None:
@@ -94,12 +97,14 @@ class Format(ABC):
         """What the file holds, read without running it."""
 
     def inspect_on(self, path: Path, device: str) -> "Inspection":
-        """With the device as its first delegate, which is asked. Raises CheckError for a file that
-        ends its process, InputError where there is no such device."""
+        """As `inspect`, with the device, which is asked what it takes, as the first delegate.
+
+        Raises CheckError for a file that ends the device's process, InputError where there is no
+        such device."""
         raise InputError(f"'{path}' runs on no '{device}' here; leave it out")
 
     def check(self, path: Path, card: "ModelCard") -> None:
-        """Raises CheckError for what is wrong in a file and opening it does not find."""
+        """Raises CheckError for what is wrong with a file that opens all the same."""
         return
 
     def scales(self, path: Path) -> "Iterable[Scaled]":
@@ -111,9 +116,9 @@ class Format(ABC):
         return self.open(path, None)
 
     def processors(self) -> tuple[str, ...]:
-        """Those of this machine on which every file is compared with its reference, by name."""
+        """Names of this machine's processors on which every file is compared with `reference`."""
         return ()
 
     def open_on(self, path: Path, processor: str) -> "ArtifactRunner":
-        """Raises InputError where there is no such processor or device."""
+        """Opens a file on one of `processors` or `devices`. Raises InputError if it is not here."""
         raise InputError(f"'{path}' runs on no '{processor}' here; leave it out")

@@ -38,8 +38,10 @@ MADE_BY = (
 
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """frame: uint8 RGB [H, W, 3]; reference: the K detections; candidates: the next K. in_float:
-    where the reference rounds to int8, what float32 detects."""
+    """A photograph and what is to be detected on it.
+
+    frame: uint8 RGB [H, W, 3]. reference: the K detections, candidates: the next K. in_float: what
+    float32 detects, if the reference rounds to int8; else None."""
 
     name: str
     frame: npt.NDArray[np.uint8]

@@ -123,9 +123,9 @@ def toolchain() -> dict[str, str]:
 class Manifest:
     """What `manifest.json` holds.
 
-    `parity` maps an artifact's name to {"measured": numbers, "limits": numbers}; `measured` to what
-    was recorded of it after the export. `npu`: None where nothing was compiled for any.
-    `translations`: by language tag as many class names as `labels`, None where nobody gave any.
+    `parity` maps an artifact's name to {"measured": numbers, "limits": numbers}, `measured` to what
+    was recorded of it after the export. `npu`: None if nothing was compiled for an NPU.
+    `translations`: by language tag, as many class names as `labels`; None if none were given.
     """
 
     variant: str
@@ -231,8 +231,9 @@ class Manifest:
 
 
 def _refuse(constant: str) -> None:
-    """Python alone reads NaN and Infinity; no limit of the schema holds for a NaN."""
-    raise ValueError(f"{constant} is no JSON")
+    """Raises ValueError for NaN and Infinity: only Python reads them as JSON, and a NaN would pass
+    every limit of the schema."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _file(row: dict[str, Any]) -> File:
@@ -241,7 +242,7 @@ def _file(row: dict[str, Any]) -> File:
 
 
 def _present(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An optional field that is not there is left out."""
+    """The fields that have a value."""
     return {name: value for name, value in fields if value is not None}
 
 
@@ -262,8 +263,8 @@ def file_problem(folder: Path, name: str, sha256: str, size: int | None = None) 
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether the manifest in a folder is of an export, also a broken one or of another version:
-    web apps and browser extensions have files of that name too."""
+    """Whether the manifest in a folder is that of an export, even if broken or of another version.
+    Web apps and browser extensions have files of that name too."""
     path = folder / NAME
     content = path.read_bytes() if path.is_file() else b""
     return b'"schema_version"' in content and b'"variant"' in content

@@ -98,7 +98,7 @@ PRECISIONS: Mapping[str, Precision] = {
 
 
 def precision_of(name: str) -> Precision:
-    """By its name. Raises InputError for another."""
+    """The precision of that name. Raises InputError for an unknown one."""
     if name not in PRECISIONS:
         raise InputError(f"unknown precision '{name}', expected one of {', '.join(PRECISIONS)}")
     return PRECISIONS[name]

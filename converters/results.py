@@ -20,6 +20,7 @@ def require_listed(paths: Sequence[Path]) -> None:
 
 
 def record_all(part: str, found: Mapping[Path, Mapping[str, Any]]) -> None:
+    """As `record`, of artifacts in any number of folders, by their paths."""
     for folder in {path.parent for path in found}:
         record(folder, part, {path.name: e for path, e in found.items() if path.parent == folder})
 

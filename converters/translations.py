@@ -47,9 +47,9 @@ def require_translations(given: object) -> None:
 def read_translations(
     given: Mapping[str, Names] | None, count: int
 ) -> dict[str, tuple[str, ...]] | None:
-    """By language tag, the names of `count` classes; None where none are given.
+    """The names of `count` classes by language tag; None if none are given.
 
-    Raises InputError for names that are not as many, and for what is wrong in a label file, too.
+    Raises InputError for another number of names, and for what is wrong with a label file.
     """
     return {tag: _names(tag, (given or {})[tag], count) for tag in sorted(given or {})} or None
 

@@ -69,7 +69,7 @@ def why_not(types: Sequence[tuple[tuple[int, ...], str]]) -> str | None:
 
 
 def _operation(op: Any) -> Operation:
-    """Filters: [out, in, ...]."""
+    """An operation with its cost. Filters are [out, in, ...]."""
     kind = op.name
     for prefix in PREFIXES:
         kind = kind.removeprefix(prefix)

@@ -176,7 +176,7 @@ class StaticDecoder(eager.Decoder):
     """The decoder with other parts: maps -> logits [Q, C] and boxes [Q, 4], both float32.
 
     Where the weights are in half precision, boxes, edge distributions and sampling positions still
-    are in float32: half precision knows only every third of a pixel. Takes `decoder`'s layers over.
+    are in float32: half precision resolves only a third of a pixel. Takes over `decoder`'s layers.
     """
 
     valid: Tensor

@@ -57,8 +57,8 @@ class Target:
 class Normalisation(nn.Module):
     """Pixels in 0..255 -> the network's input, as one product and one difference.
 
-    Those of a frame [1, H, W, 3] by factors for a whole row, else kernels work on three at a time.
-    width: W of frames; None: pixels [1, 3, H, W].
+    For frames [1, H, W, 3] the factors are repeated for a whole row: by three factors, kernels work
+    on three pixels at a time. width: W of such frames, None for pixels [1, 3, H, W].
     """
 
     gain: Tensor
@@ -83,8 +83,8 @@ class Normalisation(nn.Module):
 
 
 class FrameNormalisation(Normalisation):
-    """Of a uint8 frame, by a dequantize instead of a cast: compilers vectorise ExecuTorch's kernel
-    for it, and it scales at no cost where channels do not differ."""
+    """`Normalisation` of a uint8 frame with a dequantize in place of the cast: compilers vectorise
+    ExecuTorch's kernel for it, and where all channels have one factor it scales at no cost."""
 
     def __init__(self, mean: RGB, std: RGB, width: int | None) -> None:
         super().__init__(mean, std, width)
@@ -212,7 +212,7 @@ PRECISE: dict[type[nn.Module], str] = {
 
 
 def halve(module: nn.Module) -> None:
-    """Turn weights and tables below `module` to float16, in place, except in `PRECISE` layers."""
+    """Turn weights and tables below `module` into float16, in place, except in `PRECISE` layers."""
     for child in module.children():
         if type(child) in PRECISE:
             continue

@@ -178,10 +178,8 @@ def to_int8(module: nn.Module, folded: bool, half: bool, pairs: dict[int, nn.Mod
             assert isinstance(child.conv, nn.Conv2d)
             child.conv.weight.data = torch.full(child.conv.weight.shape, 1 / 9)  # not of a half
             child.conv = Int8Conv(RoundedConv(child.conv), folded, half)
-        elif (
-            isinstance(child, MatmulSampler) and half
-        ):  # Core ML alone has products of two int8 maps
-            child.maps = Pair(WEIGHT_MAPS)
+        elif isinstance(child, MatmulSampler) and half:
+            child.maps = Pair(WEIGHT_MAPS)  # Core ML alone has products of two int8 maps
         else:
             to_int8(child, folded, half, pairs)
 
@@ -197,7 +195,7 @@ STORE, LOAD = ops.quantize_per_tensor.default, ops.dequantize_per_tensor.default
 
 
 def spread(graph: fx.Graph) -> None:
-    """Store as int8 what a move makes of int8 values, all of one range.
+    """Store as int8 what operations that only move values make of int8 ones of one range.
 
     Toolchains look for int8 kernels one operation at a time, between a dequantize and a quantize.
     """
@@ -239,11 +237,12 @@ def is_zero(node: fx.Node) -> bool:
 
 
 def before_cast(node: fx.Node) -> fx.Node:
+    """What made a node's value before it was cast, if it was."""
     return before_cast(node.all_input_nodes[0]) if node.target == CAST else node
 
 
 def used_by(node: fx.Node) -> list[fx.Node]:
-    """Its users, and in place of a cast that one's."""
+    """A node's users; a cast is replaced by its own users."""
     return [u for n in node.users for u in (n.users if n.target == CAST else [n])]
 
 

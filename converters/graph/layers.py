@@ -74,6 +74,8 @@ def to_heads(x: Tensor, heads: int) -> Tensor:
 
 
 class Gain(nn.Module):
+    """A constant factor on tokens [1, T, D]."""
+
     value: Tensor
 
     def __init__(self, value: float) -> None:
@@ -157,7 +159,7 @@ class SplitRotaryAttention(nn.Module):
 
 
 class NoAngles(nn.Module):
-    """In place of those that `SplitRotaryAttention` holds."""
+    """In place of `RotaryAngles`: `SplitRotaryAttention` holds its own."""
 
     def forward(self, h: int, w: int) -> tuple[None, None]:
         return None, None
@@ -166,7 +168,7 @@ class NoAngles(nn.Module):
 class StaticVisionTransformer(dinov3.VisionTransformer):
     """The ViT for one image size: class and storage tokens and rotation tables are constants.
 
-    Takes the layers of `vit` over.
+    Takes over the layers of `vit`.
     """
 
     still: Tensor

@@ -116,7 +116,7 @@ def why_not(kind: str, values: Sequence[Value]) -> str | None:
 
 
 def _operation(op: Any, values: Mapping[str, Value]) -> Operation:
-    """Filters and weights are [out, in, ...]."""
+    """An operation with its cost. Filters and weights are [out, in, ...]."""
 
     def argument(*names: str) -> list[Value]:
         return [values[op.inputs[name].arguments[0].name] for name in names]
@@ -173,7 +173,7 @@ def _value(type_: Any, maker: Any = None) -> Value:
 
 
 def scales(path: Path) -> Iterator[Scaled]:
-    """Those of weights, and of values that are quantized and dequantized."""
+    """The scales of weights, and of values that are quantized and dequantized."""
     for op in rebuild(path).operations:
         if op.op_type in ("conv", "linear") and op.x.op and op.x.op.op_type == "dequantize":
             weight = op.weight.op

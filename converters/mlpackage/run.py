@@ -37,7 +37,8 @@ def on_mac() -> bool:
 
 
 def open_package_runner(path: Path, threads: int | None) -> ArtifactRunner:
-    """By what there is on this machine. threads: for the reference executor, of all of PyTorch."""
+    """Core ML on a Mac, else the reference executor. threads: of the latter, that is of all of
+    PyTorch. Raises InputError for threads on a Mac."""
     if not on_mac():
         if threads is not None:
             torch.set_num_threads(threads)
@@ -101,7 +102,7 @@ class CoreMLRunner(Described):
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """What goes wrong with a package, as one line that names it."""
+    """Turns what goes wrong with a package into InputError, one line that names it."""
     try:
         yield
     except InputError:

@@ -55,7 +55,7 @@ def read(path: Path) -> Inspection:
 
 
 def _operation(node: Any, shapes: Mapping[str, Any], makers: Mapping[str, str]) -> Operation:
-    """Filters: [out, in, ...], of transposed convolutions [in, out, ...]."""
+    """An operation with its cost. Filters are [out, in, ...], transposed ones [in, out, ...]."""
     out = shapes.get(node.output[0], ())
     factors = node.input[:2]
     match node.op_type:

@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 XNNPACK, COREML, VULKAN = DELEGATES = ("xnnpack", "coreml", "vulkan")
-# As the manifest and `inspect` have them, and as programs do.
+# What the manifest and `inspect` call them, and what programs call them.
 TITLES = {XNNPACK: "XNNPACK", COREML: "Core ML", VULKAN: "Vulkan"}
 BACKENDS = {XNNPACK: "XnnpackBackend", COREML: "CoreMLBackend", VULKAN: "VulkanBackend"}
 
 
 def delegate_of(path: Path) -> str:
-    """By the backend's name, which stands in the program; XNNPACK where there is none."""
+    """The delegate of a file, by the backend's name in the program; XNNPACK if it names none."""
     with path.open("rb") as file:
         start = file.read(1 << 20)
     return next((each for each in (COREML, VULKAN) if BACKENDS[each].encode() in start), XNNPACK)
 
 
 class Pte(Format):
-    """delegate: who computes. Core ML is on Apple's devices alone, Vulkan on Android's GPUs; both
-    compute in float here."""
+    """delegate: one of DELEGATES, which computes the file. Core ML is for Apple's devices, Vulkan
+    for Android's GPUs; files for either are in float."""
 
     name = "pte"
     title = "ExecuTorch"

@@ -28,7 +28,7 @@ from deimv2.model.ports import Port
 XNNPACK = TITLES["xnnpack"]
 # Scales below it have fewer than two digits: they are read as JSON, with six decimals.
 MIN_SCALE = 1e-4
-# XNNPACK's: q is quantized, c per channel, d and p while it runs.
+# XNNPACK's names of types: q is quantized, c per channel, d and p while it runs.
 XNN_NAMES = {
     "fp32": "float32", "pfp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int32": "int32",
     "qint8": "int8", "quint8": "uint8", "qcint8": "int8", "qdint8": "int8", "qpint8": "int8",
@@ -53,7 +53,7 @@ def read(path: Path) -> Inspection:
 
 
 def read_parts(path: Path) -> tuple[Inspection, Program]:
-    """And the program itself."""
+    """As `read`, and the program itself."""
     program = Program.read(path)
     plan = program.forward
     kind = program.delegate
@@ -210,7 +210,7 @@ def _ports(plan: Any, side: str) -> list[Port]:
 
 
 def scales(path: Path) -> Iterator[Scaled]:
-    """Those of weights, and of biases, which follow from those of input and weight."""
+    """The scales of weights, and of biases, which follow from those of input and weight."""
     program = Program.read(path)
     named = program.named()
     for delegate in program.forward["delegates"]:

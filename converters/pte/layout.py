@@ -18,8 +18,8 @@ TRANSPOSE = "XNNStaticTranspose"
 
 @contextmanager
 def without_transpositions_that_cancel() -> Iterator[None]:
-    """Meanwhile ExecuTorch writes XNNPACK's graphs without them: it has no place for a pass that is
-    not its own."""
+    """Within the block, ExecuTorch writes XNNPACK's graphs without such pairs. It has no place for
+    passes of others, so its function that writes a graph is replaced."""
     module: Any = require("executorch.backends.xnnpack.xnnpack_preprocess", PTE.extra)
     write = module.serialize_xnnpack_binary
 
@@ -76,6 +76,6 @@ def drop(graph: Any, operation: Any) -> None:
 
 
 def number(value: Any) -> int:
-    """Of an `XValue`, whose tensor is inside if it is quantized."""
+    """The number of an `XValue`; that of a quantized one is in the tensor inside it."""
     content = value.xvalue_union
     return int(getattr(content, "tensor_value", content).id_out)

@@ -45,8 +45,8 @@ class Program:
 
     @classmethod
     def read(cls, path: Path) -> "Program":
-        """Raises InputError for a file that is cut off, SubprocessError, OSError or ValueError for
-        another one."""
+        """Raises InputError for a file that is cut off, and SubprocessError, OSError or ValueError
+        for one that is not a program."""
         check_header(path)
         data = path.read_bytes()
         return cls(path, data, decode(PROGRAM, data), delegate_of(path))
@@ -80,7 +80,7 @@ class Program:
         return {each["key"]: self.segment(each["segment_index"]) for each in rows}
 
     def part(self, delegate: Mapping[str, Any]) -> bytes:
-        """Of a delegate, as it lies in the file."""
+        """A delegate's part, as it lies in the file."""
         return self.segment(delegate["processed"]["index"])
 
     def payload(self, delegate: Mapping[str, Any]) -> bytes:
@@ -98,6 +98,7 @@ class Program:
         return part[offset : offset + size]
 
     def graph(self, delegate: Mapping[str, Any]) -> Any:
+        """The graph in a delegate's part, as JSON."""
         payload = self.payload(delegate)
         return decode(GRAPHS[delegate["id"]][1], payload)
 
@@ -114,7 +115,7 @@ def decode(schema: str, data: bytes) -> Any:
         if subprocess.run(command, check=False, capture_output=True, timeout=SECONDS).returncode:
             raise ValueError("flatc cannot read it")
         text = source.with_suffix(".json").read_bytes()
-    # flatc writes numbers that are none as C does; no string ends a line.
+    # flatc writes NaN and infinity as C does. They may end a line; strings end in a quote.
     return json.loads(
         re.sub(rb"(?m)inf(?=,?$)", b"Infinity", re.sub(rb"(?m)-?nan(?=,?$)", b"NaN", text))
     )

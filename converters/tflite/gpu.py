@@ -28,7 +28,7 @@ LATE = "Failed to lock custom tensor buffer"
 
 
 def environment() -> Mapping[str, str]:
-    """What names the driver that `./dev gpu` set up; nothing where it is this system's."""
+    """Variables that name the driver that `./dev gpu` set up; none if that was not run."""
     folder = Path(sys.prefix) / FOLDER
     if not (folder / "icd.json").is_file():
         return {}
@@ -124,7 +124,7 @@ class GpuRunner:
 
 
 def reason_in(said: str) -> str:
-    """Of what LiteRT printed: the first error, or the last of the causes that it lists."""
+    """The reason in what LiteRT printed: the first error, or the last of the causes it lists."""
     lines = said.strip().splitlines()
     errors = [line for line in lines if " Failed to create " in line]
     causes = [line.removeprefix("└ ") for line in lines if line.startswith("└ ")]
@@ -135,7 +135,7 @@ def reason_in(said: str) -> str:
 
 
 def refused_operations(said: str) -> list[str]:
-    """Of what LiteRT printed: the kinds of operations that its GPU delegate left."""
+    """The kinds of operations that the GPU delegate left, from what LiteRT printed."""
     part = said.partition("operations are not supported by GPU delegate:")[2]
     lines = part.partition("operations will run on the GPU")[0].splitlines()[1:]
     kinds = (re.match(r"([A-Z0-9_]+):", line) for line in lines)

@@ -223,7 +223,8 @@ def _ports(model: Any, graph: Any, tensors: Sequence[Tensor]) -> tuple[list[Port
 
 
 def scales(path: Path) -> Iterator[Scaled]:
-    """Those of weights; of biases and behind what only moves, which follow from others."""
+    """The scales of weights, and those that follow from others: of biases, and of what operations
+    give that only move values."""
     schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
     model = schema.Model.GetRootAs(path.read_bytes(), 0)
     graph = model.Subgraphs(0)
