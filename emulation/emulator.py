@@ -118,7 +118,7 @@ def instructions(log: str) -> int:
 
 
 def crash(code: int, said: str) -> str:
-    """One line of what went wrong: how the process ended, and the last that it said."""
+    """What went wrong, in one line: how the process ended, and the last line that it wrote."""
     lines = said.strip().splitlines()
     last = lines[-1].strip()[:160] if lines else "it said nothing"
     return f"the runtime on ARM64 ended with {code} ({last}), expected detections; export again"

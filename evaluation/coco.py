@@ -268,7 +268,7 @@ def _curves(
 
 
 def _matches(ious: Overlaps, annotations: Annotations, found: Found, label: int) -> Matches:
-    """Of one class."""
+    """The detections of one class that count, and whether each is right."""
     shown, boxes = found.label == label, annotations.label == label
     return matches(
         ious, found.scores[shown], found.photo[shown],

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """Gives the numbers of any net of some class names.
+    """Measures any net of given class names; call it with the net.
 
     paths: of the annotations' photos. classes: the annotations' class for each of the names.
     teacher: what another net is sure of, in place of annotations; AP against it is the agreement.
@@ -50,7 +50,7 @@ class Measurement:
         return collect(runner, self.annotations, self.paths, self.classes, shown)
 
     def beside(self, net: "DEIMv2") -> "Measurement":
-        """With this net as teacher, whose AP is told."""
+        """The measurement with this net as teacher; logs the net's AP."""
         found = self.found(net)
         ap = evaluate(self.annotations, found).metrics["AP"]
         self.progress.log(
@@ -82,7 +82,7 @@ def measurement(
     check: bool = False,
     progress: Progress = SILENT,
 ) -> Measurement:
-    """On the first `limit` photos.
+    """A measurement on the first `limit` photos of a part of a data set, None for all.
 
     check: open every photo first, so that a damaged one is told before hours are spent.
     Raises InputError if the data do not fit.

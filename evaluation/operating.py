@@ -42,6 +42,7 @@ class Matches:
     boxes: int
 
     def above(self, threshold: float) -> AtScore:
+        """Precision, recall and F1 of the detections that score more than `threshold`."""
         shown = self.scores > threshold
         count, hits = int(shown.sum()), int(self.right[shown].sum())
         return AtScore(
@@ -52,7 +53,8 @@ class Matches:
         )
 
     def best(self) -> AtScore | None:
-        """Where F1 is highest, midway between two scores; None where no detection is right."""
+        """The same at the threshold with the highest F1, midway between two scores; None if no
+        detection is right."""
         if not self.right.any():
             return None
         order = np.argsort(-self.scores, kind="stable")
@@ -64,6 +66,7 @@ class Matches:
 
 
 def together(parts: Sequence[Matches]) -> Matches:
+    """The matches of several classes as one."""
     return Matches(
         np.concatenate([each.scores for each in parts]),
         np.concatenate([each.right for each in parts]),
@@ -78,8 +81,8 @@ def matches(
     crowd: npt.NDArray[np.bool_],
     places: npt.NDArray[np.int32],
 ) -> Matches:
-    """Of one class. scores, photos: of the detections. crowd, places: of the boxes; the latter are
-    their photos."""
+    """The matches of one class. scores, photos: of its detections. crowd, places: of its annotated
+    boxes; places are their photos."""
     found, right = [np.empty(0)], [np.empty(0, bool)]
     boxes_of = _by_photo(places)
     for photo, rows in _by_photo(photos).items():

@@ -39,6 +39,7 @@ class Row:
 
 
 def part_of(name: str) -> str:
+    """The part that a module of this name belongs to."""
     found = PART.match(name)
     assert found is not None
     return found.group()
@@ -89,8 +90,8 @@ def recipe_costs(
     measure: Measure,
     progress: Callable[[Sequence[Part]], Iterable[Part]] = iter,
 ) -> list[Row]:
-    """Measures a float network, each part of the recipe alone in int8, those too that it leaves in
-    float, and all that it says together."""
+    """Measures a float network, then each part of the recipe alone in int8, even those that it
+    leaves in float, and last the recipe as a whole."""
 
     def row(name: str, chosen: Chosen, enclosed: Part | None = None) -> Row:
         rounds = copy.deepcopy(net)

@@ -19,6 +19,7 @@ class UnsupportedError(ValueError):
 
 
 def only(name: str, value: object, *allowed: object) -> None:
+    """Raises UnsupportedError for a setting that is not among the allowed ones."""
     if value not in allowed:
         expected = " or ".join(map(repr, allowed))
         raise UnsupportedError(f"{name}={value!r}, expected {expected}")

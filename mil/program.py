@@ -100,7 +100,7 @@ class Program:
         self._steps = list(zip(steps, self._last_uses(steps), strict=True))
 
     def _last_uses(self, steps: list[Step]) -> list[list[str]]:
-        """By step, what no later one needs."""
+        """For each step, the names of values that no later step needs."""
         seen = {port.name for port in self.outputs}
         unneeded = []
         for step in reversed(steps):
@@ -119,6 +119,7 @@ class Program:
 
 
 def wide(value: Tensor) -> Tensor:
+    """float16 as float32, any other type as it is."""
     return value.float() if value.dtype == torch.float16 else value
 
 
@@ -152,7 +153,7 @@ NUMBERS = np.ndarray, np.generic
 
 
 def constants_of(operation: Any, step: Step) -> Values:
-    """Those among the tensors that an operation takes."""
+    """The constants among the tensors that an operation takes."""
     found = {}
     for key in step.tensors:
         given = operation.inputs[key]

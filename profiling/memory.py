@@ -4,7 +4,8 @@ from pathlib import Path
 
 
 def peak_memory(forget: bool = False) -> int:
-    """Peak of this process, in bytes; forget: of what comes from now on, where Linux allows it."""
+    """The most memory that this process has held, in bytes. forget: start anew from what it holds
+    now, which Linux alone allows."""
     import resource
 
     status = Path("/proc/self/status")

@@ -37,7 +37,7 @@ WARM_UP = 3  # rounds that do not count
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one file at one number of threads, in seconds.
+    """The times of one file with one number of threads, in seconds.
 
     memory: bytes by which the process grew at most, from before the file was opened.
     ratio: median over the rounds of its time over the baseline's, None for the baseline.
@@ -151,7 +151,7 @@ def time_in_turn(
 
 
 def in_turn(runners: Sequence[Runner]) -> list[float]:
-    """One round: seconds of each."""
+    """Runs each once; gives their seconds."""
     return [float(runner.ask("run")) for runner in runners]
 
 

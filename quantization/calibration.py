@@ -92,7 +92,7 @@ def observe(net: DEIMv2, images: Images) -> Calibration:
 
 
 def smooth(net: DEIMv2) -> dict[str, nn.Module]:
-    """The functions that do not move values only, by the fake quantizers right before them."""
+    """By the name of a fake quantizer, the activation that its values enter next."""
     found: dict[str, nn.Module] = {}
     for block in net.modules():
         points: list[nn.Module] = []
@@ -108,8 +108,8 @@ def smooth(net: DEIMv2) -> dict[str, nn.Module]:
 
 @torch.no_grad()
 def show(net: DEIMv2, images: Images, watches: Mapping[str, Callable[[Tensor], None]]) -> int:
-    """Runs on the photos, and shows what reaches each fake quantizer, which lets it pass, to the
-    watch of its name. Gives how many photos there were."""
+    """Runs the net on the photos without rounding activations, and shows what reaches each fake
+    quantizer to the watch of its name. Gives the number of photos."""
     rounding = [module for module in net.modules() if isinstance(module, FakeQuantize | Clamp)]
     for module in rounding:
         module.on = False
@@ -129,7 +129,7 @@ def show(net: DEIMv2, images: Images, watches: Mapping[str, Callable[[Tensor], N
 
 
 def pixels(net: DEIMv2) -> Range:
-    """Of all that a normalised image can hold: 256 steps, as the image has."""
+    """The range of a normalised image: its 256 steps are those of the image's bytes."""
     ends = [
         (value - mean) / std
         for mean, std in zip(net.variant.mean, net.variant.std, strict=True)

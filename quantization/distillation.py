@@ -21,14 +21,15 @@ SCORES = 0.1  # what the divergence of scores counts beside the difference of bo
 
 
 def difference(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Mean square of maps [B, C, H, W], of each channel over the variance that it has in theirs, as
-    where ranges are found (see `histogram`): a few reach so far that they alone would decide."""
+    """Mean square difference of maps [B, C, H, W], each channel's over its variance in theirs:
+    a few channels would decide alone otherwise, as where ranges are found (see `histogram`)."""
     variance = floored(theirs.var((0, 2, 3), keepdim=True))
     return ((ours - theirs).square() / variance).mean()
 
 
 def divergence(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Kullback-Leibler, of each class for itself, of logits [B, N, C]; the sum of an image."""
+    """Kullback-Leibler divergence of logits [B, N, C], of every class by itself, summed over tokens
+    and classes, mean over images."""
     wanted = theirs.sigmoid()
     cross, least = (
         F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum")
@@ -55,7 +56,7 @@ class Seen:
 
 
 class Teacher:
-    """Made of the network before it is prepared, then told which one learns."""
+    """Made from a network before that is prepared; `watch` then names the one that learns."""
 
     def __init__(self, net: DEIMv2) -> None:
         self.net = copy.deepcopy(net).eval().requires_grad_(False)

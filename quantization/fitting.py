@@ -47,7 +47,7 @@ class Inputs:
             self.moments = moments if self.moments is None else self.moments + moments
 
     def _columns(self, image: Tensor) -> Tensor:
-        """All that meets a weight [groups, positions, D]."""
+        """What meets the weight [groups, positions, D], at POSITIONS positions at most."""
         if isinstance(self.layer, RoundedLinear):
             columns = image.reshape(1, -1, image.shape[-1])
         else:
@@ -71,7 +71,7 @@ def fit(net: DEIMv2, images: Images) -> None:
 
 
 def as_rounding(layer: nn.Conv2d | nn.Linear) -> Layer:
-    """One of the same weights that rounds."""
+    """A layer with the same weights that rounds."""
     return RoundedConv(layer) if isinstance(layer, nn.Conv2d) else RoundedLinear(layer)
 
 
@@ -108,14 +108,15 @@ def _show(seen: Inputs, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
 
 
 def in_float(net: nn.Module) -> AbstractContextManager[None]:
-    """Nothing rounds meanwhile."""
+    """Within the block, nothing in a prepared network rounds."""
     kinds = (RoundedConv, RoundedLinear, FakeQuantize, Clamp)
     return switched((module for module in net.modules() if isinstance(module, kinds)), "on", False)
 
 
 def best_weight(weight: Tensor, moments: Tensor) -> Tensor:
     """The weight [out, ...] on the steps that `weight_scales` gives it, for inputs with these
-    second moments [groups, D, D]. Its own steps stay the same: each row reaches its end still."""
+    second moments [groups, D, D]. Its steps stay as they are: some weight of each row still
+    reaches the last one."""
     groups = len(moments)
     rows = weight.detach().cpu().double().reshape(groups, len(weight) // groups, -1)
     scales = weight_scales(weight).cpu().double().view(groups, -1, 1)

@@ -24,7 +24,7 @@ class Histogram:
     """Extremes of what passes a fake quantizer, then a histogram of every channel between them.
 
     follows: the function that the values enter next, where it is smooth. A fake quantizer that
-    stands in several places has histograms for each: `begin` tells that a batch begins.
+    stands in several places has histograms for each; `begin` must be called before every batch.
     """
 
     def __init__(self, follows: Function | None = None) -> None:
@@ -86,7 +86,8 @@ class Histogram:
 
 
 def importance(counts: Tensor, values: Tensor) -> Tensor:
-    """Of each bin [BINS]: over the channels, its share of the values over the variance.
+    """How much each bin counts [BINS]: its share of a channel's values over the channel's variance,
+    summed over the channels.
 
     counts: [C, BINS]. values: [BINS], what the bins stand for.
     """
@@ -98,7 +99,7 @@ def importance(counts: Tensor, values: Tensor) -> Tensor:
 
 
 def floored(variance: Tensor) -> Tensor:
-    """Of channels, so that those that hardly vary do not decide."""
+    """Variances of channels, raised so that channels that hardly vary do not decide."""
     return variance.clamp(min=MIN_VARIANCE * float(variance.mean()) + 1e-12)
 
 

@@ -21,9 +21,10 @@ LOOKED_AT = 32  # photos, of those to calibrate on, that the blocks are measured
 
 
 def calibrate_share(net: DEIMv2, images: Images, share: float) -> Calibration:
-    """As `calibrate`, with blocks of the encoder in float, while at least `share` (0..1) of the
-    network's multiply-accumulates stay in int8: those that cost most for their work first, and then
-    whatever fits, as some cost nothing only where their neighbours round. The result names them."""
+    """As `calibrate`, but with blocks of the encoder in float, as many as leave at least `share`
+    (0..1) of the network's multiply-accumulates in int8. The blocks with the highest cost for their
+    work come first, and then whatever fits: some cost nothing only while their neighbours round.
+    The result names them."""
     work = multiply_accumulates(net.eval())
     spare = sum(work.get(name, 0) for name in int8_layers(net)) - share * work[""]
     kept: list[str] = []
@@ -78,8 +79,8 @@ def multiply_accumulates(net: DEIMv2) -> dict[str, int]:
 def costs(net: DEIMv2, teacher: Teacher, images: Images, every: int) -> dict[str, float]:
     """By how much the teacher's loss falls where a block's values do not round.
 
-    net: prepared, with ranges; it stays as it is but for the teacher's hooks. every: how many
-    photos further the next one is looked at.
+    net: prepared, with ranges; only the teacher's hooks are added to it. every: one photo out of so
+    many is looked at.
     """
     teacher.watch(net)
     blocks = blocks_of(teacher.net)
@@ -97,5 +98,6 @@ def costs(net: DEIMv2, teacher: Teacher, images: Images, every: int) -> dict[str
 
 
 def loss(net: DEIMv2, teacher: Teacher, image: Tensor) -> float:
+    """The sum of the teacher's losses on an image [B, 3, H, W]."""
     net(image)
     return sum(each.item() for each in teacher().values())

@@ -48,7 +48,7 @@ def prepare(net: DEIMv2, chosen: Chosen = in_int8) -> list[FakeQuantize]:
 
 
 def fake_quantizers_of(net: DEIMv2) -> list[FakeQuantize]:
-    """Of a prepared network, each once, in its order."""
+    """The fake quantizers of a prepared network, each once, in the network's order."""
     return [module for module in net.modules() if isinstance(module, FakeQuantize)]
 
 
@@ -57,9 +57,9 @@ def apply_ranges(
 ) -> None:
     """Prepare `net` with known ranges, by the names that its fake quantizers will have.
 
-    float_blocks: what stays in float of what the recipe has in int8.
+    float_blocks: blocks that stay in float though the recipe has them in int8.
 
-    Raises InputError if they are not those of this network.
+    Raises InputError if the names are not those of this network's fake quantizers.
     """
     quantizers = prepare(net, outside(float_blocks))
     names = [quantizer.name for quantizer in quantizers]
@@ -73,7 +73,7 @@ def apply_ranges(
 
 
 def freeze_float(net: nn.Module) -> None:
-    """Leaves to training only what the int8 layers of a prepared network have."""
+    """Freezes all parameters of a prepared network but those of its int8 layers."""
     net.requires_grad_(False)
     for layer in net.modules():
         if isinstance(layer, RoundedConv | RoundedLinear):
@@ -92,7 +92,7 @@ def set_ranges(net: DEIMv2, ranges: Mapping[str, tuple[float, float]]) -> None:
 
 
 def fold(net: DEIMv2) -> None:
-    """Put all that only training keeps apart into the layers, in place."""
+    """Put what only training keeps apart (normalisation, affines) into the layers, in place."""
     for part in (net.backbone, net.encoder):
         fuse(part)
     for module in net.modules():

@@ -42,7 +42,7 @@ def in_int8(layer: str) -> bool:
 
 
 def outside(blocks: Iterable[str]) -> Callable[[str], bool]:
-    """`in_int8`, but for the layers of these blocks, which stay in float."""
+    """As `in_int8`, but the layers of these blocks stay in float."""
     inside = tuple(f"{block}." for block in blocks)
     return lambda layer: in_int8(layer) and not layer.startswith(inside)
 

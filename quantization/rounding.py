@@ -23,27 +23,28 @@ MIN_WEIGHTS = 2048  # smaller ones are not worth their steps where weights alone
 
 
 class Range(NamedTuple):
-    """The values from low to high, 0 among them, in 256 steps."""
+    """The values from low to high, extended to include 0, in 256 steps."""
 
     low: float
     high: float
 
     @property
     def scale(self) -> float:
-        """A step."""
+        """The size of a step."""
         width = max(self.high, 0.0) - min(self.low, 0.0)
         return max(float(np.float16(width / (HIGH - LOW))), MIN_STEP)
 
     @property
     def zero_point(self) -> int:
-        """What 0 becomes."""
+        """The integer that 0 becomes."""
         return int(np.clip(round(LOW - min(self.low, 0.0) / self.scale), LOW, HIGH))
 
     def uncut(self, x: Tensor) -> Tensor:
-        """To the closest step, with further steps of the same size beyond the ends."""
+        """x rounded to the closest step; beyond the ends the steps go on in the same size."""
         return (x / self.scale).round() * self.scale
 
     def rounded(self, x: Tensor) -> Tensor:
+        """x rounded to the closest of the 256 steps, in float."""
         return torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero_point, LOW, HIGH)
 
 
@@ -71,7 +72,7 @@ class FakeQuantize(nn.Module):
 
 @contextmanager
 def switched(things: Iterable[Any], switch: str, to: bool) -> Iterator[None]:
-    """Each has its switch, an attribute, set so meanwhile, and the other way afterwards."""
+    """Sets the attribute `switch` of all things to `to` within the block, then to the opposite."""
     things = list(things)
     for thing in things:
         setattr(thing, switch, to)
@@ -94,6 +95,7 @@ def weight_scales(weight: Tensor) -> Tensor:
 
 
 def rounded_weight(weight: Tensor) -> Tensor:
+    """A weight [out, ...] rounded to the steps that `weight_scales` gives it, in float."""
     scales = weight_scales(weight)
     zeros = torch.zeros_like(scales, dtype=torch.int32)
     return torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -WEIGHT, WEIGHT)

@@ -28,10 +28,10 @@ ALL: Rows = None, None
 
 
 class Shifts:
-    """Of the inputs of one layer, by the rows that meet them.
+    """How rounding shifts the inputs of one layer on average, by the rows that meet them.
 
-    By hooks: in float it keeps what comes in and what goes out, call by call; rounding, it compares
-    what comes in, and gives what went out.
+    A forward hook. While the network computes in float, it keeps the layer's inputs and outputs,
+    call by call. While it rounds, it compares the inputs with those, and gives those outputs.
     """
 
     def __init__(self, layer: nn.Module) -> None:
@@ -55,7 +55,7 @@ class Shifts:
         return output
 
     def take_back(self) -> None:
-        """Into the bias."""
+        """Corrects the bias of the layer, in place."""
         bias = self.layer.bias
         assert isinstance(bias, Tensor)
         for rows, total in self.sums.items():
@@ -84,6 +84,7 @@ def take_back_shifts(net: DEIMv2, images: Images) -> None:
 
 
 def corrected(net: nn.Module) -> Iterator[nn.Module]:
+    """The layers whose bias is corrected: all with one, but in the decoder only int8 layers."""
     for name, layer in net.named_modules():
         in_int8 = isinstance(layer, RoundedConv | RoundedLinear)
         beside = isinstance(layer, nn.Conv2d | nn.Linear) and not name.startswith("decoder.")
@@ -96,7 +97,7 @@ def is_convolution(layer: nn.Module) -> bool:
 
 
 def shifted(layer: nn.Module, shift: Tensor) -> Tensor:
-    """What a layer's output [out] becomes more if its input becomes more by `shift` [channels]."""
+    """By how much a layer's output [out] shifts if its input shifts by `shift` [channels]."""
     weight = layer.weight
     assert isinstance(weight, Tensor)
     rounds = isinstance(layer, RoundedConv | RoundedLinear)

@@ -40,7 +40,8 @@ MIN_EXACT = 0.99  # of float32, whose rounding changes no digit that agreement i
 
 
 def swapped_outputs(outputs: Sequence[Port]) -> str | None:
-    """Of an artifact whose outputs are of the right kinds but not under the right names."""
+    """One sentence for an artifact whose outputs are of the right kinds but under wrong names; None
+    for any other."""
     named = {
         NAMES[i] if port.name == f"#{i}" and i < len(NAMES) else port.name: port
         for i, port in enumerate(outputs)
@@ -162,7 +163,7 @@ def _normalisation_mistake(
 
 
 def _normalisations(meant: Statistics) -> Mapping[str, Statistics]:
-    """What is done to pixels by mistake, by its description."""
+    """Normalisations that are applied by mistake, by their descriptions."""
     mean, std = np.array(meant)
     twice: Any = tuple(mean + mean * std), tuple(std**2)
     usual = {_described(each): each for each in (PLAIN, SYMMETRIC, IMAGENET)}
@@ -178,7 +179,7 @@ def _described(statistics: Statistics) -> str:
 
 
 def _other_weights(plainly: float, limits: Limits) -> str | None:
-    """What is left. Rounding explains much, but not where the limits leave no room for it."""
+    """For want of a known mistake. Rounding explains much where the limits leave room for it."""
     exact = limits.min_score is None
     if plainly >= (MIN_EXACT if exact else UNLIKE):
         return None

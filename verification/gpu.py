@@ -44,7 +44,7 @@ def verify_on_gpu(
 
 
 def limits_on(device: str, precision: Precision) -> Limits:
-    """The precision's own; where the GPU may compute in float16, float16's at least."""
+    """The precision's limits; where the GPU may compute in float16, at least as wide as fp16's."""
     own, half = precision.limits, PRECISIONS["fp16"].limits
     return half if device == GPU and own.min_score is None else own
 

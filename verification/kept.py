@@ -33,7 +33,7 @@ class Kept:
         return self.found / self.counted if self.counted else 1.0
 
     def failures(self) -> list[str]:
-        """What does not hold, and what helps. Of fewer than FEW, one alone says nothing."""
+        """What does not hold, and what helps. Of fewer than FEW detections, one may be lost."""
         lost = self.counted - self.found
         if self.share >= self.limit or (self.counted < FEW and lost <= 1):
             return []

@@ -33,7 +33,7 @@ FEW = 20  # of fewer, all must hold; from here on, one at least may not
 
 
 def excused(count: int, share: float) -> int:
-    """How many of so many need not hold where this share must: of FEW or more, one at least."""
+    """How many of `count` need not hold if `share` must; of FEW or more, at least one need not."""
     if share == 1 or count < FEW:
         return 0
     return max(1, math.floor(count * (1 - share) + 1e-9))
@@ -59,7 +59,7 @@ class Errors:
         return cls(found[(len(found) - 1) // 2], p90, p99, found[-1], found)
 
     def largest(self, within: float) -> float:
-        """Of this share of the pairs, as `Limits` has it."""
+        """The largest error of this share of the pairs: 1, 0.99 or 0.9, as in `Limits`."""
         return {1.0: self.worst, 0.99: self.p99, 0.9: self.p90}[within]
 
     def failures(
@@ -264,7 +264,7 @@ def _spread(errors: Errors) -> str:
 
 
 def _allowed(limits: Limits, limit: float) -> str:
-    """The limit, and of which of the numbers; then that of the worst, if it has another."""
+    """The limit, and which number it is for; then the limit of the worst, if there is one."""
     which = "" if limits.within == 1 else f"p{limits.within * 100:.0f} "
     worst = "" if limits.worst is None else f", worst {limits.worst * limit:.4g}"
     return f"{which}{limit:.4g}{worst}"
@@ -286,7 +286,8 @@ def _cuts(reference: Detections, actual: Detections, near: float) -> tuple[Bools
 
 
 def _errors(errors: Floats, pairs: Sequence[tuple[int, int]]) -> Errors:
-    """Of the pairs. What is not finite has a sentence of its own, and no place in JSON."""
+    """The errors of the pairs. Those that are not finite are left out: `finite` tells of them, and
+    JSON cannot hold them."""
     found = (float(errors[pair]) for pair in pairs)
     return Errors.of(error for error in found if math.isfinite(error))
 

@@ -70,12 +70,13 @@ def foreign_steps(path: Path, expected: Sequence[Scales]) -> str | None:
 
 
 def _nearest(steps: Scales, expected: Sequence[Scales]) -> float:
-    """The logarithm of the largest ratio of a channel, to the weight where that is smallest."""
+    """How far steps are from the expected ones that are nearest: the logarithm of the largest ratio
+    of any channel."""
     alike = (each for each in expected if len(each) in (1, len(steps)))
     return min((float(np.abs(np.log(steps / each)).max()) for each in alike), default=np.inf)
 
 
 def _ratio(each: Twice) -> float:
-    """Stated by expected step, of the channel where that is farthest from 1."""
+    """Stated over expected step, of the channel where this is farthest from 1."""
     ratios = each.stated / each.follows
     return float(ratios[np.abs(np.log(ratios)).argmax()])

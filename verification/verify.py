@@ -109,12 +109,12 @@ def verify_artifact(
 ) -> Row:
     """Does an artifact detect what its reference detects, and is it what `card` says?
 
-    That is the float32 model; for int8, PyTorch rounding at the same places, or the same weights.
-    least_kept: of float32's detections, the share that int8 must still find. steps: of the int8
-    weights, where the network is at hand (`expected_steps`).
+    The reference is the float32 model; for int8, PyTorch rounding at the same places, or the same
+    weights. least_kept: the share of float32's detections that int8 must still find. steps: those
+    of the int8 weights (`expected_steps`), where the network is at hand.
 
-    What it says of itself is checked first: int8 scales, names of outputs, and all of a
-    `.mlpackage`. Behind what fails then stands what probably causes it (see `diagnosis`).
+    What the file says of itself is checked first: int8 scales, names of outputs, and all of a
+    `.mlpackage`. If it fails later, the last problem is the probable cause (see `diagnosis`).
     Raises InputError for a runtime that is not installed, or a precision without limits.
     """
     limits = precision_of(card.precision).limits
@@ -245,8 +245,8 @@ def require_card(path: Path, card: ModelCard) -> None:
 
 
 def _require_card(path: Path, inside: Mapping[str, Any], card: ModelCard) -> None:
-    """Raises CheckError where the file says that it is another model or of another precision, by
-    which it would be judged. inside: what it says, which may be nothing."""
+    """Raises CheckError if the file says that it is of another variant or precision than `card`,
+    whose limits it is to hold. inside: the card in the file, which may be empty."""
     for name, wanted in (("variant", card.variant), ("precision", card.precision)):
         if (found := inside.get(name, wanted)) != wanted:
             raise CheckError(
@@ -286,17 +286,19 @@ def _agree(
 
 
 def _as_reference(file: File) -> tuple[bool, bool, int]:
-    """Of a folder, one that no phone runs is the one to agree with, then one that runs natively."""
+    """Sorts files by how well they serve as reference: formats that no phone runs come first, then
+    those that run natively."""
     format = FORMATS[file.format]
     return bool(format.platforms), not format.native, list(FORMATS).index(file.format)
 
 
 def open_artifact(path: Path, size: tuple[int, int]) -> Runner:
-    """Raises CheckError where it takes frames of another size (H, W) than the manifest says."""
+    """Opens an artifact. Raises CheckError if it takes frames of another size (H, W)."""
     return require_size(path, open_model(path), size)
 
 
 def require_size(path: Path, runner: SomeRunner, size: tuple[int, int]) -> SomeRunner:
+    """The runner. Raises CheckError if it takes frames of another size than `size`, (H, W)."""
     if runner.size != size:
         raise CheckError(
             f"'{path}' takes frames of {runner.size[0]}x{runner.size[1]}, expected "

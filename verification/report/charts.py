@@ -34,6 +34,8 @@ class Chart:
 
 @dataclass(frozen=True)
 class Number:
+    """A measured value, and as text. detail, conditions: as in `Bar` and `Chart`."""
+
     value: float
     text: str
     detail: str = ""

@@ -127,7 +127,7 @@ def short(name: str) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """Of a label: where it starts, its middle and its width."""
+    """The place of a label: its left end, its middle height, and its width."""
 
     x: float
     y: float

@@ -31,7 +31,7 @@ LINK = re.compile(r"\[([^\]]*)\]\((https?://[^)\s]+)\)|<(https?://[^>\s]+)>")
 
 @dataclass(frozen=True)
 class Computation:
-    """Who computes an artifact; problem: why it was not read."""
+    """What is in an artifact and who computes it. problem: why it was not read."""
 
     file: File
     found: Inspection | None = None
@@ -102,7 +102,7 @@ def page(*reports: Report, phones: Sequence[PhoneRow] = (), command: str = "") -
 
 
 def told_apart(exports: Sequence[Export]) -> tuple[list[Row], list[Artifact]]:
-    """All that was checked, and all files, by names of which no two exports have the same."""
+    """All rows and all files of several exports, renamed so that no two share a name."""
     rows = [(Path(each.report.folder, row.artifact), row) for each in exports
             for row in each.report.rows]  # fmt: skip
     files = [(Path(each.report.folder, known.name), known) for each in exports
@@ -115,6 +115,7 @@ def told_apart(exports: Sequence[Export]) -> tuple[list[Row], list[Artifact]]:
 
 
 def export(report: Report) -> Export:
+    """The part of the page on the folder of a report, read from there."""
     folder = Path(report.folder)
     manifest = Manifest.read(folder)
     goldens = read_golden(folder, manifest.golden)
