@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deimv2.model.errors import MissingExtraError
+from deimv2.model.optional import require
 
 SCHEMA = Path(__file__).with_name("manifest.schema.json")
 
@@ -51,11 +51,7 @@ RULES: Mapping[str, Callable[[Any, Any], str]] = {
 
 def problem_of(content: Any) -> str | None:
     """The first thing in which `content`, as `json.loads` gives it, is not of the schema."""
-    try:
-        import jsonschema
-    except ImportError as error:
-        raise MissingExtraError("jsonschema", "cli") from error
-
+    jsonschema: Any = require("jsonschema", "cli")
     ranks = list(RULES)
     first = min(
         jsonschema.Draft202012Validator(_schema()).iter_errors(content),

@@ -27,8 +27,9 @@ from deimv2.converters.runner import Frame, Runner
 from deimv2.evaluation.annotations import NONE, Annotations, Photo
 from deimv2.evaluation.operating import AtScore, Matches, Overlaps, matches, together
 from deimv2.model.detections import Detections
-from deimv2.model.errors import InputError, MissingExtraError
+from deimv2.model.errors import InputError
 from deimv2.model.images import load_photo, resize
+from deimv2.model.optional import require
 
 Item = TypeVar("Item")
 AHEAD = 4  # photos that are read before their turn
@@ -123,11 +124,7 @@ def _thresholds(scores: Scores | ClassScore) -> dict[str, Any]:
 
 def require_library() -> Any:
     """The package faster_coco_eval. Raises MissingExtraError if it is not installed."""
-    try:
-        import faster_coco_eval
-    except ImportError as error:
-        raise MissingExtraError("faster_coco_eval", "train") from error
-    return faster_coco_eval
+    return require("faster_coco_eval", "train")
 
 
 def collect(
