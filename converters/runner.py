@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from deimv2.converters.contract import EXPECTED, OUTPUTS
 from deimv2.model.detections import Detections
-from deimv2.model.errors import InputError
+from deimv2.model.errors import InputError, first_line
 from deimv2.model.ports import Port
 
 Frame = npt.NDArray[np.uint8]
@@ -142,8 +142,7 @@ def labels_in(card: str | None, path: Path) -> list[str] | None:
 
 def broken(path: Path, error: object) -> InputError:
     """For a file that a runtime refuses, with the runtime's first line as the reason."""
-    lines = str(error).strip().splitlines()
-    reason = lines[0][:160].rstrip(". ") if lines else type(error).__name__
+    reason = first_line(error)[:160].rstrip(". ")
     return InputError(
         f"'{path}' is no whole {path.suffix} file that runs here ({reason}); "
         "export or copy it again"

@@ -20,3 +20,9 @@ class MissingExtraError(InputError):
 
 class CheckError(RuntimeError):
     """A check that was asked for did not hold."""
+
+
+def first_line(error: object) -> str:
+    """The first line of an error's text, or its type's name if it has no text."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from deimv2.model.errors import InputError
+from deimv2.model.errors import InputError, first_line
 from deimv2.model.weights.fused import onnx_state
 from deimv2.model.weights.transformers_layout import (
     LAYOUT,
@@ -70,7 +70,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         _begins(path)
         raise InputError(
-            f"'{path}' is not a complete .safetensors file ({_first_line(error)}); fetch it again"
+            f"'{path}' is not a complete .safetensors file ({first_line(error)[:120]}); "
+            "fetch it again"
         ) from error
 
 
@@ -101,7 +102,7 @@ def _read_pickle(path: Path) -> tuple[dict[str, Tensor], list[str]]:
                 "safetensors.torch.save_file, where you trust the file"
             ) from error
         raise InputError(
-            f"'{path}' is not a complete .pth file of plain tensors ({_first_line(error)}); "
+            f"'{path}' is not a complete .pth file of plain tensors ({first_line(error)[:120]}); "
             "fetch it again or save its state dict as .safetensors"
         ) from error
     return state_dict_in(stored, f"'{path}'")
@@ -180,8 +181,3 @@ def without_prefixes(
         notes = [*notes, f"prefix '{prefix}'"]
         state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     return state, notes
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:120] if lines else type(error).__name__

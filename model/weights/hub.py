@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deimv2.model.errors import InputError, MissingExtraError
+from deimv2.model.errors import InputError, MissingExtraError, first_line
 
 if TYPE_CHECKING:
     import httpx2
@@ -142,12 +142,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, httpx2.TimeoutException):
         return f"{constants.ENDPOINT} did not answer in time"
     if isinstance(error, httpx2.TransportError):
-        return f"no connection to {constants.ENDPOINT} ({_first_line(error)})"
+        return f"no connection to {constants.ENDPOINT} ({first_line(error).rstrip('.')})"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"no space left for it in {constants.HF_HUB_CACHE} (HF_HOME moves the cache)"
-    return _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    return first_line(error).rstrip(".")
