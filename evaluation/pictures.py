@@ -19,24 +19,23 @@ from deimv2.training.boxes import iou
 from deimv2.training.plots import new_figure, to_png
 
 IOU = 0.5  # from which it is of an object
+MOST_PHOTOS = 12  # of a sheet
 CELL = 320  # pixels of the longer side of a photo
 MOST_WRITTEN = 25  # classes up to which the matrix has its numbers written in
 
 
-def confusion(
-    annotations: Annotations, found: Found, score: float = SCORE_THRESHOLD
-) -> npt.NDArray[np.int64]:
+def confusion(annotations: Annotations, found: Found) -> npt.NDArray[np.int64]:
     """int64 [C + 1, C + 1]: rows are the annotated class, columns the detected one; the last of
     each stands for nothing there.
 
-    Detections above `score`, best first, take the annotated box that they overlap most, if by IOU
-    and if no better one took it, whatever its class. Crowds are left out.
+    Detections above SCORE_THRESHOLD, best first, take the annotated box that they overlap most, if
+    by IOU and if no better one took it, whatever its class. Crowds are left out.
     """
     classes = len(annotations.names)
     counts = np.zeros((classes + 1, classes + 1), np.int64)
     for photo, size in enumerate(found.sizes):
         truth, labels = _truth(annotations, photo, size)
-        shown = (found.photo == photo) & (found.scores > score)
+        shown = (found.photo == photo) & (found.scores > SCORE_THRESHOLD)
         free, corners = np.ones(len(truth), bool), torch.from_numpy(truth)
         order = np.argsort(-found.scores[shown], kind="stable")
         for box, label in zip(found.boxes[shown][order], found.label[shown][order], strict=True):
@@ -72,12 +71,10 @@ def confusion_plot(counts: npt.NDArray[np.int64], names: Sequence[str]) -> bytes
     return to_png(figure)
 
 
-def side_by_side(
-    annotations: Annotations, found: Found, paths: Sequence[Path], most: int = 12
-) -> Image.Image:
-    """A sheet of up to `most` photos, evenly chosen: on the left what is annotated, on the right
+def side_by_side(annotations: Annotations, found: Found, paths: Sequence[Path]) -> Image.Image:
+    """A sheet of MOST_PHOTOS at most, evenly chosen: on the left what is annotated, on the right
     what is found."""
-    chosen = evenly(range(len(paths)), most)
+    chosen = evenly(range(len(paths)), MOST_PHOTOS)
     columns = 2
     rows = -(-len(chosen) // columns)
     sheet = Image.new("RGB", (2 * columns * CELL, rows * CELL))

@@ -13,9 +13,9 @@ def shortened(name: str, most: int = 30) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-def shown(value: object, most: int = 60) -> str:
+def shown(value: object) -> str:
     """A given value as its repr, on one line and shortened, for a message."""
-    return shortened(" ".join(repr(value).split()), most)
+    return shortened(" ".join(repr(value).split()), 60)
 
 
 def counted(count: int, nouns: str) -> str:
