@@ -19,7 +19,6 @@ import org.deimv2.detector.Artifacts
 import org.deimv2.detector.Benchmark
 import org.deimv2.detector.Detector
 import org.deimv2.detector.DetectorException
-import org.deimv2.detector.ExecuTorchDetector
 import org.deimv2.detector.Frame
 import org.deimv2.detector.FrameRate
 import org.deimv2.detector.Golden
@@ -83,8 +82,8 @@ class DetectionModel(
                 val read = Artifacts.read(application)
                 manifest = read
                 threshold = read.scoreThreshold
-                choices = read.files.flatMap(::choicesOf)
-                choices.firstOrNull()?.let(::choose)
+                choices = read.runnable().flatMap(::choicesOf)
+                choose(choices.first())
             }
         }
     }
@@ -135,7 +134,7 @@ class DetectionModel(
                 using.withLock {
                     val goldens = withContext(Dispatchers.IO) { Golden.read(manifest) }
                     close()
-                    for (file in manifest.files) replay(manifest, file, goldens, timed)
+                    for (file in manifest.runnable()) replay(manifest, file, goldens, timed)
                     choice?.let { open(it) }
                 }
             }
@@ -207,28 +206,17 @@ class DetectionModel(
     private suspend fun newDetector(selection: Selection): Detector {
         val manifest = checkNotNull(manifest)
         val (file, accelerator) = selection
-        return when {
-            file.format != LiteRtDetector.FORMAT -> {
-                ExecuTorchDetector.open(getApplication(), manifest, file)
-            }
-
-            accelerator != null -> {
-                LiteRtDetector.open(getApplication(), manifest, file, listOf(accelerator))
-            }
-
-            else -> {
-                val goldens = withContext(Dispatchers.IO) { Golden.read(manifest) }
-                LiteRtDetector.fastest(getApplication(), manifest, file, goldens)
-            }
+        return if (accelerator == null) {
+            Detector.open(getApplication(), manifest, file)
+        } else {
+            LiteRtDetector.open(getApplication(), manifest, file, listOf(accelerator))
         }
     }
 
-    private fun choicesOf(file: ModelFile) =
-        when (file.format) {
-            LiteRtDetector.FORMAT -> (listOf(null) + Accelerator.of(file)).map { Selection(file, it) }
-            ExecuTorchDetector.FORMAT -> listOf(Selection(file, null))
-            else -> emptyList()
-        }
+    private fun choicesOf(file: ModelFile): List<Selection> {
+        val accelerators = if (file.format == LiteRtDetector.FORMAT) Accelerator.of(file) else emptyList()
+        return (listOf(null) + accelerators).map { Selection(file, it) }
+    }
 
     private fun close() {
         detector?.close()

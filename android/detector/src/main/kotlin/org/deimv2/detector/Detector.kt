@@ -1,5 +1,6 @@
 package org.deimv2.detector
 
+import android.content.Context
 import kotlinx.coroutines.ExecutorCoroutineDispatcher
 import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.withContext
@@ -36,6 +37,42 @@ interface Detector : AutoCloseable {
 
     /** Frees the runtime once the frame that is running is done; a later [detect] is cancelled. */
     override fun close()
+
+    companion object {
+        /**
+         * Reads the export below [folder] of the app's assets and opens its first file that Android runs: a `.tflite`
+         * on the processor on which it is fastest, as [LiteRtDetector.fastest] finds it. Throws [DetectorException].
+         */
+        suspend fun open(
+            context: Context,
+            folder: String = Artifacts.FOLDER,
+        ): Detector {
+            val manifest = Artifacts.read(context, folder)
+            return open(context, manifest, manifest.runnable().first())
+        }
+
+        /** The same for a [file] of a [manifest] that was read. */
+        suspend fun open(
+            context: Context,
+            manifest: Manifest,
+            file: ModelFile,
+        ): Detector =
+            when (file.format) {
+                LiteRtDetector.FORMAT -> {
+                    LiteRtDetector.fastest(context, manifest, file)
+                }
+
+                ExecuTorchDetector.FORMAT -> {
+                    ExecuTorchDetector.open(context, manifest, file)
+                }
+
+                else -> {
+                    throw DetectorException(
+                        "'${file.name}' is a .${file.format}, expected a .tflite or a .pte; export with --format tflite",
+                    )
+                }
+            }
+    }
 }
 
 /** What both runtimes share: one thread, which some GPU drivers ask for, and the input. */

@@ -107,20 +107,20 @@ class LiteRtDetector private constructor(
 
         /**
          * The accelerator on which the golden photographs pass in the least time, as [Trials] remember
-         * it, else by running them on each, which takes seconds. [fallbacks] say what
-         * others lacked, [slower] what others took.
+         * it, else by running them on each, which takes seconds. [goldens] are read only then. [fallbacks] say
+         * what others lacked, [slower] what others took.
          */
         suspend fun fastest(
             context: Context,
             manifest: Manifest,
             file: ModelFile,
-            goldens: List<Golden>,
+            goldens: () -> List<Golden> = { Golden.read(manifest) },
         ): LiteRtDetector {
             val chosen =
                 withContext(Dispatchers.IO) {
                     val trials = Trials.of(context)
                     trials.chosen(file.sha256)
-                        ?: measured(context, manifest, file, goldens).also { trials.choose(file.sha256, it) }
+                        ?: measured(context, manifest, file, goldens()).also { trials.choose(file.sha256, it) }
                 }
             val order = listOf(Accelerator.valueOf(chosen.accelerator), Accelerator.CPU).distinct()
             // out here: withContext would lose an open detector where the caller is cancelled

@@ -69,6 +69,14 @@ data class Manifest(
                 "use the label list that the model was trained with",
         )
 
+    /** The files that Android runs, in the manifest's order. Throws [DetectorException] where there are none. */
+    fun runnable(): List<ModelFile> =
+        files.filter { it.format in FORMATS }.ifEmpty {
+            throw DetectorException(
+                "'$folder' has no file for Android, expected a .tflite or a .pte; export with --format tflite",
+            )
+        }
+
     private fun namesIn(language: String?): List<String> =
         language?.let { translationFor(translations.keys, it) }?.let(translations::get) ?: labels
 
@@ -101,6 +109,7 @@ data class Manifest(
 
     companion object {
         const val NAME = "manifest.json"
+        private val FORMATS = listOf(LiteRtDetector.FORMAT, ExecuTorchDetector.FORMAT)
         private const val SCHEMA = "/org/deimv2/detector/manifest.schema.json"
         private const val SCHEMA_VERSION = 2
 

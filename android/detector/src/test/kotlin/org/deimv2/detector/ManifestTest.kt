@@ -57,6 +57,17 @@ class ManifestTest {
     }
 
     @Test
+    fun anExportWithoutAFileForAndroidIsRefused() {
+        val manifest = Manifest.read(good)
+        assertEquals(listOf("tflite", "pte"), manifest.runnable().map { it.format })
+        val error = assertFailsWith<DetectorException> { manifest.copy(files = manifest.files.drop(2)).runnable() }
+        assertEquals(
+            "'$good' has no file for Android, expected a .tflite or a .pte; export with --format tflite",
+            error.message,
+        )
+    }
+
+    @Test
     fun aLabelWithoutANameIsRefused() {
         val manifest = Manifest.read(good)
         for (case in vectors.getJSONArray("labels").objects { this }) {
