@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compiles and tests the Kotlin of library and app on a machine without Gradle and Android SDK.
+"""Compiles and tests the Kotlin of libraries and app on a machine without Gradle and Android SDK.
 
 1. ktlint, official style.
 2. kotlinc, warnings are errors, against android.jar (API 23, real declarations), ExecuTorch's real
    classes and `compile-stubs/` for LiteRT and androidx.
 3. Deliberate misuses of each of these, one per line of a copy: each line must fail to compile.
-4. The JVM tests of library and app, the former on `tests/vectors`.
+4. The JVM tests of libraries and app, those of `detector` on `tests/vectors`.
 
 `check.py times` measures the way from a camera's frame to the model's input instead.
 
@@ -80,23 +80,32 @@ MISUSES = {
         # Coroutines
         ("Detector.kt", "return withContext(thread)", "return withContext(1)"),
     ),
-    "app": (
+    "camera": (
         # CameraX
         ("LiveCamera.kt", "bindToLifecycle(owner,", "bindToLifecycle(context,"),
         ("LiveCamera.kt", "it.setAnalyzer(frames)", "it.setAnalyzer(view)"),
         ("LiveCamera.kt", "cameraState?.observe(owner, states)", "cameraState?.observe(states)"),
         ("LiveCamera.kt", "cameras.hasCamera(selectorOf(it))", "cameras.hasCamera(it)"),
         ("LiveCamera.kt", "DisplayListener(turns, null)", "DisplayListener(states, null)"),
-        ("CameraScreen.kt", "image.imageInfo.rotationDegrees", "image.rotationDegrees"),
+        ("LiveCamera.kt", "image.imageInfo.rotationDegrees", "image.rotationDegrees"),
+        ("LiveCamera.kt", "provider?.unbind(it)", "provider?.unbind(owner)"),
         # Activity, core, lifecycle
-        ("CameraScreen.kt", "ask.launch(CAMERA)", "ask.launch(1)"),
-        ("CameraScreen.kt", "Effect(Lifecycle.Event.ON_RESUME)", "Effect(Lifecycle.ON_RESUME)"),
-        ("CameraScreen.kt", "RequestPermissionRationale(CAMERA)", "RequestPermissionRationale(1)"),
-        ("CameraScreen.kt", "checkSelfPermission(context,", "checkSelfPermission(1,"),
+        ("CameraPermission.kt", "ask.launch(CAMERA)", "ask.launch(1)"),
+        ("CameraPermission.kt", "(Lifecycle.Event.ON_RESUME)", "(Lifecycle.ON_RESUME)"),
+        ("CameraPermission.kt", "PermissionRationale(CAMERA)", "PermissionRationale(1)"),
+        ("CameraPermission.kt", "checkSelfPermission(context,", "checkSelfPermission(1,"),
+        # Compose
+        ("Boxes.kt", "drawText(tag, Color.Black, at)", "drawText(text, Color.Black, at)"),
+        ("DetectorCamera.kt", "factory = { camera.view }", "factory = { camera }"),
+        # Android
+        ("Language.kt", "locales[0].toLanguageTag()", "locales.toLanguageTag()"),
+        ("Heat.kt", "power.currentThermalStatus", "power.currentHeat"),
+    ),
+    "app": (
+        # Other libraries of androidx
         ("PhotoScreen.kt", "exif.rotationDegrees", "exif.rotation"),
         ("DetectionModel.kt", "fun onCleared() {", "fun onCleared(now: Boolean) {"),
         # Compose
-        ("Boxes.kt", "drawText(tag, Color.Black, at)", "drawText(text, Color.Black, at)"),
         ("Controls.kt", "value = model.threshold,", "value = shown,"),
         ("CheckScreen.kt", "Indicator(Modifier", "Indicator(1, Modifier"),
         ("Controls.kt", "role = Role.Switch", "role = 1"),
@@ -104,8 +113,6 @@ MISUSES = {
         ("VideoScreen.kt", "PickVisualMedia.VideoOnly", "PickVisualMedia.FilmOnly"),
         ("MainActivity.kt", "painterResource(entry.icon)", "painterResource(entry.name)"),
         # Android, and our own resources
-        ("Language.kt", "locales[0].toLanguageTag()", "locales.toLanguageTag()"),
-        ("Heat.kt", "power.currentThermalStatus", "power.currentHeat"),
         ("Gallery.kt", "openOutputStream(place)", "openOutputStream(about)"),
         ("VideoFrame.kt", "readSampleData(buffer, 0)", "readSampleData(buffer)"),
         ("VideoFrame.kt", "codec.getOutputImage(place)", "codec.getOutputImage(codec)"),
@@ -190,26 +197,26 @@ def kotlinc(sources: Sequence[Path], classes: Path, path: str, *options: str) ->
     return None if done.returncode == 0 else done.stdout + done.stderr
 
 
-def resources(target: Path) -> Path:
-    """`R` with the names of the app's strings and drawables, as the Android plugin makes it."""
-    folder = HERE / "app" / "src" / "main" / "res"
+def resources(module: str, target: Path) -> Path:
+    """`R` with the names of a module's strings and drawables, as the Android plugin makes it."""
+    folder = HERE / module / "src" / "main" / "res"
     strings = re.findall(r'<string name="(\w+)"', (folder / "values" / "strings.xml").read_text())
-    names = {"string": strings, "drawable": [p.stem for p in (folder / "drawable").iterdir()]}
-    lines = ["package org.deimv2.app", "object R {"]
+    names = {"string": strings, "drawable": [p.stem for p in folder.glob("drawable/*")]}
+    lines = [f"package org.deimv2.{module}", "object R {"]
     for kind, entries in names.items():
         lines += [f"object {kind} {{", *(f"const val {entry} = 0" for entry in entries), "}"]
     target.write_text("\n".join([*lines, "}"]) + "\n")
     return target
 
 
-def readme_snippet(target: Path) -> Path:
-    """The README's Kotlin, as it stands there, in a function that gives it what it names."""
-    (code,) = re.findall(r"^```kotlin\n(.*?)^```", (HERE / "README.md").read_text(), re.M | re.S)
+def readme_snippets(target: Path) -> Path:
+    """The README's Kotlin, as it stands there: a file, and a function that is given what it names."""
+    file, code = re.findall(r"^```kotlin\n(.*?)^```", (HERE / "README.md").read_text(), re.M | re.S)
     assert len(code.splitlines()) < 10, "the README promises fewer than ten lines"
     target.write_text(
-        "import android.content.Context\nimport android.graphics.Bitmap\n"
-        "import org.deimv2.detector.*\n"
-        f"suspend fun readme(context: Context, bitmap: Bitmap) {{\n{code}}}\n"
+        f"package org.deimv2.readme\n{file}"
+        "suspend fun readme(context: android.content.Context, bitmap: android.graphics.Bitmap) {\n"
+        f"{code}}}\n"
     )
     return target
 
@@ -240,6 +247,7 @@ class Check:
         main = "src/main/kotlin"
         self.sources = {
             "detector": [HERE / "detector" / main],
+            "camera": [HERE / "camera" / main],
             "app": [HERE / "app" / main, HERE / "app/src/androidTest/kotlin"],
         }
 
@@ -259,11 +267,15 @@ class Check:
         return kotlinc(stubs, self.stubs, path_of(*LIBRARY), "-no-jdk", "-nowarn")
 
     def compile(self, module: str, sources: Sequence[Path], classes: Path) -> str | None:
-        others = ["classes.jar"] if module == "detector" else [self.detector, *self.tests_path()]
+        below = list(self.sources)[: list(self.sources).index(module)]
+        others: list[str | Path] = [*(self.work / name for name in below), *self.tests_path()]
+        if module == "detector":
+            others = ["classes.jar"]
+        else:
+            sources = [*sources, resources(module, self.work / f"R-{module}.kt")]
         path = path_of(self.stubs, *LIBRARY, *others)  # the stubs first: newer declarations
         if module == "app":
-            made = resources(self.work / "R.kt"), readme_snippet(self.work / "Readme.kt")
-            sources = [*sources, *made]
+            sources = [*sources, readme_snippets(self.work / "Readme.kt")]
         return kotlinc(sources, classes, path, "-no-jdk", "-Werror", "-module-name", module)
 
     def tests_path(self) -> list[str | Path]:
@@ -281,7 +293,7 @@ class Check:
 
     def compile_tests(self, module: str) -> str | None:
         tests = HERE / module / "src" / "test" / "kotlin"
-        classes = [self.detector] if module == "detector" else [self.work / module, self.detector]
+        classes = [self.work / module, self.detector]
         path = path_of(self.stubs, *LIBRARY, *classes, *self.tests_path())
         friend = f"-Xfriend-paths={classes[0]}"
         options = ("-module-name", module, "-Werror", friend)
@@ -290,7 +302,8 @@ class Check:
     def java(self, *main: str) -> subprocess.CompletedProcess[str]:
         """A class of the tests; the real JSON and JUnit come before android.jar, which has none."""
         real = (JAVA / jar for jar in ("json-android.jar", "junit4.jar", "hamcrest-all.jar"))
-        rest = (*LIBRARY, self.detector, self.work / "app", self.stubs, *self.tests_path())
+        modules = (self.work / module for module in self.sources)
+        rest = (*LIBRARY, *modules, self.stubs, *self.tests_path())
         resources = HERE / "detector" / "src" / "main" / "resources"
         command = ["java", "-cp", path_of(self.work / "test", resources, *real, *rest), *main]
         return subprocess.run(command, cwd=HERE / "detector", text=True, capture_output=True)

@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "deimv2-mobile"
-include(":detector", ":app")
+include(":detector", ":camera", ":app")

@@ -24,11 +24,12 @@ def test_the_phones_runtime_is_the_exporters() -> None:
     assert f"executorch=={VERSIONS['executorch']}\n" in lock
 
 
-def test_the_library_is_published_under_the_packages_version() -> None:
+def test_the_libraries_are_published_under_the_packages_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    build = (ANDROID / "detector" / "build.gradle.kts").read_text()
-    assert f'version = "{version}"' in build
-    assert f'"org.deimv2:detector:{version}"' in (ANDROID / "README.md").read_text()
+    for library in ("detector", "camera"):
+        build = (ANDROID / library / "build.gradle.kts").read_text()
+        assert f'version = "{version}"' in build
+        assert f'"org.deimv2:{library}:{version}"' in (ANDROID / "README.md").read_text()
 
 
 def test_the_check_compiles_with_the_apps_kotlin() -> None:
@@ -58,9 +59,11 @@ def test_stand_ins_are_of_the_versions_in_use() -> None:
             assert VERSIONS[named[library]] == version, name
 
 
-def test_every_text_on_the_screen_is_used() -> None:
-    strings = (ANDROID / "app" / "src" / "main" / "res" / "values" / "strings.xml").read_text()
-    code = "".join(p.read_text() for p in (ANDROID / "app" / "src" / "main").rglob("*.kt"))
+@pytest.mark.parametrize("module", ["app", "camera"])
+def test_every_text_on_the_screen_is_used(module: str) -> None:
+    main = ANDROID / module / "src" / "main"
+    strings = (main / "res" / "values" / "strings.xml").read_text()
+    code = "".join(p.read_text() for p in main.rglob("*.kt"))
     names = re.findall(r'name="(\w+)"', strings)
     assert names
     assert [n for n in names if f"R.string.{n}" not in code and n != "app_name"] == []

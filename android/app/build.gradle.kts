@@ -33,16 +33,11 @@ android {
 }
 
 dependencies {
-    implementation(project(":detector"))
+    implementation(project(":camera"))
     implementation(platform(libs.compose.bom))
     implementation(libs.activity.compose)
-    implementation(libs.camera.camera2)
-    implementation(libs.camera.lifecycle)
-    implementation(libs.camera.view)
     implementation(libs.compose.material3)
-    implementation(libs.core)
     implementation(libs.exifinterface)
-    implementation(libs.lifecycle.runtime.compose)
     implementation(libs.lifecycle.viewmodel)
 
     testImplementation(libs.junit)

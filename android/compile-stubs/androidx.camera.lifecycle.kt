@@ -17,7 +17,7 @@ class ProcessCameraProvider private constructor() {
 
     fun hasCamera(cameraSelector: CameraSelector): Boolean = throw UnsupportedOperationException()
 
-    fun unbindAll(): Unit = throw UnsupportedOperationException()
+    fun unbind(vararg useCases: UseCase?): Unit = throw UnsupportedOperationException()
 
     companion object
 }

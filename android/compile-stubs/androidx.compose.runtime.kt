@@ -57,6 +57,9 @@ operator fun <T> MutableState<T>.setValue(
 fun <T> remember(calculation: () -> T): T = throw UnsupportedOperationException()
 
 @Composable
+fun <T> rememberUpdatedState(newValue: T): State<T> = throw UnsupportedOperationException()
+
+@Composable
 fun rememberCoroutineScope(): CoroutineScope = throw UnsupportedOperationException()
 
 @Composable

@@ -14,6 +14,8 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
+import org.deimv2.camera.Found
+import org.deimv2.camera.Heat
 import org.deimv2.detector.Accelerator
 import org.deimv2.detector.Artifacts
 import org.deimv2.detector.Benchmark
@@ -113,10 +115,11 @@ class DetectionModel(
         var result: Found? = null
         said {
             using.withLock {
-                val detections = detector?.detect(frame) ?: return@withLock
+                val detector = detector ?: return@withLock
+                val detections = detector.detect(frame)
                 val ids = tracker?.update(detections, threshold)
                 val perSecond = if (live) rate.count(System.nanoTime()) else 0.0
-                result = Found(detections, frame.uprightWidth, frame.uprightHeight, perSecond, ids)
+                result = Found(detector.manifest, detections, perSecond, ids)
                 found = result
                 problem = fallbacks // no longer what a frame before failed of
             }

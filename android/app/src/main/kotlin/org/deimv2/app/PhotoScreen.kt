@@ -33,6 +33,9 @@ import androidx.exifinterface.media.ExifInterface
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
+import org.deimv2.camera.Found
+import org.deimv2.camera.Marked
+import org.deimv2.camera.language
 import org.deimv2.detector.RgbFrame
 import java.io.IOException
 
@@ -74,11 +77,10 @@ private fun Picture(
     photo: Bitmap,
     found: Found?,
 ) {
-    val manifest = model.manifest
     val language = LocalConfiguration.current.language
-    Marked(model, photo, stringResource(R.string.photo), found)
-    if (manifest != null && found != null && Gallery.isOffered) {
-        SaveButton { SavedPicture.draw(photo, manifest, found, model.threshold, language) }
+    Marked(photo, stringResource(R.string.photo), found, model.threshold)
+    if (found != null && Gallery.isOffered) {
+        SaveButton { SavedPicture.draw(photo, found, model.threshold, language) }
     }
 }
 

@@ -6,7 +6,8 @@ import android.graphics.Canvas
 import android.graphics.Color
 import android.graphics.Paint
 import android.net.Uri
-import org.deimv2.detector.Manifest
+import org.deimv2.camera.Found
+import org.deimv2.camera.argbOf
 import java.io.IOException
 
 /** Pictures with their boxes, in the phone's gallery. */
@@ -18,7 +19,6 @@ object SavedPicture {
     /** [photo] with what was [found] in it above [threshold], named in [language]. */
     fun draw(
         photo: Bitmap,
-        manifest: Manifest,
         found: Found,
         threshold: Float,
         language: String,
@@ -32,7 +32,7 @@ object SavedPicture {
         for (row in found.shown(threshold).asReversed()) { // the best last, on top
             found.detections.toFrame(row, picture.width, picture.height, rotation = 0, corners)
             val (left, top, right, bottom) = corners
-            val text = found.captionOf(row, manifest, language)
+            val text = found.captionOf(row, language)
             paint.color = argbOf(found.detections.labels[row])
             paint.style = Paint.Style.STROKE
             canvas.drawRect(left, top, right, bottom, paint)

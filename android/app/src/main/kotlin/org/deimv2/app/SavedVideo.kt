@@ -22,9 +22,8 @@ class SavedVideo(
         seen: Seen,
         micros: Long,
     ) = saving {
-        val manifest = model.manifest
-        if (manifest == null || seen.found == null) throw IOException("a frame was not searched")
-        val boxed = SavedPicture.draw(seen.picture, manifest, seen.found, model.threshold, language)
+        val found = seen.found ?: throw IOException("a frame was not searched")
+        val boxed = SavedPicture.draw(seen.picture, found, model.threshold, language)
         val writer = writer ?: VideoWriter(file, boxed.width, boxed.height).also { writer = it }
         writer.write(boxed, micros)
         boxed.recycle() // 4 MB a frame, which no collector knows of

@@ -37,6 +37,10 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.isActive
 import kotlinx.coroutines.withContext
+import org.deimv2.camera.Found
+import org.deimv2.camera.Heat
+import org.deimv2.camera.Marked
+import org.deimv2.camera.language
 import org.deimv2.detector.DetectorException
 import org.deimv2.detector.Tracker
 import java.io.IOException
@@ -84,7 +88,7 @@ fun VideoScreen(model: DetectionModel) {
         // Not in the middle of a video: half of one is not saved.
         if (Gallery.isOffered && uri == null) Option(R.string.save_video, save) { save = it }
         seen?.let {
-            Marked(model, it.picture, stringResource(R.string.video), it.found)
+            Marked(it.picture, stringResource(R.string.video), it.found, model.threshold)
             val progress = stringResource(R.string.progress, it.share * 100)
             LinearProgressIndicator({ it.share }, Modifier.fillMaxWidth().semantics { contentDescription = progress })
             if (uri != null && save) Text(stringResource(R.string.saving, it.share * 100), Modifier.padding(16.dp))

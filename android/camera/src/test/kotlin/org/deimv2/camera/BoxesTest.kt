@@ -1,4 +1,4 @@
-package org.deimv2.app
+package org.deimv2.camera
 
 import kotlin.test.Test
 import kotlin.test.assertEquals

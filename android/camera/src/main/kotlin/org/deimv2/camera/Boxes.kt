@@ -1,4 +1,4 @@
-package org.deimv2.app
+package org.deimv2.camera
 
 import android.graphics.Bitmap
 import android.graphics.Color.HSVToColor
@@ -26,34 +26,31 @@ import androidx.compose.ui.text.drawText
 import androidx.compose.ui.text.rememberTextMeasurer
 import androidx.compose.ui.unit.Dp
 import androidx.compose.ui.unit.dp
-import org.deimv2.detector.Manifest
 
 private const val GOLDEN_RATIO = 0.618034f // steps of hue that keep neighbouring classes far apart
 private const val MOST_OF_SCREEN = 0.7f
 
-/** A picture with what was [found] in it. */
+/** A picture with what was [found] in it above [threshold]. */
 @Composable
 fun Marked(
-    model: DetectionModel,
     picture: Bitmap,
     description: String,
     found: Found?,
+    threshold: Float,
 ) {
-    val manifest = model.manifest
     Box(Modifier.heightIn(max = mostHeight()).aspectRatio(picture.width.toFloat() / picture.height)) {
         Image(picture.asImageBitmap(), description, Modifier.fillMaxSize())
-        if (manifest != null && found != null) Boxes(manifest, found, model.threshold, Modifier.fillMaxSize())
+        if (found != null) Boxes(found, threshold, Modifier.fillMaxSize())
     }
 }
 
 /** Of a picture: all of it is seen at once, and what lies below it, also on a screen that is wider than high. */
 @Composable
-fun mostHeight(): Dp = (LocalConfiguration.current.screenHeightDp * MOST_OF_SCREEN).dp
+internal fun mostHeight(): Dp = (LocalConfiguration.current.screenHeightDp * MOST_OF_SCREEN).dp
 
 /** Boxes over a picture that is as large as this, and perhaps [mirrored]; a screen reader is told the names. */
 @Composable
 fun Boxes(
-    manifest: Manifest,
     found: Found,
     threshold: Float,
     modifier: Modifier = Modifier,
@@ -63,25 +60,25 @@ fun Boxes(
     val corners = remember { FloatArray(4) }
     val language = LocalConfiguration.current.language
     val rows = found.shown(threshold)
-    val names = rows.groupingBy { manifest.nameOf(found.detections.labels[it], language) }.eachCount()
+    val names = rows.groupingBy { found.manifest.nameOf(found.detections.labels[it], language) }.eachCount()
     val spoken =
         if (names.isEmpty()) {
-            stringResource(R.string.found_nothing)
+            stringResource(R.string.deimv2_found_nothing)
         } else {
-            stringResource(R.string.found, names.entries.joinToString { (name, times) -> "$times $name" })
+            stringResource(R.string.deimv2_found, names.entries.joinToString { (name, times) -> "$times $name" })
         }
     Canvas(modifier.semantics { contentDescription = spoken }) {
         for (row in rows.asReversed()) { // the best last, on top
             found.detections.toFrame(row, size.width.toInt(), size.height.toInt(), rotation = 0, corners)
             if (mirrored) mirror(corners, size.width)
             val colour = Color(argbOf(found.detections.labels[row]))
-            drawBox(measurer, corners, found.captionOf(row, manifest, language), colour)
+            drawBox(measurer, corners, found.captionOf(row, language), colour)
         }
     }
 }
 
 /** Moves a box, x1, y1, x2, y2, to where it lies in the mirror image of a picture of this [width]. */
-fun mirror(
+internal fun mirror(
     corners: FloatArray,
     width: Float,
 ) {

@@ -1,4 +1,4 @@
-package org.deimv2.app
+package org.deimv2.camera
 
 import android.content.Context
 import android.hardware.display.DisplayManager
@@ -19,29 +19,40 @@ import androidx.camera.core.resolutionselector.ResolutionStrategy
 import androidx.camera.lifecycle.ProcessCameraProvider
 import androidx.camera.lifecycle.awaitInstance
 import androidx.camera.view.PreviewView
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.MutableState
 import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableFloatStateOf
 import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.remember
+import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
+import androidx.compose.ui.platform.LocalContext
 import androidx.lifecycle.LifecycleOwner
 import androidx.lifecycle.Observer
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.runBlocking
+import org.deimv2.detector.Plane
+import org.deimv2.detector.YuvFrame
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.ThreadPoolExecutor
 import java.util.concurrent.TimeUnit
 
 /**
- * A camera whose frames go to [detect], the latest one whenever the last is done, off the main thread.
+ * The phone's camera, as [LiveView] shows it. The latest frame is searched whenever the last is done, off the main
+ * thread.
  *
  * Preview and frames have the display's rotation, not the motion sensor's, and sides of the same
  * ratio: a box lies over what it was found on also where the phone's auto-rotation is off.
  */
-class LiveCamera(
+class LiveCamera internal constructor(
     private val context: Context,
-    private val detect: suspend (ImageProxy) -> Unit,
+    back: MutableState<Boolean>,
 ) {
-    val view =
+    /** Which side's camera is wanted; where there is none, the other side's is taken. */
+    var isBack by back
+
+    internal val view =
         PreviewView(context).apply {
             scaleType = PreviewView.ScaleType.FIT_CENTER
             keepScreenOn = true
@@ -101,16 +112,16 @@ class LiveCamera(
     private var analysis: ImageAnalysis? = null
 
     /**
-     * The camera on that side, or else the other. [side]: the longer one of the model's input; neither side of
-     * a frame is smaller, where the camera has such frames.
+     * Opens the wanted camera, or else the other. [side]: the longer one of the model's input; neither side of
+     * a frame is smaller, where the camera has such frames. [detect]: of a frame that is valid until it returns.
      */
-    suspend fun bind(
+    internal suspend fun bind(
         owner: LifecycleOwner,
-        back: Boolean,
         side: Int,
+        detect: suspend (YuvFrame) -> Unit,
     ) {
         unbind()
-        val bound = bound(owner, if (back) BACK else FRONT, side)
+        val bound = bound(owner, if (isBack) BACK else FRONT, side, detect)
         camera = bound
         torchIsOn = false
         zoomRatio = 1f
@@ -126,9 +137,9 @@ class LiveCamera(
     }
 
     /** Follows the display's turns, also the half ones, at which the configuration stays as it is. */
-    fun open() = displays.registerDisplayListener(turns, null)
+    internal fun open() = displays.registerDisplayListener(turns, null)
 
-    fun close() {
+    internal fun close() {
         displays.unregisterDisplayListener(turns)
         unbind()
     }
@@ -136,7 +147,7 @@ class LiveCamera(
     private fun unbind() {
         camera?.cameraInfo?.cameraState?.removeObserver(states)
         camera = null
-        provider?.unbindAll()
+        listOfNotNull(preview, analysis).forEach { provider?.unbind(it) } // and nothing else of the app's
     }
 
     /** Null if there is none. It opens later: [states] tell how that goes. */
@@ -144,6 +155,7 @@ class LiveCamera(
         owner: LifecycleOwner,
         wanted: Int,
         side: Int,
+        detect: suspend (YuvFrame) -> Unit,
     ): Camera? =
         try {
             val cameras = ProcessCameraProvider.awaitInstance(context).also { provider = it }
@@ -152,7 +164,7 @@ class LiveCamera(
             hasOther = there.size > 1
             mirrored = facing == FRONT && Build.VERSION.SDK_INT < FIRST_UNMIRRORED
             preview = preview()
-            analysis = analysis(side)
+            analysis = analysis(side, detect)
             cameras.bindToLifecycle(owner, selectorOf(facing), preview, analysis)
         } catch (error: CancellationException) {
             throw error // an IllegalStateException too
@@ -167,7 +179,7 @@ class LiveCamera(
         }
 
     private fun tell(works: Boolean) {
-        problem = if (works) null else context.getString(R.string.no_such_camera)
+        problem = if (works) null else context.getString(R.string.deimv2_no_such_camera)
     }
 
     private fun selectorOf(facing: Int) = CameraSelector.Builder().requireLensFacing(facing).build()
@@ -181,17 +193,26 @@ class LiveCamera(
             .build()
             .also { it.surfaceProvider = view.surfaceProvider }
 
-    private fun analysis(side: Int) =
-        ImageAnalysis
-            .Builder()
-            .setResolutionSelector(resolution(side))
-            .setTargetRotation(rotation())
-            .setBackpressureStrategy(ImageAnalysis.STRATEGY_KEEP_ONLY_LATEST)
-            .build()
-            .also { it.setAnalyzer(frames) { image -> look(image) } }
+    private fun analysis(
+        side: Int,
+        detect: suspend (YuvFrame) -> Unit,
+    ) = ImageAnalysis
+        .Builder()
+        .setResolutionSelector(resolution(side))
+        .setTargetRotation(rotation())
+        .setBackpressureStrategy(ImageAnalysis.STRATEGY_KEEP_ONLY_LATEST)
+        .build()
+        .also { it.setAnalyzer(frames) { image -> look(image, detect) } }
 
-    private fun look(image: ImageProxy) {
-        image.use { runBlocking { detect(image) } }
+    private fun look(
+        image: ImageProxy,
+        detect: suspend (YuvFrame) -> Unit,
+    ) {
+        try {
+            image.use { runBlocking { detect(frameOf(image)) } }
+        } catch (_: CancellationException) {
+            return // the detector was closed meanwhile
+        }
         isHot = heat.isHot
         if (isHot) Thread.sleep(Heat.REST)
     }
@@ -216,20 +237,32 @@ class LiveCamera(
     }
 }
 
+@Composable
+fun rememberLiveCamera(): LiveCamera {
+    val context = LocalContext.current
+    val back = rememberSaveable { mutableStateOf(true) }
+    return remember { LiveCamera(context, back) }
+}
+
+private fun frameOf(image: ImageProxy): YuvFrame {
+    val (y, u, v) = image.planes.map { Plane(it.buffer, it.rowStride, it.pixelStride) }
+    return YuvFrame(y, u, v, image.width, image.height, image.imageInfo.rotationDegrees)
+}
+
 /** The side that is [wanted], if one of the cameras that are [there] is on it, or else the first that has one. */
-fun facingOf(
+internal fun facingOf(
     wanted: Int,
     there: List<Int>,
 ): Int = if (wanted in there) wanted else there.firstOrNull() ?: wanted
 
 /** The longer side of a 4:3 frame, in whole pixels, whose shorter one is [side]. */
-fun longerOf(side: Int): Int = (side * 4 + 2) / 3
+internal fun longerOf(side: Int): Int = (side * 4 + 2) / 3
 
 /**
  * Whether a camera works in a state; null where that is not known yet, or stays as it was: a camera that
  * failed closes without an error. One that another app holds waits, without an error too.
  */
-fun worksIn(
+internal fun worksIn(
     state: CameraState.Type,
     failed: Boolean,
 ): Boolean? =

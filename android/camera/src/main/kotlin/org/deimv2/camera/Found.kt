@@ -1,14 +1,16 @@
-package org.deimv2.app
+package org.deimv2.camera
 
 import org.deimv2.detector.Detections
 import org.deimv2.detector.Manifest
 import org.deimv2.detector.Tracker
 
-/** What was found in one frame, for the screen. [ids]: of each detection's track, where objects are followed. */
+/**
+ * What was found in one frame, for the screen. [manifest]: of the detector, with the names; [ids]: of each
+ * detection's track, where objects are followed.
+ */
 class Found(
+    val manifest: Manifest,
     val detections: Detections,
-    val width: Int,
-    val height: Int,
     val framesPerSecond: Double,
     val ids: IntArray? = null,
 ) {
@@ -20,9 +22,9 @@ class Found(
             ids.indices.filter { ids[it] != Tracker.NONE }
         }
 
+    /** Name and score, after the id if there is one. */
     fun captionOf(
         row: Int,
-        manifest: Manifest,
         language: String,
     ): String {
         val caption = "%s %.2f".format(manifest.nameOf(detections.labels[row], language), detections.scores[row])
