@@ -34,7 +34,7 @@ struct CheckView: View {
   private func check(timed: Bool) {
     running = true
     Task {
-      await model.keepingAwake {
+      await keepingAwake {
         do {
           report = try await model.check(timed: timed)
         } catch {

@@ -25,10 +25,6 @@ final class DetectorModel {
   private(set) var opening = true
   /// Why no model is open, where none will be.
   private(set) var failure: String?
-  /// How many works keep the screen on.
-  @ObservationIgnored private var awake = 0 {
-    didSet { UIApplication.shared.isIdleTimerDisabled = awake > 0 }
-  }
 
   struct Choice: Hashable {
     /// nil: the first of `exports`.
@@ -50,13 +46,6 @@ final class DetectorModel {
   func show(_ error: any Error) {
     problem = error.localizedDescription
     showsProblem = true
-  }
-
-  /// The screen stays on during `work`, also where another screen's ends meanwhile.
-  func keepingAwake(_ work: @MainActor () async -> Void) async {
-    awake += 1
-    await work()
-    awake -= 1
   }
 
   /// Opens what is chosen now; a later choice cancels this one.
@@ -135,11 +124,7 @@ final class DetectorModel {
     switch choice.runtime {
     case .coreML:
       if let units = choice.units { return try await CoreMLDetector(manifest, on: units) }
-      _ = try manifest.file(format: "mlpackage")
-      let (fastest, rows) = await CoreMLDetector.fastest(
-        manifest, on: try Golden.all(of: manifest))
-      guard let fastest else { throw DEIMv2Error.nonePasses(rows) }
-      return fastest
+      return try await CoreMLDetector.fastest(manifest)
     #if canImport(DEIMv2ExecuTorch)
       case .execuTorch:
         return try ExecuTorchDetector(manifest)

@@ -51,7 +51,7 @@ struct VideoView: View {
         }
       }
       .task(id: [AnyHashable(item), AnyHashable(model.openings)]) {
-        await model.keepingAwake { await watch() }
+        await keepingAwake { await watch() }
       }
     }
   }

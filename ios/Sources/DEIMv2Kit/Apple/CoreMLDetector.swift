@@ -41,6 +41,16 @@
       (self.manifest, artifact, self.units) = (manifest, file.name, chosen)
     }
 
+    /// The fastest that passes on the golden photographs, which are read and replayed only where it is not
+    /// known yet. Throws noArtifact or nonePasses, and what is wrong with the golden files.
+    public static func fastest(_ manifest: Manifest) async throws(DEIMv2Error) -> CoreMLDetector {
+      _ = try manifest.file(format: "mlpackage")
+      if let known = await remembered(manifest) { return known }
+      let (detector, rows) = await fastest(manifest, on: try Golden.all(of: manifest), afresh: true)
+      guard let detector else { throw .nonePasses(rows) }
+      return detector
+    }
+
     /// Replays the golden photographs on every candidate of the manifest's precision. Gives the
     /// fastest detector that passes, nil if none does, and the result of each. What was found for
     /// this model on this system is used again, without results, unless `afresh`.
@@ -48,15 +58,7 @@
       _ manifest: Manifest, on goldens: [Golden], afresh: Bool = false,
       timing: ParityCheck.Timing? = nil
     ) async -> (detector: CoreMLDetector?, rows: [ParityCheck.Row]) {
-      let system = ProcessInfo.processInfo.operatingSystemVersionString
-      let memory = (try? manifest.file(format: "mlpackage")).map {
-        caches().appending(path: "\($0.sha256).units.json")
-      }
-      if !afresh, let memory, let units = RememberedUnits.read(memory, system: system),
-        let detector = try? await CoreMLDetector(manifest, on: units)
-      {
-        return (detector, [])
-      }
+      if !afresh, let detector = await remembered(manifest) { return (detector, []) }
       var best: (detector: CoreMLDetector, ms: Double)?
       var rows: [ParityCheck.Row] = []
       for units in ComputeUnits.candidates(for: manifest.precision) {
@@ -70,10 +72,26 @@
           rows.append(ParityCheck.failed(name, on: units.title, error))
         }
       }
-      if let memory, let best {
+      if let memory = memory(of: manifest), let best {
         RememberedUnits.write(best.detector.units, to: memory, system: system)
       }
       return (best?.detector, rows)
+    }
+
+    private static var system: String { ProcessInfo.processInfo.operatingSystemVersionString }
+
+    /// Where the fastest processor for this model is kept.
+    private static func memory(of manifest: Manifest) -> URL? {
+      (try? manifest.file(format: "mlpackage")).map {
+        caches().appending(path: "\($0.sha256).units.json")
+      }
+    }
+
+    private static func remembered(_ manifest: Manifest) async -> CoreMLDetector? {
+      guard let memory = memory(of: manifest),
+        let units = RememberedUnits.read(memory, system: system)
+      else { return nil }
+      return try? await CoreMLDetector(manifest, on: units)
     }
 
     public func detect(_ frame: Frame) throws(DEIMv2Error) -> [Detection] {
