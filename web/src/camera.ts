@@ -1,5 +1,6 @@
 /** The camera's frames, the newest each time. */
 
+import { keepScreenOn } from "./awake.ts";
 import type { Manifest } from "./manifest.ts";
 import { Problem, sentenceOf } from "./problem.ts";
 
@@ -17,10 +18,14 @@ export function sizeFor([high, wide]: Manifest["input"]["size"]): typeof LARGEST
 }
 
 export class Camera {
+  private readonly over = new AbortController();
+
   private constructor(
     private readonly stream: MediaStream,
     private readonly video: HTMLVideoElement,
-  ) {}
+  ) {
+    keepScreenOn(this.over.signal);
+  }
 
   /**
    * Asks for it, for frames not much larger than the model's input, and resolves when the first frame is
@@ -30,6 +35,11 @@ export class Camera {
     if (!navigator.mediaDevices) {
       throw new Problem(
         "browsers give the camera to pages from https and localhost alone; serve this one so",
+      );
+    }
+    if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) {
+      throw new Problem(
+        "this browser does not say when the camera has a new frame (requestVideoFrameCallback); take a newer one",
       );
     }
     let stream: MediaStream | null = null;
@@ -67,6 +77,7 @@ export class Camera {
   }
 
   close(): void {
+    this.over.abort();
     for (const track of this.stream.getTracks()) track.stop();
     this.video.srcObject = null;
   }

@@ -177,7 +177,10 @@ export class Page {
       show.status("The camera runs");
       while (this.camera === camera) {
         const picture = await camera.frame();
-        if (picture === null || this.camera !== camera) break;
+        if (picture === null || this.camera !== camera) {
+          picture?.close();
+          break;
+        }
         const { detector } = this;
         const found =
           detector && (await this.detect(picture).catch(unless(() => this.detector !== detector)));
