@@ -98,12 +98,12 @@ private fun ModelMenu(model: DetectionModel) {
     var open by remember { mutableStateOf(false) }
     Box {
         TextButton(onClick = { open = true }) {
-            Text(stringResource(R.string.model, model.choice?.let { titleOf(model, it) }.orEmpty()))
+            Text(stringResource(R.string.model, model.choice?.let { titleOf(it) }.orEmpty()))
         }
         DropdownMenu(expanded = open, onDismissRequest = { open = false }) {
             for (choice in model.choices) {
                 DropdownMenuItem(
-                    text = { Text(titleOf(model, choice)) },
+                    text = { Text(titleOf(choice)) },
                     onClick = {
                         open = false
                         model.choose(choice)
@@ -115,12 +115,9 @@ private fun ModelMenu(model: DetectionModel) {
 }
 
 @Composable
-private fun titleOf(
-    model: DetectionModel,
-    choice: Selection,
-): String {
+private fun titleOf(choice: Selection): String {
     val file = choice.file
-    val precision = model.manifest?.precision.orEmpty()
+    val precision = choice.manifest.precision
     val memory = file.memoryMb
     val name =
         if (memory == null) {

@@ -4,6 +4,7 @@ import android.app.Application
 import android.os.Build
 import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableFloatStateOf
+import androidx.compose.runtime.mutableIntStateOf
 import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.setValue
 import androidx.lifecycle.AndroidViewModel
@@ -33,6 +34,7 @@ import org.deimv2.detector.Trials
 
 /** A model and the processor to run it on; null: the fastest that passes the check, or the only one. */
 data class Selection(
+    val manifest: Manifest,
     val file: ModelFile,
     val accelerator: Accelerator?,
 )
@@ -41,15 +43,19 @@ data class Selection(
 class DetectionModel(
     application: Application,
 ) : AndroidViewModel(application) {
-    var manifest by mutableStateOf<Manifest?>(null)
-        private set
+    /** The files of all exports in the app's assets. */
     var choices by mutableStateOf(emptyList<Selection>())
         private set
     var choice by mutableStateOf<Selection?>(null)
         private set
+    val manifest get() = choice?.manifest
 
     /** Runtime and processor; null while no model is open. */
     var runsOn by mutableStateOf<String?>(null)
+        private set
+
+    /** How many were opened: what was done with one is done again with the next. */
+    var openings by mutableIntStateOf(0)
         private set
 
     /** None will be: [problem] says why. */
@@ -81,16 +87,18 @@ class DetectionModel(
     init {
         viewModelScope.launch {
             said(opens = true) {
-                val read = Artifacts.read(application)
-                manifest = read
-                threshold = read.scoreThreshold
-                choices = read.runnable().flatMap(::choicesOf)
+                choices =
+                    Artifacts.folders(application).flatMap { folder ->
+                        val read = Artifacts.read(application, folder)
+                        read.runnable().flatMap { choicesOf(read, it) }
+                    }
                 choose(choices.first())
             }
         }
     }
 
     fun choose(next: Selection) {
+        if (next.manifest.folder != manifest?.folder) threshold = next.manifest.scoreThreshold
         choice = next
         found = null
         follow(tracker != null) // by other scores
@@ -148,7 +156,7 @@ class DetectionModel(
     /** The JSON of `deimv2 verify --json`, measured on this phone. */
     fun report(): String {
         val device = "${Build.MANUFACTURER} ${Build.MODEL}, Android ${Build.VERSION.RELEASE}"
-        return Replay.report(Artifacts.FOLDER, device, replays).toString(2)
+        return Replay.report(manifest?.folder?.name ?: Artifacts.FOLDER, device, replays).toString(2)
     }
 
     /** Once the frame that is running is done. */
@@ -171,7 +179,8 @@ class DetectionModel(
         timed: Boolean,
     ) {
         val heat = Heat(getApplication())
-        for (selection in choicesOf(file).filter { it.accelerator != null || file.format != LiteRtDetector.FORMAT }) {
+        val selections = choicesOf(manifest, file)
+        for (selection in selections.filter { it.accelerator != null || file.format != LiteRtDetector.FORMAT }) {
             val replay =
                 try {
                     newDetector(selection).use {
@@ -190,6 +199,7 @@ class DetectionModel(
         said(opens = true) {
             val opened = newDetector(selection)
             detector = opened
+            openings++
             runsOn = opened.runsOn
             slower = opened.slower
             fallbacks = opened.fallbacks.joinToString("\n").ifEmpty { null }
@@ -207,8 +217,7 @@ class DetectionModel(
     }
 
     private suspend fun newDetector(selection: Selection): Detector {
-        val manifest = checkNotNull(manifest)
-        val (file, accelerator) = selection
+        val (manifest, file, accelerator) = selection
         return if (accelerator == null) {
             Detector.open(getApplication(), manifest, file)
         } else {
@@ -216,9 +225,12 @@ class DetectionModel(
         }
     }
 
-    private fun choicesOf(file: ModelFile): List<Selection> {
+    private fun choicesOf(
+        manifest: Manifest,
+        file: ModelFile,
+    ): List<Selection> {
         val accelerators = if (file.format == LiteRtDetector.FORMAT) Accelerator.of(file) else emptyList()
-        return (listOf(null) + accelerators).map { Selection(file, it) }
+        return (listOf(null) + accelerators).map { Selection(manifest, file, it) }
     }
 
     private fun close() {

@@ -51,7 +51,7 @@ fun PhotoScreen(model: DetectionModel) {
     var isBad by remember { mutableStateOf(false) }
     val pick = rememberLauncherForActivityResult(PickVisualMedia()) { picked -> uri = picked ?: uri }
     // Again for another photo and for another model, once it is open.
-    LaunchedEffect(uri, model.runsOn) {
+    LaunchedEffect(uri, model.openings) {
         val picked = uri ?: return@LaunchedEffect
         found = null
         val decoded = withContext(Dispatchers.IO) { decode(context.contentResolver, picked) }

@@ -12,6 +12,9 @@ object Artifacts {
     /** The folder's name in the assets. */
     const val FOLDER = "deimv2"
 
+    /** The names of the assets' folders that hold an export, by alphabet; of none, [FOLDER]. Throws [DetectorException]. */
+    suspend fun folders(context: Context): List<String> = withContext(Dispatchers.IO) { copyOf(context).folders() }
+
     /**
      * Copies the assets below [folder] into the app's files, unless an earlier run of the same app did, and
      * reads the copy's manifest, off the caller's thread. Throws [DetectorException].
@@ -19,12 +22,12 @@ object Artifacts {
     suspend fun read(
         context: Context,
         folder: String = FOLDER,
-    ): Manifest =
-        withContext(Dispatchers.IO) {
-            val assets = context.assets
-            val copy = ArtifactCopy(assets::open) { assets.list(it).orEmpty().toList() }
-            Manifest.read(copy.make(folder, context.noBackupFilesDir))
-        }
+    ): Manifest = withContext(Dispatchers.IO) { Manifest.read(copyOf(context).make(folder, context.noBackupFilesDir)) }
+
+    private fun copyOf(context: Context): ArtifactCopy {
+        val assets = context.assets
+        return ArtifactCopy(assets::open) { assets.list(it).orEmpty().toList() }
+    }
 }
 
 /** [open] and [list]: of the assets; both throw IOException. */
@@ -32,6 +35,9 @@ internal class ArtifactCopy(
     private val open: (String) -> InputStream,
     private val list: (String) -> List<String>,
 ) {
+    fun folders(): List<String> =
+        asset("") { list("").filter { Manifest.NAME in list(it) }.sorted() }.ifEmpty { listOf(Artifacts.FOLDER) }
+
     /** The copy of a folder, below [into]. The manifest is copied last: a copy that was cut off is made again. */
     fun make(
         folder: String,

@@ -55,6 +55,15 @@ class ArtifactsTest {
     }
 
     @Test
+    fun anAppMayHoldSeveralExports() {
+        File(assets, "femto/${Manifest.NAME}").apply { parentFile?.mkdirs() }.writeText("")
+        File(assets, "images/logo.png").apply { parentFile?.mkdirs() }.writeText("")
+        assertEquals(listOf("deimv2", "femto"), copy.folders())
+        assets.deleteRecursively()
+        assertEquals(listOf("deimv2"), copy.folders(), "whose sentence says what to do")
+    }
+
+    @Test
     fun anAppWithoutAnExportIsToBeBuiltAgain() {
         val said = assertFailsWith<DetectorException> { copy.make("other", phone) }.message.orEmpty()
         assertTrue(said.startsWith("the assets 'other' cannot be read ("), said)
