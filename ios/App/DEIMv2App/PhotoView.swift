@@ -26,6 +26,8 @@ struct PhotoView: View {
               Label("Save or share", systemImage: "square.and.arrow.up")
             }
           }
+        } else if item != nil {
+          ProgressView(model.detector == nil ? "Loading the model" : "Loading the photo")
         } else {
           ContentUnavailableView(
             "No photo yet", systemImage: "photo",
@@ -57,7 +59,9 @@ struct PhotoView: View {
     let looking = subject
     detections = []  // of another model
     do {
-      guard let data = try await item.loadTransferable(type: Data.self) else { return }
+      guard let data = try await item.loadTransferable(type: Data.self) else {
+        throw DEIMv2Error.image(reason: "the library gives no photo")
+      }
       let photo = try await prepared(data, for: detector.manifest)
       let found = try await detector.detect(photo.frame)
       try Task.checkCancellation()
@@ -66,6 +70,7 @@ struct PhotoView: View {
       looked = looking
     } catch {
       if Task.isCancelled { return }  // another photo was chosen, or another model
+      self.item = nil  // may be chosen again
       model.show(error)
     }
   }

@@ -91,10 +91,11 @@ struct VideoView: View {
     saved = nil
     isInPhotos = false
     do {
-      if let movie = try await item.loadTransferable(type: Movie.self) {
-        defer { try? FileManager.default.removeItem(at: movie.file) }
-        try await watch(Video(movie.file, for: detector.manifest), detector)
+      guard let movie = try await item.loadTransferable(type: Movie.self) else {
+        throw DEIMv2Error.image(reason: "the library gives no video")
       }
+      defer { try? FileManager.default.removeItem(at: movie.file) }
+      try await watch(Video(movie.file, for: detector.manifest), detector)
     } catch {
       if !Task.isCancelled { model.show(error) }
     }
