@@ -210,11 +210,11 @@ def resources(module: str, target: Path) -> Path:
 
 
 def readme_snippets(target: Path) -> Path:
-    """The README's Kotlin, as it stands there: a file, and a function that is given what it names."""
+    """The README's Kotlin, as it stands there: a file, and what a function is to do."""
     file, code = re.findall(r"^```kotlin\n(.*?)^```", (HERE / "README.md").read_text(), re.M | re.S)
     assert len(code.splitlines()) < 10, "the README promises fewer than ten lines"
     target.write_text(
-        f"package org.deimv2.readme\n{file}"
+        f"package org.deimv2.readme\nimport org.deimv2.detector.*\n{file}"
         "suspend fun readme(context: android.content.Context, bitmap: android.graphics.Bitmap) {\n"
         f"{code}}}\n"
     )

@@ -53,6 +53,8 @@ fun Modifier.padding(
 
 fun Modifier.padding(paddingValues: PaddingValues): Modifier = throw UnsupportedOperationException()
 
+fun Modifier.safeDrawingPadding(): Modifier = throw UnsupportedOperationException()
+
 fun Modifier.fillMaxSize(): Modifier = throw UnsupportedOperationException()
 
 fun Modifier.fillMaxWidth(): Modifier = throw UnsupportedOperationException()
