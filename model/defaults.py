@@ -18,8 +18,8 @@ DEVICES = ("cpu", "cuda", "mps")
 def own_defaults() -> Iterator[None]:
     """float32, on the CPU unless a device is named, with gradients and without autocast.
 
-    Also a decorator: `@own_defaults()`. Nothing is entered that holds already, so that it costs
-    nothing and exports trace the same graph.
+    Also a decorator: `@own_defaults()`, but not of generators, which would run outside. Nothing is
+    entered that holds already, so that it costs microseconds and exports trace the same graph.
     """
     with ExitStack() as stack:
         stack.enter_context(_float32)
@@ -36,23 +36,26 @@ def own_defaults() -> Iterator[None]:
 
 
 class _Float32:
-    """As default type, which all threads share: the last to leave restores what was there."""
+    """As the default type. All threads share it, also those of the program around ours: the last of
+    our calls to leave restores what was there, also where that was set while a call ran."""
 
     def __init__(self) -> None:
-        self._lock, self._inside, self._before = Lock(), 0, torch.float32
+        self._lock, self._inside = Lock(), 0
+        self._before: torch.dtype | None = None  # None: float32 all the time
 
     def __enter__(self) -> None:
         with self._lock:
-            if not self._inside:
-                self._before = torch.get_default_dtype()
+            if (found := torch.get_default_dtype()) != torch.float32:
+                self._before = found
                 torch.set_default_dtype(torch.float32)
             self._inside += 1
 
     def __exit__(self, *raised: object) -> None:
         with self._lock:
             self._inside -= 1
-            if not self._inside:
+            if not self._inside and self._before is not None:
                 torch.set_default_dtype(self._before)
+                self._before = None
 
 
 _float32 = _Float32()

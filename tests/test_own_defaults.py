@@ -1,7 +1,7 @@
 """What a notebook has set for all of PyTorch changes nothing that is computed here."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +98,9 @@ def test_what_was_set_holds_again_afterwards(setting: Setting) -> None:
         assert state() == theirs
 
 
-def test_threads_leave_the_default_type_as_it_was() -> None:
+@contextmanager
+def call_in_a_thread() -> Iterator[None]:
+    """Which has begun, and ends with this."""
     inside, leave = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -106,13 +108,36 @@ def test_threads_leave_the_default_type_as_it_was() -> None:
             inside.set()
             leave.wait()
 
-    with default_type(torch.float64), ExitStack() as stack:
-        stack.enter_context(own_defaults())
-        thread = threading.Thread(target=work)
-        thread.start()
-        inside.wait()
-        stack.close()  # the first to come leaves first
-        assert torch.get_default_dtype() == torch.float32
+    thread = threading.Thread(target=work)
+    thread.start()
+    inside.wait()
+    try:
+        yield
+    finally:
         leave.set()
         thread.join()
+
+
+def test_threads_leave_the_default_type_as_it_was() -> None:
+    with default_type(torch.float64), ExitStack() as first:
+        first.enter_context(own_defaults())
+        with call_in_a_thread():
+            first.close()  # the first to come leaves first
+            assert torch.get_default_dtype() == torch.float32
+        assert torch.get_default_dtype() == torch.float64
+
+
+def test_a_default_type_that_is_set_during_a_call_holds_for_none_of_ours_and_stays() -> None:
+    with ExitStack() as setting:
+        with call_in_a_thread():
+            setting.enter_context(default_type(torch.float64))
+            with own_defaults():
+                assert torch.get_default_dtype() == torch.float32
+        assert torch.get_default_dtype() == torch.float64
+
+
+def test_an_error_leaves_what_was_set() -> None:
+    with default_type(torch.float64):
+        with pytest.raises(deimv2.InputError):
+            deimv2.load("no-such.tflite")
         assert torch.get_default_dtype() == torch.float64
