@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deimv2.api.options import Pathish, as_paths, require_progress, to_path
+from deimv2.model.defaults import own_defaults
 from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_target, write_whole
 from deimv2.model.optional import require
@@ -15,6 +16,7 @@ from deimv2.verification.verify import Report, verify_folder
 INDEX = "index.html"
 
 
+@own_defaults()
 def report(
     folders: Pathish | Sequence[Pathish],
     output: Pathish,

@@ -13,6 +13,7 @@ import torch
 import deimv2
 from deimv2.api.options import takes
 from deimv2.model.defaults import own_defaults
+from deimv2.tests.tiny import write_folder
 
 PHOTO = Path(deimv2.__file__).parent / "data/garments/val/000003.jpg"
 
@@ -79,6 +80,32 @@ def test_training_has_gradients_in_float32_on_the_cpu(setting: Setting) -> None:
     with setting():
         gradient = learn()
     assert (gradient.dtype, gradient.device.type) == (torch.float32, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("work", "call"),
+    [
+        ("verifying.verify_folder", lambda folder: deimv2.verify(folder)),
+        ("reporting.verify_folder", lambda folder: deimv2.report(folder, folder / "page.html")),
+        ("benchmarking.time_in_turn", lambda folder: deimv2.benchmark(folder, baseline=False)),
+    ],
+    ids=["verify", "report", "benchmark"],
+)
+def test_artifacts_run_in_float32_on_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str, call: Callable[[Path], object]
+) -> None:
+    """A `.mlpackage` is computed by PyTorch here."""
+
+    def look(*_: object, **__: object) -> None:
+        found = torch.zeros(1)
+        assert (found.dtype, found.device.type) == (torch.float32, "cpu")
+        raise deimv2.InputError("looked")
+
+    write_folder(tmp_path)
+    monkeypatch.setattr(f"deimv2.api.{work}", look)
+    raises = pytest.raises(deimv2.InputError, match="looked")
+    with default_type(torch.float64), default_device("meta"), raises:
+        call(tmp_path)
 
 
 @settings
