@@ -38,7 +38,7 @@ def add(subparsers: Any) -> None:
     start.add_argument(
         "--weights", metavar="none|demo|coco|PATH",
         help="weights to start from: coco, the released ones (the default without --backbone); "
-        "none, random numbers, which take the paper's hundreds of epochs; demo, or a file. The "
+        "none, random numbers, which take the paper's 58 to 500 epochs; demo, or a file. The "
         "class heads are made for your classes; those of the same name keep what they know",
     )  # fmt: skip
     start.add_argument(
@@ -66,7 +66,7 @@ def add_training(parser: argparse.ArgumentParser, rounds: bool = False) -> None:
     how.add_argument(
         "--lr", type=rate, metavar="X",
         help="learning rate of the heads; the other learning rates keep their ratio to it"
-        + (" (default: 3e-05)" if rounds else ""),
+        f" (default: {'3e-05' if rounds else 'that of the recipe'})",
     )  # fmt: skip
     final = (
         "0" if rounds else "0 from weights on fewer than 2,000 photos, else the paper's 0.5 or 1"

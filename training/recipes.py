@@ -97,7 +97,8 @@ class Schedule:
 class Ema:
     """Moving average of the weights, of decay x (1 - exp(-step / warmup_steps)).
 
-    The release has another decay from the restart on, which is the same in every configuration.
+    The release has a second decay, from the restart on, which equals the first in every
+    configuration.
     """
 
     decay: float = 0.9999
