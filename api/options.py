@@ -7,7 +7,8 @@ what is stored to go on later all take it from there.
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
+from numbers import Number
 from os import PathLike
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, get_args, get_origin
@@ -43,7 +44,7 @@ def takes(
             from deimv2.model.defaults import own_defaults  # with PyTorch, which takes seconds
 
             with own_defaults():
-                return function(chosen)
+                return function(plain_numbers(chosen))
 
         call.__doc__ = "\n\n".join(map(documented, (function, *parents(options))))
         signature = inspect.signature(options)
@@ -75,6 +76,20 @@ def require_values(options: Any) -> None:
             raise InputError(f"{each.name} is {shown(value)}, expected True or False")
         elif any(get_origin(kind) is Callable for kind in kinds) and not callable(value):
             raise InputError(f"{each.name} is {shown(value)}, expected a function")
+
+
+def plain_numbers(options: Any) -> Any:
+    """The dataclass with Python's own numbers in place of NumPy's, which are refused in a
+    checkpoint that is read to go on."""
+
+    def plain(value: Any) -> Any:
+        if type(value) in (tuple, list):
+            return type(value)(map(plain, value))
+        return value.item() if isinstance(value, Number) and hasattr(value, "item") else value
+
+    return replace(
+        options, **{each.name: plain(getattr(options, each.name)) for each in fields(options)}
+    )
 
 
 def parents(options: object) -> list[type]:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import deimv2
 from deimv2.api.benchmarking import numbers_of_threads
+from deimv2.api.options import takes
+from deimv2.api.training import TrainOptions, loop_options
 from deimv2.model.numbers import KINDS, height_and_width, require_numbers
 
 
@@ -77,3 +80,16 @@ def test_threads_of_numpy_are_threads(exported: Path) -> None:
     threads = np.arange(1, 3)
     assert deimv2.load(exported / "deimv2-atto-fp32.tflite", threads=threads[0]).size
     assert json.dumps(numbers_of_threads(list(threads), "cpu")) == "[1, 2]"
+
+
+def test_options_hold_pythons_numbers(tmp_path: Path) -> None:
+    """NumPy's in a checkpoint are refused where it is read to go on."""
+
+    @takes(TrainOptions)
+    def kept(options: TrainOptions) -> object:
+        return loop_options(options, None).about
+
+    size = (np.int64(160), np.int64(192))
+    about = kept(epochs=np.int64(3), lr=np.float64(0.1), image_size=size)
+    torch.save(about, tmp_path / "about.pt")
+    assert torch.load(tmp_path / "about.pt", weights_only=True) == about
