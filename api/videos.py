@@ -90,7 +90,8 @@ def opened(path: Path) -> Any:
         video = av.open(str(path))
     except (av.FFmpegError, OSError) as error:
         raise InputError(
-            f"'{path}' is not a video that FFmpeg can read ({error.strerror}); convert it to .mp4"
+            f"'{path}' is not a video that FFmpeg can read ({error.strerror}); check it, or "
+            "convert it to .mp4"
         ) from error
     if not video.streams.video:
         video.close()
