@@ -30,7 +30,7 @@ from deimv2.evaluation.coco import evaluate as score
 from deimv2.model.coco import COCO_LABELS
 from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
-from deimv2.model.labels import known_names, read_labels_file
+from deimv2.model.labels import known_names, read_labels_file, require_count
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights.files import told
 from deimv2.model.words import plural
@@ -190,11 +190,7 @@ def opened(
     count = class_count(runner)
     if labels is None:
         return runner, known_names(count, None, runner.labels)
-    if count not in (None, len(labels)):
-        raise InputError(
-            f"'{options.labels}' has {len(labels)} class names, expected {count} as '{path}' has; "
-            "use the label list that it was trained with"
-        )
+    require_count(labels, Path(str(options.labels)), count, f"'{path}'")
     return runner, labels
 
 

@@ -35,12 +35,20 @@ def read_labels_file(path: Path, count: int | None = None) -> list[str]:
             "remove the line or name the class"
         )
     require_names(labels, f"'{path}'")
-    if count is not None and len(labels) != count:
+    require_count(labels, path, count)
+    return labels
+
+
+def require_count(
+    names: Sequence[str], file: Path, count: int | None, model: str = "the model"
+) -> None:
+    """Raises InputError for another number of names in `file` than the classes of `model`, a name
+    for the message; count: None if not known."""
+    if count not in (None, len(names)):
         raise InputError(
-            f"'{path}' has {len(labels)} class names, expected {count} as the model has; "
+            f"'{file}' has {len(names)} class names, expected {count} as {model} has; "
             "use the label list that it was trained with"
         )
-    return labels
 
 
 def require_names(names: Sequence[object], source: str, fix: str = "rename them") -> None:
