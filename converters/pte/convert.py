@@ -10,7 +10,7 @@ import torch
 
 from deimv2.converters.graph import Target
 from deimv2.converters.metadata import ModelCard
-from deimv2.converters.pte import COREML, PTE, VULKAN, XNNPACK, coreml, vulkan
+from deimv2.converters.pte import COREML, PTE, VULKAN, XNNPACK, coreml, vulkan, xnnpack
 from deimv2.converters.pte.layout import without_transpositions_that_cancel
 from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
@@ -35,9 +35,10 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, delegate: str) -> None:
     exported = torch.export.export(form, (frame,))
     if delegate == VULKAN:
         exported = vulkan.rewritten(exported, (frame,))
-    with without_transpositions_that_cancel():
+    with without_transpositions_that_cancel(), xnnpack.with_halves_kept():
         lowered = exir.to_edge_transform_and_lower(
             exported,
+            transform_passes=[xnnpack.name_casts()] if own and half else None,
             partitioner=[partitioner(delegate)],
             constant_methods={CARD_METHOD: card.to_json()},
         )
@@ -51,8 +52,7 @@ def partitioner(delegate: str) -> Any:
         return coreml.partitioner()
     if delegate == VULKAN:
         return vulkan.partitioner()
-    xnnpack = require("executorch.backends.xnnpack.partition.xnnpack_partitioner", PTE.extra)
-    return xnnpack.XnnpackPartitioner()
+    return xnnpack.partitioner()
 
 
 def load_runtime() -> Any:
