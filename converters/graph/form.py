@@ -24,6 +24,7 @@ from deimv2.converters.graph.layers import (
     ShiftedReLU,
     SplitSelfAttention,
     StaticPosition,
+    Wide,
     WidePad,
     ZerosBeside,
     static_adapter,
@@ -51,6 +52,7 @@ class Target:
     frame: bool = True  # takes a uint8 frame [1, H, W, 3]; else float [1, 3, H, W] in 0..255
     dequantizes: bool = False  # the frame, rather than to cast it
     half: bool = False  # weights and most arithmetic in float16
+    sums_in_half: bool = False  # where arithmetic is in float16, sums may be, too
     folded: bool = True  # int8 weights are stored as such, not as float32 that is to be rounded
 
 
@@ -157,7 +159,7 @@ def mobile_form(net: DEIMv2, target: Target) -> MobileForm:
     rewrites: Rewrites = {
         layers.RMSNorm: MatmulRMSNorm,
         nn.LayerNorm: MatmulLayerNorm,
-        layers.SelfAttention: SplitSelfAttention,
+        layers.SelfAttention: lambda m: SplitSelfAttention(m, target.half and target.sums_in_half),
         SpatialTuningAdapter: lambda m: static_adapter(m, height, width),
     }
     if target.half and target.pads:
@@ -198,6 +200,7 @@ PRECISE: dict[type[nn.Module], str] = {
     FrameNormalisation: "the same",
     MatmulRMSNorm: "squares overflow beyond 255",
     MatmulLayerNorm: "squares overflow beyond 255, which single channels of a ViT exceed",
+    Wide: "the sums of queries and keys move scores",
     AnchorTable: "a box side near 1 would be rounded to a third of a pixel",
     CellPositions: "a position near 80 cells would be rounded to a sixteenth of a cell",
     MatmulSampler: "takes the difference of two positions",

@@ -104,18 +104,28 @@ def projections(packed: nn.Module, heads: int, points: Sequence[nn.Module]) -> S
     return parts
 
 
+class Wide(nn.Sequential):
+    """Layers that stay in float32 where the others are in float16; what they give is rounded."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide: Tensor = super().forward(x.float())  # type: ignore[no-untyped-call]
+        return wide.to(x.dtype)
+
+
 class SplitSelfAttention(nn.Module):
     """Self-attention with one projection each for queries, keys and values.
 
-    Core ML's converter refuses slices of a packed weight.
+    Core ML's converter refuses slices of a packed weight. wide: queries and keys are `Wide`.
     """
 
-    def __init__(self, attention: layers.SelfAttention) -> None:
+    def __init__(self, attention: layers.SelfAttention, wide: bool = False) -> None:
         super().__init__()
         self.heads = attention.heads
         self.placed, self.content = attention.placed, attention.content
         points = attention.qk, attention.qk, attention.values
         self.q, self.k, self.v = projections(attention.in_proj, self.heads, points)
+        if wide:
+            self.q, self.k = Wide(self.q), Wide(self.k)
         self.out_proj = nn.Sequential(attention.attended, attention.out_proj, attention.out)
 
     def forward(self, x: Tensor, position: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -29,7 +29,13 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, delegate: str) -> None:
     own = delegate == XNNPACK
     # The others can resize. The Neural Engine has no gather, and Vulkan no floor to gather with.
     target = Target(
-        gather=own, nearest=not own, pads=not own, bounds=own, dequantizes=own, half=half
+        gather=own,
+        nearest=not own,
+        pads=not own,
+        bounds=own,
+        dequantizes=own,
+        half=half,
+        sums_in_half=own,
     )
     form, frame = prepare(net, target)
     exported = torch.export.export(form, (frame,))

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from deimv2.converters.graph import Target, mobile_form
 from deimv2.converters.graph.form import PRECISE, FrameNormalisation, Normalisation
+from deimv2.converters.graph.layers import SplitSelfAttention, Wide
 from deimv2.model import build_model
 from deimv2.model.images import normalise
 from deimv2.model.postprocess import postprocess
@@ -79,10 +80,15 @@ def test_a_float_image_gives_what_a_frame_gives(variant) -> None:
         assert_close(found, expected, 1e-6)
 
 
-@pytest.mark.parametrize("variant", ["atto", "n", "s"])
-def test_half_precision_spares_the_layers_that_need_more(variant) -> None:
+@pytest.mark.parametrize(
+    ("variant", "sums"), [("atto", False), ("atto", True), ("n", True), ("s", False)]
+)
+def test_half_precision_spares_the_layers_that_need_more(variant, sums) -> None:
     net = build_model(variant, 3, 224 if variant != "n" else 256)
-    form = mobile_form(net, Target(gather=True, nearest=True, half=True))
+    form = mobile_form(net, Target(gather=True, nearest=True, half=True, sums_in_half=sums))
+    attentions = [each for each in form.modules() if isinstance(each, SplitSelfAttention)]
+    assert attentions
+    assert all(isinstance(each, Wide) is sums for a in attentions for each in (a.q, a.k))
     precise = {module for module in form.modules() if type(module) in PRECISE}
     spared = {id(p) for module in precise for p in (*module.parameters(), *module.buffers())}
     for name, value in (*form.named_parameters(), *form.named_buffers()):
