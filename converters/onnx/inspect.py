@@ -48,7 +48,7 @@ def read(path: Path) -> Inspection:
         operations=[_operation(node, shapes, makers) for node in graph.node],
         delegates=(),
         constants=[
-            Constant(t.name, _type(onnx, t.data_type), tuple(t.dims), len(t.raw_data))
+            Constant(t.name, _type(onnx, t.data_type), tuple(t.dims), _bytes(onnx, t))
             for t in graph.initializer
         ],
     )
@@ -77,6 +77,12 @@ def _port(onnx: Any, value: Any) -> Port:
     tensor = value.type.tensor_type
     shape = tuple(d.dim_value or d.dim_param for d in tensor.shape.dim)
     return Port(value.name, shape, _type(onnx, tensor.elem_type))
+
+
+def _bytes(onnx: Any, tensor: Any) -> int:
+    """Not the length of `raw_data`, which is empty where the values are in another field."""
+    item = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return int(item * math.prod(tensor.dims))
 
 
 def _type(onnx: Any, number: int) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -316,6 +317,22 @@ def test_nothing_to_multiply_is_a_share_of_nothing(tmp_path: Path) -> None:
     assert (found.macs, found.integer_share, found.computation()) == (
         0, 0.0, {"macs": 0, "integer_share": 0.0},
     )  # fmt: skip
+
+
+def test_an_onnx_constant_has_its_bytes_in_any_field(tmp_path: Path) -> None:
+    """Its values are in `raw_data` or, as some exporters write them, in a field of their type."""
+    path = write_onnx(tmp_path / "a.onnx")
+    model = onnx.load(path)
+    values = np.ones((2, 3), np.float16)
+    model.graph.initializer.extend(
+        [
+            onnx.numpy_helper.from_array(values, "raw"),
+            onnx.helper.make_tensor("listed", onnx.TensorProto.FLOAT16, (2, 3), values),
+        ]
+    )
+    onnx.save(model, path)
+    assert not model.graph.initializer[1].raw_data
+    assert [constant.size for constant in inspect(path).constants] == [12, 12]
 
 
 def test_free_sides_are_named(tmp_path: Path) -> None:
