@@ -87,8 +87,9 @@ def output_order(path: Path, outputs: Sequence[Port]) -> tuple[int, int, int]:
 def _foreign(path: Path, verb: str, ports: Sequence[Port], expected: str) -> InputError:
     found = ", ".join(map(str, ports[:4])) or "nothing"
     more = f" and {len(ports) - 4} more" if ports[4:] else ""
+    theirs = ", whose --weights takes the release's own" if path.suffix == ".onnx" else ""
     return InputError(
-        f"'{path}' {verb} {found}{more}, expected {expected}; use a file of 'deimv2 export'"
+        f"'{path}' {verb} {found}{more}, expected {expected}; use a file of 'deimv2 export'{theirs}"
     )
 
 

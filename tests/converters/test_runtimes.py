@@ -70,7 +70,9 @@ def test_a_float_frame_is_refused(tmp_path: Path) -> None:
 def test_foreign_inputs_and_outputs_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
     write_onnx(path, dtype=TensorProto.FLOAT, shape=(1, 3, 32, 32))
-    assert "takes image float32 [1, 3, 32, 32], expected one frame" in complaint(path)
+    said = complaint(path)
+    assert "takes image float32 [1, 3, 32, 32], expected one frame" in said
+    assert said.endswith("use a file of 'deimv2 export', whose --weights takes the release's own")
     write_onnx(path, names=("boxes", "scores"))
     assert "gives boxes float32 [1, 2, 4], scores float32 [1, 2], expected" in complaint(path)
 
