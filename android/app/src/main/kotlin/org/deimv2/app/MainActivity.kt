@@ -29,13 +29,14 @@ import androidx.compose.ui.res.stringResource
 
 class MainActivity : ComponentActivity() {
     private val model: DetectionModel by viewModels()
+    private val video: VideoModel by viewModels()
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         enableEdgeToEdge()
         setContent {
             MaterialTheme(colorScheme = if (isSystemInDarkTheme()) darkColorScheme() else lightColorScheme()) {
-                Screens(model)
+                Screens(model, video)
             }
         }
     }
@@ -52,7 +53,10 @@ private enum class Screen(
 }
 
 @Composable
-private fun Screens(model: DetectionModel) {
+private fun Screens(
+    model: DetectionModel,
+    video: VideoModel,
+) {
     var screen by rememberSaveable { mutableStateOf(Screen.CAMERA) }
     Scaffold(
         bottomBar = {
@@ -60,7 +64,10 @@ private fun Screens(model: DetectionModel) {
                 for (entry in Screen.entries) {
                     NavigationBarItem(
                         selected = entry == screen,
-                        onClick = { screen = entry },
+                        onClick = {
+                            screen = entry
+                            if (entry != Screen.VIDEO) video.stop()
+                        },
                         icon = { Icon(painterResource(entry.icon), contentDescription = null) },
                         label = { Text(stringResource(entry.title)) },
                     )
@@ -72,7 +79,7 @@ private fun Screens(model: DetectionModel) {
             when (screen) {
                 Screen.CAMERA -> CameraScreen(model)
                 Screen.PHOTO -> PhotoScreen(model)
-                Screen.VIDEO -> VideoScreen(model)
+                Screen.VIDEO -> VideoScreen(model, video)
                 Screen.CHECK -> CheckScreen(model)
             }
         }
