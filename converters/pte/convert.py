@@ -44,7 +44,7 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, delegate: str) -> None:
     with without_transpositions_that_cancel(), xnnpack.with_halves_kept():
         lowered = exir.to_edge_transform_and_lower(
             exported,
-            transform_passes=[xnnpack.name_casts()] if own and half else None,
+            transform_passes=[xnnpack.with_casts()] if own and half else None,
             partitioner=[partitioner(delegate)],
             constant_methods={CARD_METHOD: card.to_json()},
         )

@@ -2,9 +2,9 @@
 
 XNNPACK casts between float16 and float32, but ExecuTorch does not offer it that: each cast is a
 kernel of its own, slow, and splits the delegate's part in two. Here casts become an operation that
-ExecuTorch does not know, with all that it needs to hand it over. And the weights of convolutions
-are written in float32, twice the bytes; here they stay in float16. Both change no detection
-(docs/decisions/003).
+ExecuTorch does not know, with all that it needs to hand it over. A GELU, which XNNPACK has in
+float32 alone, is computed between two of them. And the weights of convolutions are written in
+float32, twice the bytes; here they stay in float16 (docs/decisions/003).
 """
 
 from collections.abc import Iterator
@@ -31,20 +31,26 @@ def _(x: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.empty_like(x, dtype=dtype)
 
 
-def name_casts() -> Any:
-    """A pass over ExecuTorch's edge program that makes casts between the two types `cast`. Some
-    were added on the way there: PyTorch computes a SiLU in float32."""
+def with_casts() -> Any:
+    """A pass over ExecuTorch's edge program that makes casts between the two types `cast`, and a
+    GELU of float16 one of float32. Some casts were added on the way there: PyTorch computes a SiLU
+    in float32."""
     bases = require("executorch.exir.pass_base", PTE.extra)
     edge = require("executorch.exir.dialects._ops", PTE.extra).ops.edge
+    cast = edge.deimv2.cast.default
 
-    class NameCasts(bases.ExportPass):  # type: ignore[misc, name-defined]
+    class WithCasts(bases.ExportPass):  # type: ignore[misc, name-defined]
         def call_operator(self, op: Any, args: Any, kwargs: Any, meta: Any) -> Any:
+            call = super().call_operator
             copies = op == edge.dim_order_ops._to_dim_order_copy.default
             if copies and {args[0].data.dtype, kwargs.get("dtype")} == FLOATS:
-                op, args, kwargs = edge.deimv2.cast.default, (args[0], kwargs["dtype"]), {}
-            return super().call_operator(op, args, kwargs, meta)
+                return call(cast, (args[0], kwargs["dtype"]), {}, meta)
+            if op == edge.aten.gelu.default and args[0].data.dtype == torch.float16:
+                wide = call(cast, (args[0], torch.float32), {}, meta)
+                return call(cast, (call(op, (wide,), kwargs, meta), torch.float16), {}, meta)
+            return call(op, args, kwargs, meta)
 
-    return NameCasts()
+    return WithCasts()
 
 
 def partitioner() -> Any:
