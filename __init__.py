@@ -7,9 +7,10 @@ result.boxes, result.scores, result.names
 Everything is imported on first use: this takes no time, and PyTorch seconds.
 """
 
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from deimv2.model.later import later
 
 if TYPE_CHECKING:
     from deimv2.api.benchmarking import benchmark
@@ -64,12 +65,7 @@ except PackageNotFoundError:  # imported from a folder that nobody installed
     __version__ = "0"
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'deimv2' has no attribute '{name}'")
-    found = getattr(import_module(f"deimv2.{_PLACES[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = later(__name__, {name: f"deimv2.{place}" for name, place in _PLACES.items()})
 
 
 def __dir__() -> list[str]:

@@ -14,31 +14,29 @@ from typing import Any, NoReturn, overload
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
 
 from deimv2.api.options import Pathish, as_path, require_path
 from deimv2.api.result import Result
 from deimv2.converters import format_of
 from deimv2.converters.artifact import open_model
-from deimv2.converters.checkpoint import CheckpointRunner, is_checkpoint, open_checkpoint
 from deimv2.converters.format import CPU, GPU
 from deimv2.converters.manifest import SCORE_THRESHOLD, check_beside, require_no_export
 from deimv2.converters.runner import Runner
 from deimv2.model.defaults import own_defaults
 from deimv2.model.errors import InputError
+from deimv2.model.files import is_checkpoint
 from deimv2.model.images import as_photo, load_photo, resize
 from deimv2.model.labels import known_names
 from deimv2.model.numbers import require_given, require_numbers
 from deimv2.model.variants import VARIANTS
-from deimv2.model.weights.sources import (
+from deimv2.model.weights.places import (
     fetch,
     fetch_repository,
     in_folder,
     require_no_training,
 )
 from deimv2.model.words import plural, shown
-from deimv2.training.distributed import usable_device
 
 Photo = Pathish | Image.Image | npt.NDArray[np.uint8]
 RELEASED = "coco"  # weights of a variant
@@ -120,10 +118,9 @@ def as_image(photo: object) -> tuple[Image.Image, Path | None]:
             return as_photo(photo), None
         case np.ndarray() if photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3:
             return as_photo(Image.fromarray(photo)), None
-    if isinstance(photo, np.ndarray | torch.Tensor):
+    what = shown(photo)
+    if hasattr(photo, "dtype") and hasattr(photo, "shape"):  # an array, or a tensor
         what = f"{type(photo).__name__} {photo.dtype} {list(photo.shape)}"
-    else:
-        what = shown(photo)
     raise InputError(
         f"{what} is not a photo, expected a path, a PIL image or an RGB array uint8 [H, W, 3]"
     )
@@ -230,11 +227,7 @@ def open_runner(
     require_numbers(threads=threads)
     threads = None if threads is None else int(threads)  # LiteRT takes none of NumPy's
     if is_checkpoint(path):
-        if str(device).partition(":")[0] not in (CPU, *PYTORCHS):
-            raise foreign_device(path, device)
-        if threads is not None:
-            torch.set_num_threads(threads)
-        return open_checkpoint(path, variant, rounding, usable_device(device))
+        return open_by_pytorch(path, variant, threads, rounding, device)
     if rounding:
         raise InputError(
             f"--precision is for checkpoints, '{path}' is none; leave it out: an artifact has one"
@@ -255,6 +248,22 @@ def open_runner(
     return format.open_on(path, device)
 
 
+def open_by_pytorch(
+    path: Path, variant: str | None, threads: int | None, rounding: bool, device: str
+) -> Runner:
+    """A checkpoint. PyTorch is loaded here, as it takes seconds and artifacts do not need it."""
+    import torch
+
+    from deimv2.converters.checkpoint import open_checkpoint
+    from deimv2.training.distributed import usable_device
+
+    if str(device).partition(":")[0] not in (CPU, *PYTORCHS):
+        raise foreign_device(path, device)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return open_checkpoint(path, variant, rounding, usable_device(device))
+
+
 def foreign_device(path: Path, device: str) -> InputError:
     return InputError(
         f"'{path}' does not run on '{device}', expected a .tflite for {GPU}, or a checkpoint for "
@@ -264,13 +273,15 @@ def foreign_device(path: Path, device: str) -> InputError:
 
 def notes_of(runner: Runner) -> tuple[str, ...]:
     """Of a checkpoint, as `Detector.notes`."""
-    return runner.notes if isinstance(runner, CheckpointRunner) else ()
+    notes: tuple[str, ...] = getattr(runner, "notes", ())
+    return notes
 
 
 def class_count(runner: Runner) -> int | None:
     """How many classes a model has, None for an artifact that carries no class names."""
-    if isinstance(runner, CheckpointRunner):
-        return runner.net.num_classes
+    if net := getattr(runner, "net", None):
+        count: int = net.num_classes
+        return count
     return None if runner.labels is None else len(runner.labels)
 
 

@@ -19,7 +19,6 @@ from deimv2.api.detector import (
     rounds,
 )
 from deimv2.api.options import Pathish, changed, takes
-from deimv2.converters.checkpoint import is_checkpoint
 from deimv2.converters.format import CPU
 from deimv2.converters.manifest import NAME, SCORE_THRESHOLD, Manifest
 from deimv2.converters.results import record_all, require_listed
@@ -29,10 +28,10 @@ from deimv2.evaluation.coco import Scores, collect, require_library
 from deimv2.evaluation.coco import evaluate as score
 from deimv2.model.coco import COCO_LABELS
 from deimv2.model.errors import InputError
-from deimv2.model.files import sha256_of
+from deimv2.model.files import is_checkpoint, sha256_of
 from deimv2.model.labels import known_names, read_labels_file, require_count
 from deimv2.model.progress import SILENT, Progress
-from deimv2.model.weights.files import told
+from deimv2.model.weights.places import told
 from deimv2.model.words import plural
 from deimv2.training.data.layouts import Part
 

@@ -43,7 +43,7 @@ from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
 from deimv2.model.files import make_folder
 from deimv2.model.progress import SILENT, Progress
-from deimv2.model.weights.files import told
+from deimv2.model.weights.places import told
 from deimv2.model.weights.sources import AUTO, Loaded, chosen, load
 from deimv2.profiling.memory import peak_memory
 from deimv2.quantization.prepare import fold

@@ -10,7 +10,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.images import evenly, find_photos, load_photo, resize
 from deimv2.model.postprocess import detect
 from deimv2.model.progress import SILENT, Progress
-from deimv2.model.weights.sources import DEMO
+from deimv2.model.weights.places import DEMO
 from deimv2.model.words import plural
 from deimv2.verification.kept import MIN_SCORE
 

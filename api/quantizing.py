@@ -21,7 +21,8 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_other, require_target
 from deimv2.model.images import find_photos
 from deimv2.model.weights import read_metadata, save_weights
-from deimv2.model.weights.sources import chosen, chosen_variant, fetch, load, origin
+from deimv2.model.weights.places import fetch
+from deimv2.model.weights.sources import chosen, chosen_variant, load, origin
 from deimv2.quantization.restore import restore
 from deimv2.training.pseudo import MADE_BY, annotate
 

@@ -20,7 +20,8 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import make_folder, require_other, require_room
 from deimv2.model.progress import SILENT, Progress
 from deimv2.model.weights import load_backbone, read_metadata, save_weights, transfer_weights
-from deimv2.model.weights.sources import AUTO, BY_NAME, chosen_variant, fetch, origin
+from deimv2.model.weights.places import fetch
+from deimv2.model.weights.sources import AUTO, BY_NAME, chosen_variant, origin
 from deimv2.model.words import plural
 from deimv2.quantization.distillation import Teacher
 from deimv2.training.checkpoint import BEST, StopError, read_state, require_unused

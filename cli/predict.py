@@ -76,7 +76,7 @@ def add(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from deimv2.api.detector import load
     from deimv2.model.errors import InputError
-    from deimv2.model.weights.files import told
+    from deimv2.model.weights.places import told
 
     model, places = model_and_inputs(args.inputs)
     paths = [path for place in places for path in files_at(place)]
@@ -189,11 +189,10 @@ def model_and_inputs(inputs: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
     """The first input is the model unless it is a photo, a video or a folder of photos."""
     from deimv2.api.detector import require_one_model
     from deimv2.converters import format_of
-    from deimv2.converters.checkpoint import is_checkpoint
     from deimv2.model.errors import InputError
-    from deimv2.model.files import require_local
+    from deimv2.model.files import is_checkpoint, require_local
     from deimv2.model.images import SUFFIXES
-    from deimv2.model.weights.sources import fetch, weights_in
+    from deimv2.model.weights.places import fetch, weights_in
 
     first = inputs[0]
     known = format_of(first) is not None or is_checkpoint(first) or bool(weights_in(first))

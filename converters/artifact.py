@@ -13,17 +13,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deimv2.converters import FORMATS, Format, artifact_format, format_of
-from deimv2.converters.checkpoint import is_checkpoint, open_checkpoint
 from deimv2.converters.format import CPU
 from deimv2.converters.inspection import Inspection, Scaled
 from deimv2.converters.metadata import ModelCard
 from deimv2.converters.runner import Frames, Runner, broken
-from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError, InputError
+from deimv2.model.files import is_checkpoint
 from deimv2.model.numbers import require_numbers
 from deimv2.model.optional import quiet
+
+if TYPE_CHECKING:
+    from deimv2.model import DEIMv2
 
 SUFFIXES = [each.suffix for each in FORMATS.values()]
 KINDS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} artifact"
@@ -35,7 +38,7 @@ CONTRADICTIONS = (
 
 
 def convert(
-    format: Format, net: DEIMv2, card: ModelCard, path: Path, log: Path, frames: Frames = ()
+    format: Format, net: "DEIMv2", card: ModelCard, path: Path, log: Path, frames: Frames = ()
 ) -> None:
     """Writes one artifact. What the toolchain prints goes to `log`.
 
@@ -69,6 +72,8 @@ def open_model(path: str | PathLike[str], threads: int | None = None) -> Runner:
     if format is not None:
         return format.open(path, threads)
     if is_checkpoint(path):
+        from deimv2.converters.checkpoint import open_checkpoint
+
         return open_checkpoint(path)
     raise InputError(f"'{path}' ends in '{path.suffix}', expected a {kinds}; check the path")
 

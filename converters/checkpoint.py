@@ -10,17 +10,9 @@ from deimv2.model.detections import Detections
 from deimv2.model.detector import DEIMv2
 from deimv2.model.errors import InputError
 from deimv2.model.postprocess import detect
-from deimv2.model.weights.files import PICKLES
 from deimv2.model.weights.loading import open_net
 from deimv2.quantization.prepare import apply_ranges
 from deimv2.quantization.rounding import round_weights
-
-CHECKPOINTS = (".safetensors", *PICKLES)
-
-
-def is_checkpoint(path: Path) -> bool:
-    """By the suffix, in either case."""
-    return path.suffix.lower() in CHECKPOINTS
 
 
 class CheckpointRunner:

@@ -5,9 +5,9 @@ load_weights(net, "model.safetensors")
 out = net.eval()(images)  # images [B, 3, H, W] in 0..1, normalised; out.logits, out.boxes
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from deimv2.model.later import later
 from deimv2.model.variants import VARIANTS, Variant
 
 if TYPE_CHECKING:
@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["VARIANTS", "DEIMv2", "Variant", "build_model", "load_weights"]
 
 # Imported on first use: PyTorch takes seconds, and the table of variants does not need it.
-_LATER = {
-    "DEIMv2": "deimv2.model.detector",
-    "build_model": "deimv2.model.detector",
-    "load_weights": "deimv2.model.weights",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'deimv2.model' has no attribute '{name}'")
-    return getattr(import_module(_LATER[name]), name)
+__getattr__ = later(
+    __name__,
+    {
+        "DEIMv2": "deimv2.model.detector",
+        "build_model": "deimv2.model.detector",
+        "load_weights": "deimv2.model.weights",
+    },
+)

@@ -5,11 +5,14 @@ A notebook sets `torch.set_default_dtype(torch.float64)`, `torch.set_default_dev
 float32, on the device that was asked for, and training needs gradients.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Lock
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("cpu", "cuda", "mps")
 
@@ -20,7 +23,13 @@ def own_defaults() -> Iterator[None]:
 
     Also a decorator: `@own_defaults()`, but not of generators, which would run outside. Nothing is
     entered that holds already, so that it costs microseconds and exports trace the same graph.
+    Where nobody has loaded PyTorch, which takes seconds, nobody has set anything.
     """
+    if "torch" not in sys.modules:
+        yield
+        return
+    import torch
+
     with ExitStack() as stack:
         stack.enter_context(_float32)
         if torch.get_default_device().type != "cpu":
@@ -44,6 +53,8 @@ class _Float32:
         self._before: torch.dtype | None = None  # None: float32 all the time
 
     def __enter__(self) -> None:
+        import torch
+
         with self._lock:
             if (found := torch.get_default_dtype()) != torch.float32:
                 self._before = found
@@ -51,6 +62,8 @@ class _Float32:
             self._inside += 1
 
     def __exit__(self, *raised: object) -> None:
+        import torch
+
         with self._lock:
             self._inside -= 1
             if not self._inside and self._before is not None:

@@ -13,6 +13,14 @@ from deimv2.model.errors import InputError
 UMASK = os.umask(0)  # reading it sets it, for all threads: so once, before there are any
 os.umask(UMASK)
 
+PICKLES = (".pth", ".pt", ".ckpt", ".bin")
+CHECKPOINTS = (".safetensors", *PICKLES)
+
+
+def is_checkpoint(path: Path) -> bool:
+    """By the suffix, in either case."""
+    return path.suffix.lower() in CHECKPOINTS
+
 
 def make_folder(path: Path) -> None:
     """Makes the folder where it is missing; InputError where that cannot be done."""

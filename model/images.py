@@ -10,15 +10,17 @@ import zlib
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from deimv2.model.errors import InputError
 from deimv2.model.files import require_local
+
+if TYPE_CHECKING:
+    import torch
 
 AVIF = ("AVIF",) if features.check("avif") else ()  # as Pillow was built
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", *AVIF)
@@ -126,16 +128,20 @@ def evenly(items: Sequence[Item], most: int) -> list[Item]:
     return [items[int(i * share)] for i in range(min(most, len(items)))]
 
 
-def to_tensor(image: npt.NDArray[np.uint8]) -> torch.Tensor:
+def to_tensor(image: npt.NDArray[np.uint8]) -> "torch.Tensor":
     """uint8 [H, W, 3] in 0..255 -> float32 [1, 3, H, W] in 0..1. Raises InputError otherwise."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(
             f"the image is {image.dtype} {list(image.shape)}, expected uint8 [H, W, 3]; use resize"
         )
+    import torch
+
     return torch.tensor(image).permute(2, 0, 1)[None].float().contiguous() / 255
 
 
-def normalise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+def normalise(
+    images: "torch.Tensor", mean: Sequence[float], std: Sequence[float]
+) -> "torch.Tensor":
     """(images - mean) / std per channel. images: float32 [B, 3, H, W] in 0..1."""
     statistics = images.new_tensor([mean, std]).view(2, 1, -1, 1, 1)
     return (images - statistics[0]) / statistics[1]

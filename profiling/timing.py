@@ -167,7 +167,7 @@ def loaded(path: str, threads: int, device: str) -> Loaded:
         a, b = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
         return lambda: a @ b, None
     if Path(path).name == BASELINE:
-        from deimv2.converters.onnx.convert import open_session
+        from deimv2.converters.onnx.run import open_session
 
         session = open_session(Path(path), threads)
         (given,) = session.get_inputs()

@@ -24,7 +24,7 @@ from deimv2.model import build_model
 from deimv2.model.coco import COCO_LABELS
 from deimv2.model.images import load_photo
 from deimv2.model.weights import save_weights
-from deimv2.model.weights.sources import DEMO
+from deimv2.model.weights.places import DEMO
 from deimv2.tests.cli.exports import copy_from, use
 from deimv2.tests.nets import random_net
 from deimv2.tests.told import Told
@@ -164,7 +164,7 @@ def test_a_checkpoint_computes_where_it_is_told(
         with pytest.raises(deimv2.InputError, match="device 'cuda' cannot be used"):
             deimv2.load(checkpoint, device="cuda")
     monkeypatch.setattr(
-        "deimv2.api.detector.usable_device",
+        "deimv2.training.distributed.usable_device",
         lambda name: torch.device({"cuda:1": "meta"}[name]),  # has shapes, and no numbers
     )
     exact, rounding = (

@@ -94,6 +94,19 @@ def test_importing_it_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.parametrize("format", ["tflite", "onnx"])
+@pytest.mark.parametrize("command", ["predict", "inspect"])
+def test_artifacts_do_not_wait_for_pytorch(exported: Path, command: str, format: str) -> None:
+    (artifact,) = exported.glob(f"*.{format}")
+    photos = [str(ROOT / "converters" / "photographs" / "cat.jpg")] if command == "predict" else []
+    code = (
+        "import sys; from deimv2.cli.main import main\n"
+        f"print(main({[command, str(artifact), *photos]}), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False"
+
+
 def test_all_that_it_offers_is_there() -> None:
     for name in deimv2.__all__:
         assert getattr(deimv2, name) is not None

@@ -12,7 +12,8 @@ import pytest
 from deimv2.cli.main import parser
 from deimv2.model import build_model
 from deimv2.model.weights import random_state
-from deimv2.model.weights.sources import DEMO, chosen
+from deimv2.model.weights.places import DEMO
+from deimv2.model.weights.sources import chosen
 from deimv2.tests.training.scenes import few
 from deimv2.training.data.layouts import Part
 

@@ -14,10 +14,10 @@ import torch
 from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 from deimv2.model.signals import handling
-from deimv2.model.weights import sources
+from deimv2.model.weights import places
 
 FORMAT = 4  # of LAST
-LAST, BEST = sources.LAST, sources.BEST
+LAST, BEST = places.LAST, places.BEST
 
 
 class StopError(Exception):

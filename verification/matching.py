@@ -11,10 +11,8 @@ A DETR emits many near-duplicate boxes, and so pairing happens in two rounds:
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from deimv2.model.detections import Detections
-from deimv2.training import boxes
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -34,6 +32,10 @@ def differences(
 
 def iou(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> Floats:
     """Intersection over union of all pairs, [K, 4] x [L, 4] -> [K, L]; NaN for NaN."""
+    import torch
+
+    from deimv2.training import boxes
+
     a, b = (torch.from_numpy(corners.astype(np.float64)) for corners in (left, right))
     found: Floats = boxes.iou(a[:, None], b).numpy()
     return found

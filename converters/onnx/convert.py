@@ -12,14 +12,13 @@ from deimv2.converters.contract import INPUT, NAMES
 from deimv2.converters.graph import Target
 from deimv2.converters.metadata import KEY, ModelCard
 from deimv2.converters.onnx import ONNX
+from deimv2.converters.onnx.run import interface, open_session, read_card
 from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
 from deimv2.model.errors import CheckError
 from deimv2.model.optional import require
-from deimv2.model.ports import Port
 
 OPSET = 20
-TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(int32)": "int32"}
 
 
 def convert(net: DEIMv2, card: ModelCard, path: Path) -> None:
@@ -57,33 +56,6 @@ def stamp(model: Any, card: ModelCard) -> None:
         node.doc_string = ""
     for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
         del value.metadata_props[:]
-
-
-def open_session(path: Path, threads: int | None = None) -> Any:
-    """ONNX Runtime's session on the CPU; raises one of its own errors for a broken file."""
-    runtime = require("onnxruntime", ONNX.extra)
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4  # what matters is raised
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def interface(session: Any) -> tuple[list[Port], list[Port]]:
-    """Inputs and outputs of a session."""
-    inputs, outputs = (
-        [
-            Port(value.name, tuple(value.shape), TYPES.get(value.type, value.type))
-            for value in values
-        ]
-        for values in (session.get_inputs(), session.get_outputs())
-    )
-    return inputs, outputs
-
-
-def read_card(session: Any) -> str | None:
-    """The card's text in a session's file, None where it has none."""
-    return session.get_modelmeta().custom_metadata_map.get(KEY)
 
 
 def check(path: Path, card: ModelCard) -> None:

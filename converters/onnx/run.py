@@ -1,8 +1,10 @@
 """Runs an `.onnx` file by ONNX Runtime, on the CPU."""
 
 from pathlib import Path
+from typing import Any
 
-from deimv2.converters.onnx.convert import interface, open_session, read_card
+from deimv2.converters.metadata import KEY
+from deimv2.converters.onnx import ONNX
 from deimv2.converters.runner import (
     Frame,
     Stopwatch,
@@ -15,6 +17,10 @@ from deimv2.converters.runner import (
 )
 from deimv2.model.detections import Detections
 from deimv2.model.errors import MissingExtraError
+from deimv2.model.optional import require
+from deimv2.model.ports import Port
+
+TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(int32)": "int32"}
 
 
 class OnnxRunner:
@@ -40,3 +46,30 @@ class OnnxRunner:
         except Exception as error:  # as above
             raise broken(self._path, error) from error
         return detections(outputs, self.order)
+
+
+def open_session(path: Path, threads: int | None = None) -> Any:
+    """ONNX Runtime's session on the CPU; raises one of its own errors for a broken file."""
+    runtime = require("onnxruntime", ONNX.extra)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # what matters is raised
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def interface(session: Any) -> tuple[list[Port], list[Port]]:
+    """Inputs and outputs of a session."""
+    inputs, outputs = (
+        [
+            Port(value.name, tuple(value.shape), TYPES.get(value.type, value.type))
+            for value in values
+        ]
+        for values in (session.get_inputs(), session.get_outputs())
+    )
+    return inputs, outputs
+
+
+def read_card(session: Any) -> str | None:
+    """The card's text in a session's file, None where it has none."""
+    return session.get_modelmeta().custom_metadata_map.get(KEY)

@@ -15,6 +15,7 @@ from deimv2.converters.graph import Target
 from deimv2.converters.metadata import KEY, ModelCard
 from deimv2.converters.runner import Frames
 from deimv2.converters.tflite import TFLITE
+from deimv2.converters.tflite.run import open_interpreter, read_card
 from deimv2.converters.tflite.storage import store_weights
 from deimv2.converters.toolchain import expect, prepare
 from deimv2.model import DEIMv2
@@ -123,21 +124,6 @@ def stamp(model: Any, card: ModelCard) -> None:
     model.metadata = [*(model.metadata or []), entry]
 
 
-def read_card(path: Path) -> str | None:
-    """The card's text in a `.tflite` that the interpreter accepts, None where it has none."""
-    schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
-    # Read in place: unpacking the model into objects takes seconds.
-    return card_of(schema.Model.GetRootAs(path.read_bytes(), 0))
-
-
-def card_of(model: Any) -> str | None:
-    for i in range(model.MetadataLength()):
-        entry = model.Metadata(i)
-        if entry.Name() == KEY.encode():
-            return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode(errors="replace")
-    return None
-
-
 def operations(path: Path) -> Counter[str]:
     """How often each operation stands in the graph."""
     schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
@@ -149,14 +135,6 @@ def operations(path: Path) -> Counter[str]:
         for code in model.operatorCodes
     ]
     return Counter(codes[op.opcodeIndex] for op in model.subgraphs[0].operators)
-
-
-def open_interpreter(path: Path, threads: int | None = None) -> Any:
-    """LiteRT's interpreter, ready to run; ValueError or RuntimeError for a broken file."""
-    litert: Any = require("ai_edge_litert.interpreter", TFLITE.extra)
-    interpreter = litert.Interpreter(str(path), num_threads=threads)
-    interpreter.allocate_tensors()
-    return interpreter
 
 
 def check(path: Path, card: ModelCard) -> None:

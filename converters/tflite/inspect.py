@@ -21,8 +21,8 @@ from deimv2.converters.inspection import (
 )
 from deimv2.converters.runner import parsed_card
 from deimv2.converters.tflite import TFLITE
-from deimv2.converters.tflite.convert import card_of, open_interpreter
 from deimv2.converters.tflite.gpu import GpuRunner, RefusedError
+from deimv2.converters.tflite.run import card_of, open_interpreter
 from deimv2.model.optional import require
 from deimv2.model.ports import Port
 

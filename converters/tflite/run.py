@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from deimv2.converters.metadata import KEY
 from deimv2.converters.runner import (
     Frame,
     Stopwatch,
@@ -16,10 +17,10 @@ from deimv2.converters.runner import (
     output_order,
     require_frame,
 )
-from deimv2.converters.tflite.convert import open_interpreter, read_card
+from deimv2.converters.tflite import TFLITE
 from deimv2.model.detections import Detections
 from deimv2.model.errors import InputError, MissingExtraError
-from deimv2.model.optional import quiet
+from deimv2.model.optional import quiet, require
 from deimv2.model.ports import Port
 
 DISPATCH = "DISPATCH_OP"  # the operation that stands for what an NPU's compiler took
@@ -81,3 +82,26 @@ def _opened(path: Path, threads: int | None) -> Any:
 
 def _port(tensor: Any) -> Port:
     return Port(tensor["name"], tuple(map(int, tensor["shape"])), np.dtype(tensor["dtype"]).name)
+
+
+def open_interpreter(path: Path, threads: int | None = None) -> Any:
+    """LiteRT's interpreter, ready to run; ValueError or RuntimeError for a broken file."""
+    litert: Any = require("ai_edge_litert.interpreter", TFLITE.extra)
+    interpreter = litert.Interpreter(str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def read_card(path: Path) -> str | None:
+    """The card's text in a `.tflite` that the interpreter accepts, None where it has none."""
+    schema = require("ai_edge_litert.schema_py_generated", TFLITE.extra)
+    # Read in place: unpacking the model into objects takes seconds.
+    return card_of(schema.Model.GetRootAs(path.read_bytes(), 0))
+
+
+def card_of(model: Any) -> str | None:
+    for i in range(model.MetadataLength()):
+        entry = model.Metadata(i)
+        if entry.Name() == KEY.encode():
+            return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode(errors="replace")
+    return None

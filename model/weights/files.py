@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from deimv2.model.errors import InputError, first_line
+from deimv2.model.files import PICKLES
 from deimv2.model.weights.fused import onnx_state
 from deimv2.model.weights.transformers_layout import (
     LAYOUT,
@@ -27,18 +28,12 @@ PREFIXES = ("ema.module.", "model_ema.module.", "ema_model.", "module.", "model.
 COMPILED = "_orig_mod."
 ROOTS = ("backbone.", "encoder.", "decoder.", "conv_encoder.")
 DEPLOYED = "a deployed export: what only training uses is initialised"
-PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 LFS = b"version https://git-lfs.github.com/spec/"
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """The state dict of `read_noted`, without the notes."""
     return read_noted(path)[0]
-
-
-def told(notes: Sequence[str], source: object) -> str:
-    """The notes of `read_noted` in one line for people."""
-    return f"weights in '{source}': {', '.join(notes)}"
 
 
 def read_noted(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:

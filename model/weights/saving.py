@@ -15,8 +15,7 @@ from deimv2.model.errors import InputError
 from deimv2.model.files import write_whole
 from deimv2.model.labels import names_in_config
 from deimv2.model.numbers import SIZE, height_and_width
-
-HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # of weights beside a config.json
+from deimv2.model.weights.places import HUB_NAMES
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""Where weights come from: `demo`, `coco`, `random`, or a file."""
+"""Networks with their weights: `demo`, `coco`, `random`, or of a file."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -14,19 +13,16 @@ from deimv2.model.detector import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.files import sha256_of
 from deimv2.model.labels import known_names, read_labels_file
-from deimv2.model.variants import VARIANTS, variant_of
+from deimv2.model.variants import variant_of
 from deimv2.model.weights.files import read_checkpoint
-from deimv2.model.weights.hub import fetch_checkpoint
 from deimv2.model.weights.loading import open_net, variant_in
+from deimv2.model.weights.places import DEMO, fetch
 from deimv2.model.weights.random import random_state
-from deimv2.model.weights.saving import HUB_NAMES, CheckpointMetadata, read_metadata
+from deimv2.model.weights.saving import CheckpointMetadata, read_metadata
 from deimv2.model.words import plural
 
 AUTO = "auto"  # the variant of the weights
 BY_NAME = (None, "none", "demo", "coco", "random")
-LAST, BEST = "last.pt", "best.safetensors"  # what a training of ours leaves in its folder
-HUB = "hf://"  # before the name of a repository, owner/name
-DEMO = Path(__file__).parents[1] / "demo"  # a file for each variant that has one
 DEMO_SOURCE = "demo: trained on garments of Fashion-MNIST on photographs"
 
 
@@ -87,58 +83,6 @@ def load(
         about = replace(about, in_float=DEMO / f"{variant}.safetensors")
     names = _names(labels, about.labels, net.num_classes, weights)
     return Loaded(net, names, source, sha256_of(path), about, tuple(notes))
-
-
-def fetch(weights: str, variant: str) -> Path:
-    """The file of `weights`: "demo", "coco", "hf://owner/name", or a path.
-
-    Raises InputError if there is none, or it cannot be fetched."""
-    if not weights:
-        raise InputError("'' is no path, expected weights; name a file, or leave --weights out")
-    if weights == "coco":
-        return fetch_checkpoint(variant_of(variant).hub)
-    if weights.startswith(HUB):
-        return fetch_repository(weights.removeprefix(HUB))
-    if weights != "demo":
-        return in_folder(Path(weights))
-    path = DEMO / f"{variant}.safetensors"
-    if not path.is_file():
-        known = ", ".join(sorted(VARIANTS.keys() & {file.stem for file in DEMO.iterdir()}))
-        raise InputError(
-            f"variant '{variant}' has no demo weights, expected a variant that has ({known}); "
-            "choose coco, random or a file"
-        )
-    return path
-
-
-def fetch_repository(name: str) -> Path:
-    """The weights of a Hub's repository, and its `config.json` beside them where it has one."""
-    with suppress(InputError):
-        fetch_checkpoint(name, "config.json")
-    return fetch_checkpoint(name, *HUB_NAMES)
-
-
-def in_folder(path: Path) -> Path:
-    """A file itself, or the weights in a folder that is laid out as on the Hub."""
-    if not path.is_dir():
-        return path
-    if found := weights_in(path):
-        return found[0]
-    require_no_training(path)
-    raise InputError(
-        f"the folder '{path}' holds no weights, expected {' or '.join(HUB_NAMES)}; name a file"
-    )
-
-
-def require_no_training(folder: Path) -> None:
-    """Raises InputError for the folder of a training, where weights are wanted."""
-    if any((folder / name).is_file() for name in (BEST, LAST)):
-        raise InputError(f"'{folder}' is a training, expected its weights: {folder / BEST}")
-
-
-def weights_in(folder: Path) -> list[Path]:
-    """The files of weights in a folder as the Hub lays it out; none in any other."""
-    return [folder / name for name in HUB_NAMES if (folder / name).is_file()]
 
 
 def chosen_variant(variant: str, weights: str | PathLike[str] | None) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deimv2.model.weights.sources import DEMO, default
+from deimv2.model.weights.places import DEMO
+from deimv2.model.weights.sources import default
 from deimv2.tests.cli.commands import complaint, output
 from deimv2.tests.training.scenes import GARMENTS
 

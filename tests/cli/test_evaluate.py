@@ -24,7 +24,7 @@ from deimv2.model.coco import COCO_LABELS
 from deimv2.model.errors import InputError
 from deimv2.model.images import load_photo, resize
 from deimv2.model.weights import random_state
-from deimv2.model.weights.sources import DEMO
+from deimv2.model.weights.places import DEMO
 from deimv2.tests.annotated import Box, detections, write_set
 from deimv2.tests.cli.commands import Capture, complaint, output
 from deimv2.tests.tiny import write_folder, write_onnx

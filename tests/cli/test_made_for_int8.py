@@ -9,7 +9,8 @@ from deimv2.api.exporting import tell_weights
 from deimv2.converters.precision import PRECISIONS, precision_of
 from deimv2.model import build_model
 from deimv2.model.weights import save_weights
-from deimv2.model.weights.sources import DEMO, load
+from deimv2.model.weights.places import DEMO
+from deimv2.model.weights.sources import load
 from deimv2.tests.told import Told
 
 NOTE = "made for precision int8, in any other they detect less than "

@@ -23,7 +23,8 @@ from deimv2.model import DEIMv2, build_model
 from deimv2.model.errors import InputError
 from deimv2.model.images import find_photos
 from deimv2.model.weights import read_checkpoint, read_metadata, save_weights
-from deimv2.model.weights.sources import DEMO, load
+from deimv2.model.weights.places import DEMO
+from deimv2.model.weights.sources import load
 from deimv2.quantization.calibration import Calibration
 from deimv2.quantization.rounding import MIN_WEIGHTS, weight_scales
 from deimv2.tests.cli.commands import Capture, complaint, output

@@ -19,7 +19,7 @@ from deimv2.cli.main import main
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
 from deimv2.model.weights import class_count, load_weights, read_checkpoint, save_weights
-from deimv2.model.weights.sources import DEMO
+from deimv2.model.weights.places import DEMO
 from deimv2.tests.cli.commands import Capture, complaint
 from deimv2.tests.cli.trainings import SMALL, STILL, losses, started, stopped, wait_for_steps
 from deimv2.tests.training.scenes import few
@@ -321,14 +321,14 @@ def test_without_weights_the_released_ones_are_meant(
     def fetch(*_: object) -> Path:
         raise InputError("cannot fetch it: no connection")
 
-    monkeypatch.setattr("deimv2.model.weights.sources.fetch_checkpoint", fetch)
+    monkeypatch.setattr("deimv2.model.weights.places.fetch_checkpoint", fetch)
     given = ["train", "--data", data, "--output", tmp_path / "run", *SMALL]
     line = complaint(capsys, *given)
     assert "no connection" in line and "--weights none (the paper's 500 epochs" in line
     assert not (tmp_path / "run").exists()
     weights = tmp_path / "coco.safetensors"
     save_weights(build_model("atto", 80), weights, [str(i) for i in range(80)])
-    monkeypatch.setattr("deimv2.model.weights.sources.fetch_checkpoint", lambda _: weights)
+    monkeypatch.setattr("deimv2.model.weights.places.fetch_checkpoint", lambda _: weights)
     assert main([*map(str, given), "--epochs", "1"]) == 0
     assert "its class heads are made for 8 classes" in capsys.readouterr().err
 

@@ -99,7 +99,7 @@ def test_what_is_missing_to_measure_on_is_named_with_its_option() -> None:
 def test_data_are_looked_for_before_weights_are_fetched(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("deimv2.model.weights.sources.fetch_checkpoint")
+    monkeypatch.delattr("deimv2.model.weights.places.fetch_checkpoint")
     given = ["--data", tmp_path / "none", "--output", tmp_path / "run"]
     for weights in ([], ["--weights", "hf://someone/something"]):
         assert "no folder at" in complaint(capsys, "train", *given, *weights)

@@ -17,6 +17,7 @@ from deimv2.converters.manifest import Manifest
 from deimv2.converters.metadata import KEY, ModelCard
 from deimv2.converters.mlpackage import convert as coreml
 from deimv2.converters.onnx import convert as onnx_converter
+from deimv2.converters.onnx import run as onnx_run
 from deimv2.converters.pte import convert as executorch
 from deimv2.converters.tflite import convert as litert
 from deimv2.converters.toolchain import prepare
@@ -61,7 +62,7 @@ def card_in(path: Path) -> str | None:
             return executorch.read_card(executorch.open_program(path))
         case ".aimodel":
             return asset.read_card(path)
-    return onnx_converter.read_card(onnx_converter.open_session(path))
+    return onnx_run.read_card(onnx_run.open_session(path))
 
 
 def test_a_card_survives_the_round_trip(card: ModelCard) -> None:

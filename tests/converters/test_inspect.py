@@ -22,8 +22,8 @@ from deimv2.converters.mlpackage.convert import operations
 from deimv2.converters.mlpackage.inspect import Value, why_not
 from deimv2.converters.pte.convert import load_runtime
 from deimv2.converters.pte.inspect import OFFERED, XNNPACK
-from deimv2.converters.tflite.convert import open_interpreter
 from deimv2.converters.tflite.inspect import Node, Tensor, delegated, is_integer, macs
+from deimv2.converters.tflite.run import open_interpreter
 from deimv2.model import build_model
 from deimv2.model.errors import InputError
 from deimv2.model.optional import quiet

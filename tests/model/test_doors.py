@@ -16,7 +16,7 @@ from deimv2.model.coco import COCO_LABELS
 from deimv2.model.errors import InputError
 from deimv2.model.labels import read_labels_file
 from deimv2.model.weights import random_state, read_checkpoint, read_noted
-from deimv2.model.weights.saving import HUB_NAMES
+from deimv2.model.weights.places import HUB_NAMES
 from deimv2.model.weights.sources import chosen_variant, load
 from deimv2.tests.training.scenes import few
 
@@ -188,7 +188,7 @@ def test_a_repository_is_fetched_with_its_names(
         asked.append(names)
         return tmp_path / names[1]
 
-    monkeypatch.setattr("deimv2.model.weights.sources.fetch_checkpoint", fetch)
+    monkeypatch.setattr("deimv2.model.weights.places.fetch_checkpoint", fetch)
     save_file(state, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"id2label": {0: "a", 1: "b", 2: "c"}}))
     assert load("atto", "hf://some/cards", None, None).labels == ("a", "b", "c")

@@ -20,7 +20,7 @@ import pytest
 
 from deimv2.model.errors import InputError, MissingExtraError
 from deimv2.model.weights import hub
-from deimv2.model.weights.saving import HUB_NAMES
+from deimv2.model.weights.places import HUB_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 REPO = "someone/a-detector"
@@ -29,11 +29,8 @@ CONTENT = bytes(range(256)) * 45_000  # 11.5 MB: more than the 10 MiB that the c
 BROKEN_AT = 11_000_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
-# The package has a stand-in, since its own import is PyTorch's, which takes seconds.
 FETCH = """
-import json, sys, time, types
-package = sys.modules["deimv2.model.weights"] = types.ModuleType("weights")
-package.__path__ = ["model/weights"]
+import json, sys, time
 from deimv2.model.errors import InputError
 from deimv2.model.weights.hub import fetch_checkpoint
 started = time.monotonic()

@@ -14,7 +14,8 @@ from deimv2.converters.artifact import inspect
 from deimv2.model import DEIMv2, build_model, load_weights
 from deimv2.model.layers import ConvNorm
 from deimv2.model.weights import class_count, read_checkpoint, read_metadata
-from deimv2.model.weights.sources import DEMO, load
+from deimv2.model.weights.places import DEMO
+from deimv2.model.weights.sources import load
 from deimv2.quantization.prepare import Sharing, apply_ranges, fold, replace_layers
 from deimv2.quantization.rounding import Clamp, Range, weight_scales
 from deimv2.tests.converters.artifacts import transposed
