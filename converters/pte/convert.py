@@ -46,6 +46,7 @@ def convert(net: DEIMv2, card: ModelCard, path: Path, delegate: str) -> None:
             exported,
             transform_passes=[xnnpack.with_casts()] if own and half else None,
             partitioner=[partitioner(delegate)],
+            compile_config=exir.EdgeCompileConfig(_check_ir_validity=False),
             constant_methods={CARD_METHOD: card.to_json()},
         )
     path.write_bytes(lowered.to_executorch().buffer)
