@@ -170,6 +170,7 @@ def same_but_rounded(before: torch.Tensor, after: torch.Tensor) -> bool:
     )
 
 
+@pytest.mark.long
 def test_blocks_stay_in_float_down_to_a_share(
     weights: Path, data: Path, tmp_path: Path, capsys: Capture
 ) -> None:

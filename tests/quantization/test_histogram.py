@@ -9,6 +9,11 @@ from deimv2.quantization.histogram import Function, Histogram
 from deimv2.quantization.rounding import LOW, Range
 
 
+@pytest.fixture(autouse=True)
+def all_candidates(few_candidates: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deimv2.quantization.histogram.CANDIDATES", few_candidates)
+
+
 def found_for(*batches: Tensor, follows: Function | None = None) -> Range:
     histogram = Histogram(follows)
     for look in (histogram.extremes, histogram.count):
