@@ -93,9 +93,8 @@ def test_trained_weights_keep_their_names_into_evaluate(
     assert names[:3] == ["T-shirt", "trousers", "dress"]
 
 
-@pytest.mark.parametrize(
-    "how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_training_goes_on_with_the_same_losses(
     data: Path, tmp_path: Path, how: signal.Signals
 ) -> None:

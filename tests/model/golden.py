@@ -27,7 +27,7 @@ FIXED = (
 )
 
 # Every variant, the large ones among the long tests.
-LARGE = ("l", "x")
+LARGE = ("m", "l", "x")
 BY_COST = [
     *(variant for variant in VARIANTS if variant not in LARGE),
     *(pytest.param(variant, marks=pytest.mark.long) for variant in LARGE),

@@ -25,7 +25,7 @@ def net(variant: str) -> DEIMv2:
     return built
 
 
-@pytest.mark.parametrize("variant", ["atto", "n", "l"])
+@pytest.mark.parametrize("variant", ["atto", "n", pytest.param("l", marks=pytest.mark.long)])
 def test_the_restored_network_computes_the_same_without_rounding(variant: str) -> None:
     plain = net(variant)
     prepared = copy.deepcopy(plain)
