@@ -39,6 +39,12 @@ def few_candidates() -> int:
     return usual
 
 
+@pytest.fixture
+def all_candidates(few_candidates: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as usual, as processes of their own try."""
+    monkeypatch.setattr("deimv2.quantization.histogram.CANDIDATES", few_candidates)
+
+
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The folder of an export of the demo weights in every format; read it, do not change it. Takes

@@ -223,6 +223,7 @@ def test_photos_alone_will_do(data: Path, tmp_path: Path, capsys: Capture) -> No
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("all_candidates")
 def test_stopped_and_resumed_it_goes_on_with_the_same_ranges(
     weights: Path, data: Path, tmp_path: Path
 ) -> None:

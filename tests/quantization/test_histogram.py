@@ -8,10 +8,7 @@ from torch import Tensor, nn
 from deimv2.quantization.histogram import Function, Histogram
 from deimv2.quantization.rounding import LOW, Range
 
-
-@pytest.fixture(autouse=True)
-def all_candidates(few_candidates: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deimv2.quantization.histogram.CANDIDATES", few_candidates)
+pytestmark = pytest.mark.usefixtures("all_candidates")
 
 
 def found_for(*batches: Tensor, follows: Function | None = None) -> Range:
